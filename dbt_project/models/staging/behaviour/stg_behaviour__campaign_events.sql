@@ -1,0 +1,20 @@
+with source as (
+    {{ current_version(source('landing', 'campaign_events')) }}
+),
+
+renamed as (
+    select
+        source,
+        source_account_id,
+        contact_source_id,
+        email,
+        campaign_type,
+        event_type,
+        coalesce(is_machine, false) as is_machine,
+        event_at,
+        {{ business_date('event_at') }} as event_on
+    from source
+)
+
+select * from renamed
+where event_on <= {{ as_of() }}

@@ -1,0 +1,19 @@
+with source as (
+    {{ current_version(source('landing', 'social_engagements')) }}
+),
+
+renamed as (
+    select
+        grain,
+        platform,
+        engagement_type,
+        actor_platform_id,
+        actor_handle,
+        actor_followers,
+        metric_value,
+        {{ business_date('engaged_at') }} as engaged_on
+    from source
+)
+
+select * from renamed
+where engaged_on <= {{ as_of() }} and grain = 'event'

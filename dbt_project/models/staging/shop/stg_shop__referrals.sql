@@ -1,0 +1,19 @@
+with source as (
+    {{ current_version(source('landing', 'referrals')) }}
+),
+
+renamed as (
+    select
+        source,
+        source_account_id,
+        referrer_contact_source_id,
+        referee_contact_source_id,
+        relation,
+        status,
+        coalesce(fraud_flag, false) as is_fraud,
+        {{ business_date('coalesce(invited_at, converted_at, source_created_at, extracted_at)') }} as referred_on
+    from source
+)
+
+select * from renamed
+where referred_on <= {{ as_of() }}

@@ -1,0 +1,170 @@
+"""Where every file of an installation lives, and how it is read and written whole.
+
+    raw/<source>/<date>/<digest>__<file>                         pages as received
+    landing/<table>/source=<source>/date=<date>/part-*.parquet   typed rows, append-only
+    quarantine/<table>/source=<source>/date=<date>/part-*.parquet
+    runs/<date>/{inputs,rules,staging,models,pipeline,gates,steps,release}
+    published/<date>__<run>/, published/current
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.errors import C360Error
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The folders of one installation."""
+
+    home: Path
+
+    @property
+    def raw(self) -> Path:
+        """Files as received."""
+        return self.home / "raw"
+
+    @property
+    def landing(self) -> Path:
+        """Typed rows of the landing contract."""
+        return self.home / "landing"
+
+    @property
+    def quarantine(self) -> Path:
+        """Rows that broke the contract, with the reason."""
+        return self.home / "quarantine"
+
+    @property
+    def runs(self) -> Path:
+        """One private folder for each run date."""
+        return self.home / "runs"
+
+    @property
+    def published(self) -> Path:
+        """Releases, and `current`."""
+        return self.home / "published"
+
+    @property
+    def current(self) -> Path:
+        """The one pointer that consumers follow."""
+        return self.published / "current"
+
+    def run(self, as_of: date) -> "Run":
+        """The run of a date."""
+        return Run(self.runs / as_of.isoformat(), as_of)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The private folder of one run date. Nobody outside the line reads it."""
+
+    path: Path
+    as_of: date
+
+    @property
+    def inputs(self) -> Path:
+        """The landing rows that this run reads, frozen as links."""
+        return self.path / "inputs"
+
+    @property
+    def rules(self) -> Path:
+        """The rules that this run uses: the YAML as read, and as rows."""
+        return self.path / "rules"
+
+    @property
+    def gates(self) -> Path:
+        """Results of the gates."""
+        return self.path / "gates"
+
+    @property
+    def steps(self) -> Path:
+        """What each step reported."""
+        return self.path / "steps"
+
+    @property
+    def release(self) -> Path:
+        """The release while it is put together."""
+        return self.path / "release"
+
+    def table(self, folder: str, name: str) -> Path:
+        """The Parquet file of a dataset of this run."""
+        return self.path / folder / f"{name}.parquet"
+
+    def scan(self, folder: str, name: str, needed_by: str) -> pl.LazyFrame:
+        """Read a dataset that an earlier step of this run wrote.
+
+        Raises:
+            C360Error: the step that writes it has not run.
+        """
+        path = self.table(folder, name)
+        if not path.exists():
+            raise C360Error(
+                f"{needed_by} needs {name}, and this run has none ({path}).",
+                f"Run the earlier steps first: c360 nightly --date {self.as_of}.",
+            )
+        return pl.scan_parquet(path)
+
+
+def write_table(frame: pl.LazyFrame | pl.DataFrame, path: Path) -> int:
+    """Write a Parquet file whole or not at all; returns its number of rows."""
+    table = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
+    with_parent(path)
+    scratch = path.with_name(f".{path.name}.part")
+    table.write_parquet(scratch, compression="zstd", statistics=True)
+    scratch.replace(path)
+    return table.height
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file whole or not at all."""
+    with_parent(path)
+    scratch = path.with_name(f".{path.name}.part")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write JSON with sorted keys, so that equal content is equal bytes."""
+    write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def with_parent(path: Path) -> Path:
+    """Make the folder of a file; returns the file's path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def empty_folder(path: Path) -> Path:
+    """Make a folder anew, without what was in it."""
+    if path.exists():
+        shutil.rmtree(path)
+    path.mkdir(parents=True)
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames in a folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,222 @@
+"""The `land` step: raw files become typed landing rows, and the run's inputs and rules freeze.
+
+A raw file is landed once. Its parts are committed by its manifest, written last: a part without
+one is as good as absent, and landing the file again writes the same bytes.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.catalogue import Catalogue, Dataset
+from pipelines.errors import C360Error
+from pipelines.extract.files import DIGEST_LENGTH, table_of
+from pipelines.lake import (
+    Lake,
+    Run,
+    empty_folder,
+    read_json,
+    write_json,
+    write_table,
+)
+from pipelines.landing import FileFacts, land_rows
+from pipelines.raw_files import read_raw
+from pipelines.rules.rows import as_frame, rule_rows
+from pipelines.rules.schemas import RuleBook, RunFacts
+
+MONEY_TABLES = ("orders", "refunds", "service_costs")
+NO_CURRENCY = "XXX"  # ISO 4217: no currency involved
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One file in `raw/`."""
+
+    path: Path
+    source: str
+    date: str
+    table: str
+
+    @property
+    def digest(self) -> str:
+        """First digits of the SHA-256 of its bytes."""
+        return self.path.name[:DIGEST_LENGTH]
+
+    @property
+    def name(self) -> str:
+        """What the source called it."""
+        return self.path.name[DIGEST_LENGTH + 2 :]
+
+    def partition(self, root: Path) -> Path:
+        """Its partition below `landing/` or `quarantine/`."""
+        return root / self.table / f"source={self.source}" / f"date={self.date}"
+
+
+def land_new_files(
+    lake: Lake, catalogue: Catalogue, as_of: date, progress: Callable[[str], None]
+) -> int:
+    """Land every raw file up to the run date that has not been landed; returns how many.
+
+    Raises:
+        C360Error: a file cannot be read, or lost a required column.
+    """
+    waiting = [
+        file
+        for file in _raw_files(lake, catalogue, as_of)
+        if not (file.partition(lake.landing) / f"{file.digest}.json").exists()
+    ]
+    for number, file in enumerate(waiting, start=1):
+        progress(f"{number}/{len(waiting)} {file.source} {file.name}")
+        _land_file(lake, catalogue[("landing", file.table)], file)
+    return len(waiting)
+
+
+def _raw_files(lake: Lake, catalogue: Catalogue, as_of: date) -> Iterator[RawFile]:
+    for path in sorted(lake.raw.glob("*/*/*")):
+        day = path.parent.name
+        table = table_of(path.name[DIGEST_LENGTH + 2 :], catalogue.landing)
+        if day <= as_of.isoformat() and table and not path.name.startswith("."):
+            yield RawFile(path, path.parent.parent.name, day, table)
+
+
+def _land_file(lake: Lake, dataset: Dataset, file: RawFile) -> None:
+    facts = FileFacts(file.source, file.name, date.fromisoformat(file.date))
+    landed = quarantined = 0
+    unknown: set[str] = set()
+    rules: dict[str, int] = {}
+    for number, frame in enumerate(read_raw(file.path, file.name)):
+        result = land_rows(frame, dataset, facts)
+        part = f"part-{file.digest}-{number:04d}.parquet"
+        if result.rows.height:
+            landed += write_table(result.rows, file.partition(lake.landing) / part)
+        if result.quarantined.height:
+            quarantined += write_table(result.quarantined, file.partition(lake.quarantine) / part)
+            counts = result.quarantined.group_by("rule").len().rows()
+            rules = {rule: rules.get(rule, 0) + count for rule, count in counts} | {
+                rule: count for rule, count in rules.items() if rule not in dict(counts)
+            }
+        unknown.update(result.unknown_columns)
+    manifest = {
+        "source": file.source,
+        "table": file.table,
+        "date": file.date,
+        "file": file.name,
+        "digest": file.digest,
+        "rows_in": landed + quarantined,
+        "landed": landed,
+        "quarantined": quarantined,
+        "rules": rules,
+        "unknown_columns": sorted(unknown),
+    }
+    write_json(manifest, file.partition(lake.landing) / f"{file.digest}.json")
+
+
+def committed_files(lake: Lake, as_of: date) -> list[dict[str, Any]]:
+    """The manifests of all files landed up to the run date, in a fixed order."""
+    paths = sorted(lake.landing.glob("*/source=*/date=*/*.json"))
+    kept = [p for p in paths if p.parent.name.removeprefix("date=") <= as_of.isoformat()]
+    return [{**read_json(path), "partition": path.parent} for path in kept]
+
+
+def freeze_inputs(run: Run, catalogue: Catalogue, committed: list[dict[str, Any]]) -> None:
+    """Link the committed landing parts that this run reads; a table without any gets an empty part.
+
+    From here on the run reads these links only: what lands later, or for later dates, is not in it.
+    """
+    empty_folder(run.inputs)
+    for dataset in catalogue.landing.values():
+        empty = pl.DataFrame(schema=dataset.schema)
+        write_table(empty, run.inputs / dataset.name / "empty.parquet")
+    for file in committed:
+        for part in sorted(file["partition"].glob(f"part-{file['digest']}-*.parquet")):
+            link = f"{file['source']}__{file['date']}__{part.name}"
+            (run.inputs / file["table"] / link).symlink_to(part)
+
+
+def summarise_landing(committed: list[dict[str, Any]], book: RuleBook, as_of: date) -> pl.DataFrame:
+    """Rows in, landed and quarantined for each source and table, tonight and in all.
+
+    Returns:
+        Frame `landing_summary` of the catalogue, one row per source and table.
+    """
+    files = pl.DataFrame(
+        [{k: v for k, v in file.items() if k not in ("partition", "rules")} for file in committed],
+        schema_overrides={"unknown_columns": pl.List(pl.String)},
+    )
+    tonight = pl.col("date") == as_of.isoformat()
+    return (
+        files.group_by("source", "table")
+        .agg(
+            pl.len().alias("file_count"),
+            tonight.sum().cast(pl.Int64).alias("file_count_tonight"),
+            pl.col("rows_in", "landed", "quarantined").sum().name.suffix("_count"),
+            pl.col("quarantined").filter(tonight).sum().alias("quarantined_tonight"),
+            pl.col("rows_in").filter(tonight).sum().alias("rows_in_tonight"),
+            _all_of("unknown_columns"),
+        )
+        .with_columns(
+            pl.when(pl.col("rows_in_tonight") > 0)
+            .then(pl.col("quarantined_tonight") / pl.col("rows_in_tonight"))
+            .otherwise(0.0)
+            .alias("quarantined_share"),
+            pl.lit(book.sources.max_quarantined_share).alias("max_quarantined_share"),
+        )
+        .sort("source", "table")
+    )
+
+
+def _all_of(column: str) -> pl.Expr:
+    items = pl.col(column).list.explode(keep_nulls=False, empty_as_null=False)
+    return items.unique().sort().alias(column)
+
+
+def freeze_rules(
+    run: Run, catalogue: Catalogue, book: RuleBook, files: dict[str, Path], facts: RunFacts
+) -> None:
+    """Copy the rules as read, and write them as rows."""
+    empty_folder(run.rules)
+    for name, path in files.items():
+        (run.rules / name).write_bytes(path.read_bytes())
+    for name, rows in rule_rows(book, facts).items():
+        dataset = catalogue["rules", name]
+        write_table(dataset.conform(as_frame(rows, dataset.schema)), run.table("rules", name))
+
+
+def find_base_currency(run: Run, book: RuleBook) -> str:
+    """The currency of marts: the one in sources.yml, else the only one in the data.
+
+    Raises:
+        C360Error: amounts are in a currency that has no rate into the base currency.
+    """
+    seen = {
+        table: set(_scan_input(run, table).select(pl.col("currency").unique()).collect()["currency"])
+        for table in MONEY_TABLES
+    }
+    currencies = set().union(*seen.values())
+    base = book.sources.base_currency
+    if base is None:
+        if len(currencies) > 1:
+            raise C360Error(
+                f"Amounts are in {', '.join(sorted(currencies))}, and no base currency is set.",
+                "Set base_currency in sources.yml, and drop an fx_rates file for the others.",
+            )
+        return next(iter(currencies), NO_CURRENCY)
+    rates = _scan_input(run, "fx_rates").filter(pl.col("base_currency") == base)
+    known = set(rates.select(pl.col("currency").unique()).collect()["currency"]) | {base}
+    without = {table: sorted(there - known) for table, there in seen.items() if there - known}
+    if without:
+        where = "; ".join(f"{table}: {', '.join(codes)}" for table, codes in without.items())
+        raise C360Error(
+            f"No exchange rate into the base currency {base} for {where}.",
+            "Set base_currency in sources.yml to the currency of the data, or drop an fx_rates "
+            "file (currency, base_currency, rate, rate_date).",
+        )
+    return base
+
+
+def _scan_input(run: Run, table: str) -> pl.LazyFrame:
+    return pl.scan_parquet(run.inputs / table / "*.parquet")

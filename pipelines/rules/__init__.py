@@ -1,0 +1,103 @@
+"""Reads the rules files; each fault becomes a sentence that names file, key and remedy."""
+
+import difflib
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from pipelines.errors import C360Error
+from pipelines.rules.schemas import RuleBook
+
+PACKAGED = Path(__file__).resolve().parent
+FILES = tuple(f"{name}.yml" for name in RuleBook.model_fields)
+
+
+def find_rules(rules_dir: Path | None) -> dict[str, Path]:
+    """The file that holds each rule: the company's own, else the packaged one.
+
+    Raises:
+        C360Error: the company's directory is missing or holds an unknown rules file.
+    """
+    if rules_dir is None:
+        return {name: PACKAGED / name for name in FILES}
+    if not rules_dir.is_dir():
+        raise C360Error(
+            f"The rules directory {rules_dir} does not exist.",
+            "Make it, or point C360_RULES_DIR at the right place.",
+        )
+    unknown = {path.name for path in rules_dir.glob("*.y*ml")} - set(FILES)
+    if unknown:
+        raise C360Error(
+            f"{rules_dir} holds {sorted(unknown)}, which no rule is read from.",
+            f"Rules files are {', '.join(FILES)}.",
+        )
+    own = {name: rules_dir / name for name in FILES if (rules_dir / name).is_file()}
+    return {name: own.get(name, PACKAGED / name) for name in FILES}
+
+
+def load_rules(files: dict[str, Path]) -> RuleBook:
+    """Read and check all rules files.
+
+    Raises:
+        C360Error: with one sentence per fault.
+    """
+    book: dict[str, Any] = {}
+    for name, path in files.items():
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise C360Error(f"{path} is not YAML: {error}", "Mend the file and try again.") from None
+        except OSError as error:
+            raise C360Error(f"{path} cannot be read: {error}", "Check the file.") from None
+        book[path.stem] = {} if content is None else content
+    try:
+        return RuleBook.model_validate(book)
+    except ValidationError as error:
+        faults = sorted({_sentence(fault, files) for fault in error.errors(include_url=False)})
+        raise C360Error(
+            "The rules have faults:\n  " + "\n  ".join(faults),
+            "Mend the files; c360 rules check reads them again.",
+        ) from None
+
+
+def rules_sha256(files: Iterable[Path]) -> str:
+    """One digest of all rules files, by name and content."""
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda path: path.name):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _sentence(fault: ErrorDetails, files: dict[str, Path]) -> str:
+    file, *keys = (str(part) for part in fault["loc"])
+    where = " > ".join(keys) or "the file"
+    path = files.get(f"{file}.yml", Path(file))
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys([file, *keys[:-1]])
+        near = difflib.get_close_matches(keys[-1], known, n=1) if keys else []
+        advice = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}."
+        return f"{path}: {where} is not a key; {advice}"
+    if fault["type"] == "missing":
+        return f"{path}: {where} is missing."
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{path}: {where}: {message[:1].lower()}{message[1:]}."
+
+
+def _known_keys(keys: list[str]) -> list[str]:
+    """Keys of the schema at a place in the rule book."""
+    models: list[type[BaseModel]] = [RuleBook]
+    for key in keys:
+        annotations = [m.model_fields[key].annotation for m in models if key in m.model_fields]
+        models = [found for note in annotations for found in _models_in(note)] or models
+    return sorted({name for model in models for name in model.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]

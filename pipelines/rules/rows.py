@@ -1,0 +1,86 @@
+"""Rules as rows, so that constant SQL joins them and every run keeps the rules it used."""
+
+from typing import Any
+
+import polars as pl
+
+from pipelines.rules.schemas import RuleBook, RunFacts
+
+
+def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each `rules` dataset of the catalogue, by name."""
+    return {
+        "run": [_run(book, facts)],
+        "order_statuses": _order_statuses(book),
+        "tier_weights": [_tier_weights(book)],
+        "grade_cuts": [cut.model_dump() for cut in book.tiers.grades],
+        "vip_cuts": [cut.model_dump() for cut in book.tiers.vip_bands],
+        "second_tier_grades": [{"grade": grade} for grade in book.tiers.second_tier.grades],
+        "rfm_groups": _rfm_groups(book),
+        "lifecycle_stages": [
+            {"priority": priority, **stage.model_dump()}
+            for priority, stage in enumerate(book.lifecycle.stages, start=1)
+        ],
+        "engagement_weights": [weight.model_dump() for weight in book.engagement.weights],
+    }
+
+
+def as_frame(rows: list[dict[str, Any]], schema: pl.Schema) -> pl.LazyFrame:
+    """Rows as a frame of the catalogue's types."""
+    return pl.DataFrame(rows, schema=schema).lazy()
+
+
+def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
+    return {
+        "as_of": facts.as_of,
+        "base_currency": facts.base_currency,
+        "time_zone": book.sources.time_zone,
+        "horizon_days": book.scores.horizon_days,
+        "consent_months": book.privacy.consent_months,
+        "minimum_age": book.privacy.minimum_age,
+        "shrinkage_gaps": book.lifecycle.shrinkage_gaps,
+        "min_rhythm_days": book.lifecycle.min_rhythm_days,
+        "max_rhythm_days": book.lifecycle.max_rhythm_days,
+        "won_back_days": book.lifecycle.won_back_days,
+        "churned_above": book.lifecycle.churned_above,
+        "half_life_days": book.engagement.half_life_days,
+        "channel_cap": book.engagement.channel_cap,
+        "influence_cap": book.tiers.influence_cap,
+        "upgrade_gap": book.tiers.upgrade_gap,
+        "min_clv_percentile": book.tiers.second_tier.min_clv_percentile,
+    }
+
+
+def _order_statuses(book: RuleBook) -> list[dict[str, Any]]:
+    meanings = {
+        "not_completed": book.orders.not_completed,
+        "refund_not_paid": book.orders.refund_not_paid,
+    }
+    return [
+        {"meaning": meaning, "status": status}
+        for meaning, statuses in meanings.items()
+        for status in sorted({status.lower() for status in statuses})
+    ]
+
+
+def _tier_weights(book: RuleBook) -> dict[str, Any]:
+    value = {f"{name}_weight": weight for name, weight in book.tiers.weights}
+    vip = {f"vip_{name}_weight": weight for name, weight in book.tiers.vip_weights}
+    return value | vip
+
+
+def _rfm_groups(book: RuleBook) -> list[dict[str, Any]]:
+    """One row per cell; where two groups name a cell, the first listed has priority."""
+    return [
+        {
+            "priority": priority,
+            "recency_score": recency,
+            "fm_score": fm,
+            "single_order_only": group.single_order_only,
+            "rfm_group": group.name,
+            "label": group.label,
+            "label_zh": group.label_zh,
+        }
+        for priority, group in enumerate(book.rfm.groups, start=1)
+        for recency, fm in group.cells
+    ]

@@ -1,0 +1,284 @@
+"""The frozen schema of every rules file. A number of the business lives there, never in code."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Grade = Literal["A", "B", "C", "D"]
+Channel = Literal["email", "sms", "phone", "wechat"]
+Purpose = Literal["marketing", "service", "survey"]
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError(f"{zone!r} is not a time zone; write one such as Europe/London or UTC")
+    return zone
+
+
+class Rules(BaseModel):
+    """Every rules file refuses keys it does not know and cannot change once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Labelled(Rules):
+    """A business word in English and Chinese."""
+
+    label: str
+    label_zh: str
+
+
+class FilesSource(Rules):
+    """A drop folder of files named after landing tables."""
+
+    name: Name
+    type: Literal["files"]
+    path: Path
+
+
+class Sources(Rules):
+    """`sources.yml`: where the data comes from, and the company's money and clock."""
+
+    base_currency: Currency | None = Field(
+        default=None, description="Currency of every amount in marts; if absent, the only one seen."
+    )
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    max_quarantined_share: Share = 0.05
+    sources: tuple[FilesSource, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> Self:
+        names = [source.name for source in self.sources]
+        if len(set(names)) < len(names):
+            raise ValueError("two sources have the same name; give each its own")
+        return self
+
+
+class Orders(Rules):
+    """`orders.yml`: which orders and refunds count."""
+
+    not_completed: tuple[str, ...] = Field(description="Order statuses that are not a purchase.")
+    refund_not_paid: tuple[str, ...] = Field(description="Refund statuses that gave nothing back.")
+
+
+class SharedLimit(Rules):
+    """How many customers may share one value before it says nothing about who they are."""
+
+    max_accounts: int = Field(ge=1, description="Most contacts or accounts that may share it.")
+    max_guest_orders: int = Field(ge=1, description="Most guest orders that may share it.")
+
+
+class Identity(Rules):
+    """`identity.yml`: which identifiers tie records of one person."""
+
+    default_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    limits: dict[str, SharedLimit]
+    blocked: dict[str, tuple[str, ...]] = Field(description="Values that never tie, by type.")
+
+
+class RiskBands(Rules):
+    """Churn risk in words."""
+
+    low_below: Share
+    high_above: Share
+
+
+class Scores(Rules):
+    """`scores.yml`: horizons, and the least data a score needs."""
+
+    horizon_days: int = Field(default=90, ge=1, description="Churn: no order within these days.")
+    clv_days: int = Field(default=365, ge=1, description="Horizon of the predicted value.")
+    min_customers: int = Field(default=500, ge=1, description="Fewest customers with an order.")
+    min_history_horizons: float = Field(default=3, gt=0, description="Least history, in horizons.")
+    min_events_per_class: int = Field(
+        default=100, ge=1, description="Fewest customers who did, and did not, order lately."
+    )
+    prior_sd: float | None = Field(
+        default=2.0, gt=0, description="Spread of the weak prior on log parameters; none = none."
+    )
+    risk_bands: RiskBands = RiskBands(low_below=0.33, high_above=0.66)
+
+
+class Weights(Rules):
+    """Weights of the value score's measures; they need not sum to one."""
+
+    net_margin_365d: float = Field(ge=0)
+    order_count_365d: float = Field(ge=0)
+    clv_365d: float = Field(ge=0)
+    tenure: float = Field(ge=0)
+    influence: float = Field(ge=0)
+
+
+class VipWeights(Rules):
+    """Weights of the VIP score's measures."""
+
+    spend: float = Field(ge=0)
+    frequency: float = Field(ge=0)
+    tenure: float = Field(ge=0)
+    advocacy: float = Field(ge=0)
+
+
+class GradeCut(Labelled):
+    """A grade begins at a percentile of the value score."""
+
+    grade: Grade
+    min_percentile: Share
+
+
+class VipCut(Labelled):
+    """A VIP band begins at a percentile of the VIP score within grades A and B."""
+
+    band: Literal["diamond", "gold", "regular"]
+    min_percentile: Share
+
+
+class SecondTier(Rules):
+    """Who counts as second tier by potential."""
+
+    grades: tuple[Grade, ...]
+    min_clv_percentile: Share
+
+
+class Tiers(Rules):
+    """`tiers.yml`: grades A-D, VIP bands and the second tier."""
+
+    weights: Weights
+    influence_cap: float = Field(gt=0, description="Influence beyond this counts no more.")
+    grades: tuple[GradeCut, ...]
+    vip_weights: VipWeights
+    vip_bands: tuple[VipCut, ...]
+    second_tier: SecondTier
+    upgrade_gap: Share = Field(description="Percentiles below the next cut that make a candidate.")
+
+    @model_validator(mode="after")
+    def _cuts_fall_to_zero(self) -> Self:
+        cuts = [cut.min_percentile for cut in self.grades]
+        if [cut.grade for cut in self.grades] != ["A", "B", "C", "D"]:
+            raise ValueError("list the grades A, B, C and D, in this order")
+        if cuts != sorted(cuts, reverse=True) or cuts[-1] != 0:
+            raise ValueError("min_percentile must fall from grade A down to D, which starts at 0")
+        return self
+
+
+class Stage(Labelled):
+    """One rule of the life cycle; the first that fits a customer, in order, is the stage."""
+
+    stage: Name
+    min_orders: int = 0
+    max_orders: int | None = None
+    min_orders_365d: int = 0
+    rhythm_above: float = Field(default=-1, description="Days since last order / own rhythm, over.")
+    rhythm_to: float | None = Field(default=None, description="The same, up to and including.")
+    vip_only: bool = False
+    won_back_only: bool = False
+
+
+class Lifecycle(Rules):
+    """`lifecycle.yml`: stages by each customer's own rhythm."""
+
+    shrinkage_gaps: float = Field(gt=0, description="Weight of the base's median, in gaps.")
+    min_rhythm_days: int = Field(ge=1)
+    max_rhythm_days: int = Field(ge=1)
+    won_back_days: int = Field(ge=1)
+    churned_above: float = Field(gt=0, description="Rhythm beyond which an order is a win-back.")
+    stages: tuple[Stage, ...]
+
+
+class RfmGroup(Labelled):
+    """A named cell of the recency x frequency-monetary grid."""
+
+    name: Name
+    cells: tuple[tuple[int, int], ...]
+    single_order_only: bool = False
+
+
+class Rfm(Rules):
+    """`rfm.yml`: the 25 cells of the grid, each with a name."""
+
+    groups: tuple[RfmGroup, ...]
+
+    @model_validator(mode="after")
+    def _every_cell_named(self) -> Self:
+        cells = {cell for group in self.groups if not group.single_order_only for cell in group.cells}
+        if missing := {(r, fm) for r in range(1, 6) for fm in range(1, 6)} - cells:
+            raise ValueError(f"cells {sorted(missing)} have no name that any order count may have")
+        return self
+
+
+class EngagementWeight(Rules):
+    """Weight and daily cap of one kind of touch."""
+
+    kind: Name
+    weight: float
+
+
+class Engagement(Rules):
+    """`engagement.yml`: what a touch is worth, and how fast it fades."""
+
+    half_life_days: float = Field(gt=0)
+    channel_cap: float = Field(gt=0, description="Most that one channel adds.")
+    weights: tuple[EngagementWeight, ...]
+
+
+class Privacy(Rules):
+    """`privacy.yml`: how long consent lasts and who is never written to."""
+
+    consent_months: int = Field(ge=1, description="A grant without an end expires after these.")
+    minimum_age: int = Field(ge=0, description="Known to be younger: never written to.")
+
+
+class Segment(Labelled):
+    """One list that marketing pulls."""
+
+    name: Name
+    owner: str
+    purpose: Purpose
+    channel: Channel
+    where: str
+    order_by: str = Field(pattern=r"^[a-z0-9_]+( desc)?$")
+    reason: str
+    reason_zh: str
+    columns: tuple[str, ...]
+    limit: int | None = Field(default=None, ge=1)
+    needs_scores: bool = False
+
+
+class Segments(Rules):
+    """`segments.yml`: the lists, in order of priority."""
+
+    segments: tuple[Segment, ...]
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> Self:
+        names = [segment.name for segment in self.segments]
+        if len(set(names)) < len(names):
+            raise ValueError("two segments have the same name; give each its own")
+        return self
+
+
+class RuleBook(Rules):
+    """All rules of one night."""
+
+    sources: Sources
+    orders: Orders
+    identity: Identity
+    scores: Scores
+    tiers: Tiers
+    lifecycle: Lifecycle
+    rfm: Rfm
+    engagement: Engagement
+    privacy: Privacy
+    segments: Segments
+
+
+class RunFacts(Rules):
+    """What one run knows beside its rules."""
+
+    as_of: date
+    base_currency: str

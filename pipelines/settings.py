@@ -1,0 +1,32 @@
+"""The environment, read in one place."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PACKAGE_DIR = Path(__file__).resolve().parent
+
+
+class Settings(BaseSettings):
+    """Where the data, the rules and the project are, and the secrets."""
+
+    model_config = SettingsConfigDict(env_prefix="C360_", frozen=True)
+
+    home: Path = Field(default=Path("data"), description="Root of all data of this installation.")
+    rules_dir: Path | None = Field(
+        default=None, description="A company's own rules; a file absent there is the packaged one."
+    )
+    project_dir: Path = Field(
+        default=PACKAGE_DIR.parent, description="Folder that holds dbt_project/ and expectations/."
+    )
+    pseudonym_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of the customer ids; keep it for life, or every id changes.",
+    )
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment; the home is absolute from here on."""
+    settings = Settings()
+    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})

@@ -1,0 +1,82 @@
+"""The `transform` step: runs dbt for one stage of the line, in this process."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import C360Error
+from pipelines.lake import Run, empty_folder
+
+if TYPE_CHECKING:
+    from dbt.contracts.results import RunResult
+
+STAGES = ("signals", "profile", "marts")
+
+
+def transform(stage: str, run: Run, project_dir: Path, time_zone: str) -> dict[str, int]:
+    """Build the models of one stage; returns how many models and data tests passed.
+
+    Raises:
+        C360Error: naming the first models or tests that failed, and dbt's log.
+    """
+    logs = run.path / "dbt" / stage
+    results = run_dbt(["build", "--selector", stage], run, logs, project_dir, time_zone)
+    kinds = [str(result.node.resource_type) for result in results]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+def run_dbt(
+    command: list[str], run: Run, logs: Path, project_dir: Path, time_zone: str
+) -> list["RunResult"]:
+    """Run one dbt command against a run's folder; unit tests only where they are asked for.
+
+    Raises:
+        C360Error: naming the first models or tests that failed, and dbt's log.
+    """
+    from dbt.cli.main import dbtRunner
+
+    dbt_dir = project_dir / "dbt_project"
+    scratch = empty_folder(run.path / "scratch")
+    (run.path / "models").mkdir(exist_ok=True)
+    arguments = [
+        "--quiet", "--log-level", "none", "--log-level-file", "info", "--log-path", str(logs),
+        *command, *([] if "test" in command else ["--exclude-resource-type", "unit_test"]),
+        "--project-dir", str(dbt_dir), "--profiles-dir", str(dbt_dir),
+        "--target-path", str(run.path / "dbt" / "target"),
+    ]  # fmt: skip
+    with _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone):
+        outcome = dbtRunner().invoke(arguments)
+    empty_folder(scratch).rmdir()
+    log = logs / "dbt.log"
+    if outcome.exception is not None or outcome.result is None:
+        raise C360Error(f"dbt could not run: {outcome.exception}", f"See {log}.")
+    results: list[RunResult] = list(outcome.result)
+    broken = [r for r in results if r.status not in ("success", "pass", "skipped", "warn")]
+    if broken:
+        names = "; ".join(f"{r.node.name} ({_first_line(r.message)})" for r in broken[:3])
+        raise C360Error(
+            f"dbt: {len(broken)} of {len(results)} models and tests failed: {names}.", f"See {log}."
+        )
+    return results
+
+
+def _first_line(message: str | None) -> str:
+    lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
+    return " ".join(lines[:3])[:200]
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set variables for dbt's `env_var`, and put back what was there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
