@@ -1,0 +1,167 @@
+"""How a step of the line becomes an Airflow task.
+
+A step is a command, ``c360 <step> --date D``; its task runs exactly what a person would type in the
+project folder. Nothing here knows what a step does.
+"""
+
+import json
+import logging
+import os
+import re
+import shlex
+import subprocess
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.providers.standard.operators.bash import BashOperator
+
+TIME_ZONE = os.environ.get("C360_TIME_ZONE", "UTC")
+PROJECT = Path(__file__).resolve().parent.parent
+SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+log = logging.getLogger(__name__)
+
+
+def business_day(chosen: str | None, dag_run: Any) -> str:
+    """The day a run is for: the one chosen, else its logical date's, else the day just ended.
+
+    Airflow's own ``ds`` will not do: it is the UTC day, which at 02:00 in Shanghai is the day
+    before, and a run triggered without a logical date has none.
+    """
+    if chosen:
+        return chosen
+    run_day = _local_day(dag_run.run_after)
+    day = _local_day(dag_run.logical_date) if dag_run.logical_date else run_day
+    # The trigger form fills in "now" as the logical date: today has not ended, yesterday has.
+    return (run_day - timedelta(days=1) if day == run_day else day).isoformat()
+
+
+def _local_day(moment: datetime) -> date:
+    utc = moment.astimezone(ZoneInfo("UTC"))
+    # A date typed without an hour arrives as midnight UTC; west of Greenwich that is still the
+    # evening before. (02:00 local is midnight UTC only where both fall on the same day.)
+    typed_as_a_date = (utc.hour, utc.minute, utc.second, utc.microsecond) == (0, 0, 0, 0)
+    return utc.date() if typed_as_a_date else moment.astimezone(ZoneInfo(TIME_ZONE)).date()
+
+
+DEFAULTS: dict[str, Any] = {
+    "append_env": True,
+    "env": {"BUSINESS_DAY": "{{ business_day(params.date, dag_run) }}"},
+    # As at a terminal in the project folder, so that relative paths mean the same; Airflow's
+    # default is a temporary folder that is gone after the task.
+    "cwd": str(PROJECT),
+    "do_xcom_push": False,
+    # Only success is success: by default 99 would mark the task, and all after it, skipped.
+    "skip_on_exit_code": None,
+}
+
+
+def command(step: str) -> str:
+    """The shell line of a step; the date comes by environment, never pasted into the line."""
+    return f'c360 {step} --date "$BUSINESS_DAY"'
+
+
+def step(name: str, **kwargs: Any) -> BashOperator:
+    """A step of the line, retried: a network or a busy disk may heal by waiting."""
+    return BashOperator(
+        task_id=name.replace(" ", "_"), bash_command=command(name), **{**DEFAULTS, **kwargs}
+    )
+
+
+def gate(stage: str) -> BashOperator:
+    """A gate, asked once: data does not heal by waiting."""
+    return step(f"gate {stage}", retries=0)
+
+
+def list_sources() -> BashOperator:
+    """The sources of `sources.yml`; the only thing one task hands to another through Airflow."""
+    return BashOperator(
+        task_id="extract_list",
+        # Captured, so that a warning on stderr goes to the log and cannot become the last line.
+        bash_command='sources=$(c360 extract --list) && printf "%s\\n" "$sources"',
+        output_processor=read_source_names,
+        retries=0,
+        **{**DEFAULTS, "do_xcom_push": True},
+    )
+
+
+def read_source_names(line: str) -> list[str]:
+    """Read the one line of `c360 extract --list`, refusing whatever is not a source's name."""
+    names = json.loads(line)
+    if not isinstance(names, list) or not names:
+        # Airflow would skip an empty mapped task and all after it, and call the night a success.
+        raise ValueError("c360 extract --list gave no sources; check sources.yml")
+    for name in names:
+        if not isinstance(name, str) or not SOURCE_NAME.fullmatch(name):
+            raise ValueError(f"not the name of a source: {name!r}; want small letters, digits, _")
+    return names
+
+
+def extract_each(sources: BashOperator) -> Any:
+    """One task per source."""
+    return BashOperator.partial(
+        task_id="extract",
+        execution_timeout=timedelta(hours=2),
+        map_index_template="{{ task.bash_command.split()[2] }}",
+        **DEFAULTS,
+    ).expand(bash_command=sources.output.map(lambda name: command(f"extract {name}")))
+
+
+def report_failure(context: Any) -> None:
+    """Say in one message which step stopped, why, and where to look; pass it on if asked to."""
+    message = failure_message(context)
+    log.error(message)
+    alert = os.environ.get("C360_ALERT_COMMAND")
+    if not alert:
+        return
+    try:
+        # The line is the operator's own, from the environment; no shell reads it.
+        subprocess.run(shlex.split(alert), input=f"{message}\n", text=True, check=True, timeout=60)  # noqa: S603
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        log.error("The alert was not delivered, C360_ALERT_COMMAND failed: %s", error)
+
+
+def failure_message(context: Any) -> str:
+    """Tell the story of a failed task from the report its step left in the run folder."""
+    ti, dag_run = context["ti"], context["dag_run"]
+    day = business_day(context["params"]["date"], dag_run)
+    name = _step_name(ti)
+    path = _home() / "runs" / day / "steps" / f"{name.replace(' ', '_')}.json"
+    report = _read_report(path, since=getattr(ti, "start_date", None)) or {
+        "reason": f"unknown: the step left no report of a failure at {path}",
+        "hint": "it was killed, timed out or never began; the task log has its last words",
+    }
+    return "\n".join(
+        [
+            f"customer 360 of {day} stopped at: {name}",
+            f"reason: {report['reason']}",
+            f"to do: {report.get('hint') or 'see docs/operations.md'}",
+            f"log: {report.get('log') or 'see the task log'}",
+            f"task log: {getattr(ti, 'log_url', 'unknown')}",
+            "published: the release before this run stays current",
+        ]
+    )
+
+
+def _read_report(path: Path, since: datetime | None) -> dict[str, Any] | None:
+    """The step's own report, unless it is missing, of a success, or of an earlier attempt."""
+    try:
+        if since and path.stat().st_mtime < since.timestamp():
+            return None
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return report if isinstance(report, dict) and report.get("reason") else None
+
+
+def _step_name(ti: Any) -> str:
+    """The words of the command; for a mapped task they are only in its rendered command."""
+    line = getattr(ti.task, "bash_command", None)
+    found = re.match(r"c360 (.+) --date ", line) if isinstance(line, str) else None
+    return found[1] if found else ti.task_id.replace("_", " ")
+
+
+def _home() -> Path:
+    return PROJECT / os.environ.get("C360_HOME", "data")

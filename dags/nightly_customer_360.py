@@ -1,0 +1,113 @@
+"""# The night: one governed customer 360, graded, scored and listed.
+
+**What.** Collects yesterday from every source, builds the customer 360 and the lists, and moves
+`published/current` to them, once, at the very end. Each task is a command that you can run yourself
+in the project folder: `gate_landing` is `c360 gate landing --date 2026-06-30`.
+
+**When.** 02:00 in `C360_TIME_ZONE`, for the business day that ended at midnight. Two nights never
+run together.
+
+**Who waits for it.** Marketing pulls `published/current/lists` in the morning; BI tools read
+`published/current/marts`; other DAGs may be scheduled on the assets `customer_360_marts` and
+`customer_360_lists`.
+
+**When it stops**, yesterday's release stays current and nobody outside sees half a night. The last
+lines of the failed task's log name the step, the reason, what to do and the log to read; the same
+text goes to `C360_ALERT_COMMAND` if that is set. `docs/operations.md` has more on each.
+
+| stopped at | usually | do |
+|---|---|---|
+| `extract_list` | `sources.yml` is empty or wrong | `c360 rules check`, clear the task |
+| `extract` | a source is down or its login expired | repair, clear that one mapped task |
+| `land` | a file changed its shape; too many bad rows | `c360 quarantine list`, ask the owner |
+| `gate_landing` | a source sent too little or too much | have it sent again, or accept by name |
+| `transform_signals` | the SQL of the signals or its tests failed | read the named log |
+| `resolve` | too many persons would become one | look for a shared phone or e-mail |
+| `transform_profile` | the SQL of the profile or its tests failed | read the named log |
+| `gate_profile` | the 360 shrank or lost its consents | compare with last night |
+| `score` | too little memory or history | read the named log |
+| `gate_scores` | scores drifted | read the gate's page, repair or accept by name |
+| `transform_marts` | the SQL of the marts or its tests failed | read the named log |
+| `gate_marts` | grades or stages moved too far | look for a changed rule |
+| `publish` | the disk is full; `segments.yml` is wrong | free space; `c360 rules check` |
+| `gate_lists` | a list doubled or emptied | `c360 segment preview NAME` |
+| `release` | a gate is not green, or a newer day is current | rerun from that gate; or nothing |
+
+**Rerun** a night: clear the failed task with everything downstream, or trigger the DAG with
+`{"date": "2026-06-30"}`. It replaces only its own run folder. Without a date, a triggered run takes
+the day before; today can only be asked for by name, since it has not ended.
+
+**Backfill**, oldest first and one at a time, since each night reads the release before it:
+`airflow backfill create --dag-id nightly_customer_360 --from-date 2026-06-01 --to-date 2026-07-01
+--max-active-runs 1` runs 1 to 30 June (add `--reprocess-behavior completed` to redo nights).
+
+**Roll back**: `c360 rollback` points `published/current` at the release before.
+"""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from _step import (
+    TIME_ZONE,
+    business_day,
+    extract_each,
+    gate,
+    list_sources,
+    report_failure,
+    step,
+)
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, chain
+
+RELEASED = [
+    Asset(name="customer_360_marts", uri="c360://published/marts"),
+    Asset(name="customer_360_lists", uri="c360://published/lists"),
+]
+
+with DAG(
+    "nightly_customer_360",
+    # The interval's start carries the day's date, so a scheduled run is *for* the day that ended.
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone=TIME_ZONE),
+    start_date=datetime(2020, 1, 1, tzinfo=ZoneInfo(TIME_ZONE)),
+    catchup=False,
+    max_active_runs=1,
+    params={
+        "date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            pattern=r"^\d{4}-\d{2}-\d{2}$",
+            title="Business day",
+            description="YYYY-MM-DD; empty means the run's logical date, or else the day before",
+        )
+    },
+    user_defined_macros={"business_day": business_day},
+    default_args={
+        "owner": "data-engineering",
+        "retries": 2,
+        "retry_delay": timedelta(minutes=2),
+        "retry_exponential_backoff": 2.0,  # a factor since Airflow 3: True would mean 1, no growth
+        "max_retry_delay": timedelta(minutes=20),
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": report_failure,
+    },
+    tags=["customer-360", "schedule/nightly", "impact/tier_1"],
+    doc_md=__doc__,
+):
+    sources = list_sources()
+    chain(
+        sources,
+        extract_each(sources),
+        step("land"),
+        gate("landing"),
+        step("transform signals"),
+        step("resolve"),
+        step("transform profile"),
+        gate("profile"),
+        step("score"),
+        gate("scores"),
+        step("transform marts"),
+        gate("marts"),
+        step("publish"),
+        gate("lists"),
+        step("release", outlets=RELEASED),
+    )

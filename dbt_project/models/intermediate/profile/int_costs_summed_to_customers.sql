@@ -1,0 +1,59 @@
+with costs as (
+    select * from {{ ref('stg_shop__service_costs') }}
+),
+
+rates as (
+    select * from {{ ref('int_fx_rates_spanned') }}
+),
+
+orders as (
+    select * from {{ ref('int_orders_completed') }}
+    where customer_id is not null
+),
+
+customer_keys as (
+    select * from {{ ref('stg_pipeline__customer_keys') }}
+),
+
+priced as (
+    select
+        costs.*,
+        cast(round(cast(costs.amount * rates.rate as double), 4) as decimal(18, 4)) as cost_amount
+    from costs
+    left join rates
+        on
+            costs.currency = rates.currency
+            and costs.incurred_on >= rates.valid_from
+            and costs.incurred_on < rates.valid_to
+    where {{ days_between('costs.incurred_on', as_of()) }} < 365
+),
+
+-- A cost belongs to the customer it names, or whose order it names.
+keyed as (
+    select
+        coalesce(customer_keys.customer_id, orders.customer_id) as customer_id,
+        priced.cost_amount
+    from priced
+    left join customer_keys
+        on
+            customer_keys.entity = case when priced.contact_source_id is null then 'account' else 'contact' end
+            and priced.source = customer_keys.source
+            and priced.source_account_id = customer_keys.source_account_id
+            and coalesce(priced.contact_source_id, priced.account_source_id) = customer_keys.source_record_id
+    left join orders
+        on
+            priced.source = orders.source
+            and priced.source_account_id = orders.source_account_id
+            and priced.order_source_id = orders.order_source_id
+),
+
+summed as (
+    select
+        customer_id,
+        sum(cost_amount) as cost_to_serve_365d_amount
+    from keyed
+    where customer_id is not null
+    group by customer_id
+)
+
+select * from summed

@@ -1,0 +1,1 @@
+"""Who is who: identifiers compared by real parsers, records tied into customers."""

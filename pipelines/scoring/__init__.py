@@ -1,0 +1,1 @@
+"""Predicted value and churn risk: pure functions from frames to frames."""
