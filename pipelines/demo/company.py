@@ -28,7 +28,6 @@ from pipelines.demo.world import (
     HORIZON,
     KNOWN_BY,
     ORIGIN,
-    SPAN,
     Catalogue,
     Chunk,
     Window,
@@ -160,12 +159,8 @@ def check_window(customers: int, until: date, after: date | None) -> None:
 def draw_history(seed: int, chunk: Chunk, goods: Catalogue) -> History:
     """Draw the lives of a chunk."""
     people = draw_people(seed, chunk)
-    known = second_of(KNOWN_BY) + DAY
-    low, high = (known, SPAN) if chunk.late else (0, known)
     orders, lines = draw_orders(people, goods, seed, chunk)
-    return History(
-        chunk, people, organisations.write_accounts(seed, chunk, low, high), orders, lines
-    )
+    return History(chunk, people, organisations.write_accounts(seed, chunk), orders, lines)
 
 
 def tell_tables(

@@ -127,11 +127,11 @@ def write_ledger(
     rises = pl.Series(tier > before)
     ledger = ledger.with_columns(
         tier=pl.Series(tier), before=pl.Series(before), level=pl.lit(value=False)
-    )
+    ).with_row_index("place")
     raised = ledger.filter(rises).with_columns(
         kind=pl.lit(4), delta=pl.lit(0), level=pl.lit(value=True)
     )
-    full = pl.concat([ledger, raised], how="vertical_relaxed").sort("at", "person", "level", "kind")
+    full = pl.concat([ledger, raised], how="vertical_relaxed").sort("at", "place", "level")
     at, kind, order = (full[c].to_numpy() for c in ("at", "kind", "order"))
     level = full["level"].to_numpy()
     shop_id = people["shop_id"].gather(full["person"].to_numpy())
@@ -139,7 +139,7 @@ def write_ledger(
     return pl.DataFrame(
         {
             "id": make_ids("Y", chunk.number, full.height),
-            "program_id": ["club"] * full.height,
+            "program_id": pl.repeat("club", full.height, eager=True),
             "member_id": "M" + shop_id.str.tail(8),
             "contact_source_id": shop_id,
             "entry_type": pick(ENTRY_TYPES, kind),
@@ -241,10 +241,10 @@ def write_ties(
             "referrer_key": first,
             "referee_contact_source_id": second,
             "referee_key": second,
-            "relation": [relation] * len(one),
+            "relation": pl.repeat(relation, len(one), eager=True),
             "referral_code": code,
-            "channel": ["wechat"] * len(one),
-            "currency": ["CNY"] * len(one),
+            "channel": pl.repeat("wechat", len(one), eager=True),
+            "currency": pl.repeat("CNY", len(one), eager=True),
             "invited_at": to_utc(invited),
             "source_created_at": to_utc(at),
             "_at": at,

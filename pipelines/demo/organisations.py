@@ -26,14 +26,14 @@ from pipelines.demo.world import (
 )
 
 
-def write_accounts(seed: int, chunk: Chunk, low: int, high: int) -> pl.DataFrame:
+def write_accounts(seed: int, chunk: Chunk) -> pl.DataFrame:
     """Write the organisations of a chunk.
 
     Companies and institutions, some of them parts of an older one.
     """
     chance = draw(seed, chunk.number, "accounts")
     count = max(2, round(chunk.size * 0.012))
-    created = np.sort(draw_seasonal(chance, low, high, count))
+    created = np.sort(draw_seasonal(chance, chunk.begins, chunk.ends, count))
     school = chance.random(count) < 0.25
     parent = (chance.random(count) * np.arange(count)).astype(np.int64)
     child = (chance.random(count) < 0.2) & (np.arange(count) > 0)
@@ -76,7 +76,7 @@ def write_accounts(seed: int, chunk: Chunk, low: int, high: int) -> pl.DataFrame
             "annual_revenue": to_money(
                 (np.exp(chance.normal(16, 1.3, count)) // 1000 * 100_000).astype(np.int64)
             ),
-            "currency": ["CNY"] * count,
+            "currency": pl.repeat("CNY", count, eager=True),
             "website": "https://www." + slug,
             "domain": slug,
             "phone": "021-6"
@@ -88,7 +88,7 @@ def write_accounts(seed: int, chunk: Chunk, low: int, high: int) -> pl.DataFrame
             + "号",
             "city": cities,
             "state": pick([c[2] for c in words.CITIES_CN], city),
-            "country_code": ["CN"] * count,
+            "country_code": pl.repeat("CN", count, eager=True),
             "source_created_at": to_utc(created),
             "source_updated_at": to_utc(created),
             "_at": created,
@@ -128,10 +128,10 @@ def write_deals(
             ),
             "account_source_id": buyer["id"],
             "amount": to_money(amount),
-            "currency": ["CNY"] * count,
-            "stage": ["proposal"] * count,
-            "probability": [0.5] * count,
-            "pipeline": ["b2b"] * count,
+            "currency": pl.repeat("CNY", count, eager=True),
+            "stage": pl.repeat("proposal", count, eager=True),
+            "probability": pl.repeat(0.5, count, eager=True),
+            "pipeline": pl.repeat("b2b", count, eager=True),
             "expected_close": to_day(opened + 45 * DAY),
             "closed_at": to_utc(np.full(count, NEVER)),
             "is_won": pl.Series([None] * count, dtype=pl.Boolean),

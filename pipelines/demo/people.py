@@ -15,7 +15,6 @@ from pipelines.demo import vocabulary as words
 from pipelines.demo.systems import add_ids, add_referrers, add_systems
 from pipelines.demo.world import (
     DAY,
-    KNOWN_BY,
     NEVER,
     SPAN,
     Chunk,
@@ -26,7 +25,6 @@ from pipelines.demo.world import (
     draw_hours,
     draw_seasonal,
     pick,
-    second_of,
     to_day,
 )
 
@@ -266,9 +264,7 @@ def number_phones(persons: Ints, country: pl.Series) -> pl.Series:
 def add_lives(people: pl.DataFrame, chunk: Chunk, chance: np.random.Generator) -> pl.DataFrame:
     """Give each person a day of acquaintance and a buying life: a rate, a spend, an end."""
     count = people.height
-    known = second_of(KNOWN_BY) + DAY
-    low, high = (known, SPAN) if chunk.late else (0, known)
-    acquired = draw_seasonal(chance, low, high, count)
+    acquired = draw_seasonal(chance, chunk.begins, chunk.ends, count)
     if not chunk.late:
         # The shop was not new in 2023: some of its customers are as old as its records.
         old = chance.random(count) < 0.15

@@ -66,7 +66,7 @@ def write_cases(people: pl.DataFrame, orders: Orders, seed: int, chunk: Chunk) -
             "category": pick([c[1] for c in words.CASES], which),
             "priority": pick(("low", "normal", "high"), choose(chance, (25, 60, 15), count)),
             "severity": keep_where(pick(("minor", "major"), chance.integers(0, 2, count)), cross),
-            "status": ["open"] * count,
+            "status": pl.repeat("open", count, eager=True),
             "is_complaint": cross,
             "subject": pick([c[2] for c in words.CASES], which),
             "body": pick([c[3] for c in words.CASES], which)
@@ -79,7 +79,7 @@ def write_cases(people: pl.DataFrame, orders: Orders, seed: int, chunk: Chunk) -
             "resolution": pl.Series([None] * count, dtype=pl.String),
             "reopen_count": np.zeros(count, dtype=np.int64),
             "csat_score": pl.Series([None] * count, dtype=pl.Float64),
-            "sla_breached": [False] * count,
+            "sla_breached": pl.repeat(False, count, eager=True),
             "owner_id": pick(OWNERS, chance.integers(0, len(OWNERS), count)),
             "case_number": "CS" + number,
             "source_created_at": to_utc(opened),

@@ -37,7 +37,7 @@ def write_engagements(people: pl.DataFrame, seed: int, chunk: Chunk) -> pl.DataF
     )
     chats, chatted = draw_visits(wecom, fades, np.where(wecom < NEVER, 1 / 160, 0), chance)
     strangers = len(fans) * 2 // 3
-    passed = draw_seasonal(chance, 0, SPAN, strangers)
+    passed = draw_seasonal(chance, chunk.begins, SPAN, strangers)
     person = np.concatenate((fans, chats, np.zeros(strangers, dtype=np.int64)))
     at = np.concatenate((liked, chatted, passed))
     group = np.repeat([0, 1, 2], [len(fans), len(chats), strangers])

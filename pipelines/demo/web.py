@@ -54,7 +54,7 @@ def write_web_events(
         web, fades, np.where(web < NEVER, people["rate"].to_numpy() + 1 / 250, 0), chance
     )
     stranger = np.full(people.height // 2, -1)
-    strange = draw_seasonal(chance, 0, SPAN, len(stranger))
+    strange = draw_seasonal(chance, chunk.begins, SPAN, len(stranger))
     person = np.concatenate((orders.person[bought], looker, stranger))
     start = np.concatenate((orders.at[bought] - 900, looked, strange))
     order = np.concatenate((bought, np.full(len(looker) + len(stranger), -1)))

@@ -70,6 +70,16 @@ class Chunk:
     size: int
     late: bool
 
+    @property
+    def begins(self) -> int:
+        """The second from which people of this chunk are acquired; nothing of it happens before."""
+        return second_of(KNOWN_BY) + DAY if self.late else 0
+
+    @property
+    def ends(self) -> int:
+        """The second before which they are acquired; their lives go on after it."""
+        return SPAN if self.late else second_of(KNOWN_BY) + DAY
+
 
 @dataclass(frozen=True)
 class Catalogue:

@@ -13,6 +13,9 @@ MAX_ITERATIONS = 200
 # A full Newton step from here gains less than a hundred-millionth of a nat: far below one
 # standard error in any direction, also along a flat one.
 GAIN_TOLERANCE = 1e-8
+# Along a ridge that rises for ever, rounding ends the search: the last ten-thousandth of a nat is
+# hidden in it, and no difference that size can be told from data.
+HIDDEN_GAIN = 1e-4
 # In log parameters: nothing moves by more than a factor of e^2 in one step.
 LONGEST_STEP = 2.0
 # What rounding may take from a sum over millions of customers.
@@ -49,7 +52,7 @@ def maximise(evaluate: Callable[[Floats], Evaluation], start: Floats) -> Optimum
         if improved is not None:
             point, (value, gradient, hessian) = improved
         if expected_gain < GAIN_TOLERANCE or improved is None:
-            converged = expected_gain < GAIN_TOLERANCE
+            converged = expected_gain < (GAIN_TOLERANCE if improved else HIDDEN_GAIN)
             return Optimum(point, value, gradient, hessian, iteration, converged)
     return Optimum(point, value, gradient, hessian, MAX_ITERATIONS, converged=False)
 

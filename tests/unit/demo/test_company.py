@@ -105,7 +105,9 @@ def read_table(root: Path, source: str, table: str, *, faulty: bool = False) -> 
                 frame = frame.filter(~pl.col("id").str.ends_with("-x"))
             parts.append(frame)
     if len({tuple(p.schema.items()) for p in parts}) > 1:
-        parts = [p.cast({c: pl.String for c, t in p.schema.items() if t != pl.List}) for p in parts]
+        parts = [
+            p.with_columns(pl.col(pl.List(pl.String)).list.join(",")).cast(pl.String) for p in parts
+        ]
     return pl.concat(parts, how="diagonal") if parts else pl.DataFrame({"id": []})
 
 

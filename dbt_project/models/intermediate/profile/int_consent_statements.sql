@@ -35,7 +35,8 @@ about_contact_points as (
         consents.status,
         consents.effective_at,
         coalesce(
-            consents.expires_on, {{ dbt.dateadd('month', 'run.consent_months', 'consents.effective_on') }}
+            consents.expires_on,
+            cast({{ dbt.dateadd('month', 'run.consent_months', 'consents.effective_on') }} as date)
         ) as expires_on
     from consents
     inner join identifiers
@@ -55,7 +56,8 @@ about_persons as (
         consents.status,
         consents.effective_at,
         coalesce(
-            consents.expires_on, {{ dbt.dateadd('month', 'run.consent_months', 'consents.effective_on') }}
+            consents.expires_on,
+            cast({{ dbt.dateadd('month', 'run.consent_months', 'consents.effective_on') }} as date)
         ) as expires_on
     from consents
     left join customer_keys

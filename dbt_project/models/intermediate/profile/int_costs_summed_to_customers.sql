@@ -50,7 +50,7 @@ keyed as (
 summed as (
     select
         customer_id,
-        sum(cost_amount) as cost_to_serve_365d_amount
+        cast(sum(cost_amount) as decimal(18, 4)) as cost_to_serve_365d_amount
     from keyed
     where customer_id is not null
     group by customer_id

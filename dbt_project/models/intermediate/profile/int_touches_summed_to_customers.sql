@@ -44,20 +44,36 @@ engagement as (
 counted as (
     select
         customer_id,
-        sum(case when channel = 'web' and kind = 'visit' and age_days < 90 then touch_count else 0 end) as web_visit_count_90d,
-        sum(case when channel = 'web' and kind = 'search' and age_days < 90 then touch_count else 0 end) as web_search_count_90d,
-        sum(case when channel = 'web' and kind = 'cart' and age_days < 90 then touch_count else 0 end) as web_cart_count_90d,
+        cast(
+            sum(case when channel = 'web' and kind = 'visit' and age_days < 90 then touch_count else 0 end) as bigint
+        ) as web_visit_count_90d,
+        cast(
+            sum(case when channel = 'web' and kind = 'search' and age_days < 90 then touch_count else 0 end) as bigint
+        ) as web_search_count_90d,
+        cast(
+            sum(case when channel = 'web' and kind = 'cart' and age_days < 90 then touch_count else 0 end) as bigint
+        ) as web_cart_count_90d,
         max(case when channel = 'web' then touched_on end) as last_web_on,
-        sum(case when channel = 'social' and age_days < 365 then touch_count else 0 end) as social_engagement_count_365d,
-        sum(
-            case when channel = 'social' and kind = 'share' and age_days < 365 then touch_count else 0 end
+        cast(
+            sum(case when channel = 'social' and age_days < 365 then touch_count else 0 end) as bigint
+        ) as social_engagement_count_365d,
+        cast(
+            sum(case when channel = 'social' and kind = 'share' and age_days < 365 then touch_count else 0 end) as bigint
         ) as social_share_count_365d,
         max(case when channel = 'social' then touched_on end) as last_social_on,
-        sum(case when channel = 'campaign' and kind = 'sent' and age_days < 90 then touch_count else 0 end) as campaign_sent_count_90d,
-        sum(case when channel = 'campaign' and kind = 'open' and age_days < 90 then touch_count else 0 end) as campaign_open_count_90d,
-        sum(case when channel = 'campaign' and kind = 'click' and age_days < 90 then touch_count else 0 end) as campaign_click_count_90d,
+        cast(
+            sum(case when channel = 'campaign' and kind = 'sent' and age_days < 90 then touch_count else 0 end) as bigint
+        ) as campaign_sent_count_90d,
+        cast(
+            sum(case when channel = 'campaign' and kind = 'open' and age_days < 90 then touch_count else 0 end) as bigint
+        ) as campaign_open_count_90d,
+        cast(
+            sum(case when channel = 'campaign' and kind = 'click' and age_days < 90 then touch_count else 0 end) as bigint
+        ) as campaign_click_count_90d,
         max(case when channel = 'campaign' and kind in ('open', 'click') then touched_on end) as last_campaign_reaction_on,
-        sum(case when channel = 'interaction' and age_days < 90 then touch_count else 0 end) as interaction_count_90d,
+        cast(
+            sum(case when channel = 'interaction' and age_days < 90 then touch_count else 0 end) as bigint
+        ) as interaction_count_90d,
         max(case when channel = 'interaction' then touched_on end) as last_interaction_on
     from touches
     group by customer_id

@@ -108,14 +108,14 @@ joined as (
         coalesce(orders.order_count_365d, 0) as order_count_365d,
         coalesce(order_days.order_days_in_horizon_count, 0) as order_days_in_horizon_count,
         coalesce(orders.refund_count, 0) as refund_count,
-        coalesce(orders.net_revenue_amount, 0) as net_revenue_amount,
-        coalesce(orders.net_margin_amount, 0) as net_margin_amount,
-        coalesce(orders.net_revenue_90d_amount, 0) as net_revenue_90d_amount,
-        coalesce(orders.net_revenue_365d_amount, 0) as net_revenue_365d_amount,
-        coalesce(orders.net_margin_365d_amount, 0) as net_margin_365d_amount,
+        cast(coalesce(orders.net_revenue_amount, 0) as decimal(18, 4)) as net_revenue_amount,
+        cast(coalesce(orders.net_margin_amount, 0) as decimal(18, 4)) as net_margin_amount,
+        cast(coalesce(orders.net_revenue_90d_amount, 0) as decimal(18, 4)) as net_revenue_90d_amount,
+        cast(coalesce(orders.net_revenue_365d_amount, 0) as decimal(18, 4)) as net_revenue_365d_amount,
+        cast(coalesce(orders.net_margin_365d_amount, 0) as decimal(18, 4)) as net_margin_365d_amount,
         case
             when orders.order_count > 0
-                then round(cast(orders.net_revenue_amount as double) / orders.order_count, 4)
+                then cast(round(cast(orders.net_revenue_amount as double) / orders.order_count, 4) as decimal(18, 4))
         end as average_order_amount,
         order_days.repeat_margin_mean_amount,
         case
