@@ -1,10 +1,10 @@
 """Where every file of an installation lives, and how it is read and written whole.
 
-    raw/<source>/<date>/<digest>__<file>                         pages as received
-    landing/<table>/source=<source>/date=<date>/part-*.parquet   typed rows, append-only
-    quarantine/<table>/source=<source>/date=<date>/part-*.parquet
-    runs/<date>/{inputs,rules,staging,models,pipeline,gates,steps,release}
-    published/<date>__<run>/, published/current
+raw/<source>/<date>/<digest>__<file>                         pages as received
+landing/<table>/source=<source>/date=<date>/part-*.parquet   typed rows, append-only
+quarantine/<table>/source=<source>/date=<date>/part-*.parquet
+runs/<date>/{inputs,rules,staging,models,pipeline,gates,steps,release}
+published/<date>__<run>/, published/current
 """
 
 import hashlib

@@ -193,7 +193,9 @@ def find_base_currency(run: Run, book: RuleBook) -> str:
         C360Error: amounts are in a currency that has no rate into the base currency.
     """
     seen = {
-        table: set(_scan_input(run, table).select(pl.col("currency").unique()).collect()["currency"])
+        table: set(
+            _scan_input(run, table).select(pl.col("currency").unique()).collect()["currency"]
+        )
         for table in MONEY_TABLES
     }
     currencies = set().union(*seen.values())

@@ -195,7 +195,9 @@ def _read_text(text: pl.Expr, target: pl.DataType, as_written: pl.Expr) -> pl.Ex
     if target.is_decimal():
         plain = pl.when(text.str.contains(r"^[+-]?\d*\.?\d+$")).then(text)
         exact = plain.str.strip_prefix("+").cast(target, strict=False)
-        return pl.coalesce(exact, pl.when(number.is_finite()).then(number).cast(target, strict=False))
+        return pl.coalesce(
+            exact, pl.when(number.is_finite()).then(number).cast(target, strict=False)
+        )
     return pl.when(number.is_finite()).then(number)
 
 
@@ -246,10 +248,10 @@ def _judge(filled: pl.DataFrame, typed: pl.DataFrame, dataset: Dataset) -> pl.Da
         given = filled.select(_given(filled, column.name).alias("g"))["g"]
         verdicts.append((given & value.is_null(), f"not_a_{_kind(column)}", column.name))
         if column.required and column.name != "source_account_id":
-            verdicts.append((~given & (column.name != "record_hash"), "required_missing", column.name))
-        verdicts.extend(
-            (broken, rule, column.name) for broken, rule in _value_rules(column, value)
-        )
+            verdicts.append(
+                (~given & (column.name != "record_hash"), "required_missing", column.name)
+            )
+        verdicts.extend((broken, rule, column.name) for broken, rule in _value_rules(column, value))
     if dataset.one_of:
         none = pl.all_horizontal(~_given(filled, name) for name in dataset.one_of)
         verdicts.append(
@@ -260,7 +262,10 @@ def _judge(filled: pl.DataFrame, typed: pl.DataFrame, dataset: Dataset) -> pl.Da
     for broken, name, column_name in verdicts:
         if broken.fill_null(False).any():
             flag = pl.lit(broken.fill_null(False))
-            rule, where = rule.when(flag).then(pl.lit(name)), where.when(flag).then(pl.lit(column_name))
+            rule, where = (
+                rule.when(flag).then(pl.lit(name)),
+                where.when(flag).then(pl.lit(column_name)),
+            )
     empty = pl.lit(None, pl.String)
     nulled = [pl.when(_given(filled, n)).then(typed[n]).alias(n) for n in _texts(dataset, filled)]
     return typed.with_columns(

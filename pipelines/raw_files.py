@@ -181,7 +181,10 @@ def _read_jsonl(path: Path) -> Iterator[pl.DataFrame]:
             numbers.append(number)
     names = list(dict.fromkeys(key for record in records for key in record))
     frame = pl.DataFrame(
-        {name: pl.Series([record.get(name) for record in records], dtype=pl.String) for name in names}
+        {
+            name: pl.Series([record.get(name) for record in records], dtype=pl.String)
+            for name in names
+        }
     )
     if records:
         yield _with_bookkeeping(frame, np.array(numbers))

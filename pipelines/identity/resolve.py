@@ -77,14 +77,17 @@ def resolve_customers(
         .with_row_index("node", offset=records.height)
     )
     edges = np.concatenate(
-        [_carried(signals.signals, records, identifiers, values), _tied(signals.ties, records, identifiers, values)]
+        [
+            _carried(signals.signals, records, identifiers, values),
+            _tied(signals.ties, records, identifiers, values),
+        ]
     )
     component = _components(edges, records.height + values.height)
     records = records.with_columns(pl.Series("component", component[: records.height]))
     named, notes = _name_customers(records, previous_keys, pseudonym_key)
-    owners = values.with_columns(
-        pl.Series("component", component[records.height :])
-    ).join(named.unique("component").select("component", "customer_id"), on="component", how="left")
+    owners = values.with_columns(pl.Series("component", component[records.height :])).join(
+        named.unique("component").select("component", "customer_id"), on="component", how="left"
+    )
     return Resolved(
         keys=named.select(*RECORD, "first_seen_on", "customer_id").sort(RECORD),
         identifiers=identifiers.join(
@@ -112,7 +115,10 @@ def _judge_identifiers(signals: Signals, records: pl.DataFrame, rules: Identity)
         orient="row",
     ).with_columns(pl.lit(True).alias("is_blocked"))
     limits = pl.DataFrame(
-        [(kind, limit.max_accounts, limit.max_guest_orders) for kind, limit in rules.limits.items()],
+        [
+            (kind, limit.max_accounts, limit.max_guest_orders)
+            for kind, limit in rules.limits.items()
+        ],
         schema={"id_type": pl.String, "max_accounts": pl.Int64, "max_guest_orders": pl.Int64},
         orient="row",
     )
@@ -173,7 +179,8 @@ def _tied(
         )
         elsewhere = pl.col(f"id_{end}").str.split_exact(":", 1)
         of_contact = nodes.filter(pl.col(f"id_type_{end}") == "contact_id").with_columns(
-            other_source=elsewhere.struct.field("field_0"), other_id=elsewhere.struct.field("field_1")
+            other_source=elsewhere.struct.field("field_0"),
+            other_id=elsewhere.struct.field("field_1"),
         )
         here = of_contact.join(
             contacts,
@@ -184,7 +191,8 @@ def _tied(
             contacts, left_on=["other_source", "other_id"], right_on=["source", "source_record_id"]
         )
         found = [of_value] + [
-            frame.select("tie_number", pl.col("node").alias(f"node_{end}")) for frame in (here, there)
+            frame.select("tie_number", pl.col("node").alias(f"node_{end}"))
+            for frame in (here, there)
         ]
         nodes = nodes.join(pl.concat(found), on="tie_number")
     return nodes.select("node_a", "node_b").unique().to_numpy()
@@ -218,7 +226,11 @@ def _name_customers(
         left_on="previous_id",
         right_on="customer_id",
     )
-    torn = had.group_by("previous_id").agg(pl.col("component").n_unique().alias("n")).filter(pl.col("n") > 1)
+    torn = (
+        had.group_by("previous_id")
+        .agg(pl.col("component").n_unique().alias("n"))
+        .filter(pl.col("n") > 1)
+    )
     named_after = had.join(torn, on="previous_id", how="semi")
     is_mint = [
         _mint(row[:-1], pseudonym_key) == row[-1]
@@ -257,5 +269,7 @@ def _identifier_notes(identifiers: pl.DataFrame) -> list[str]:
     counts = identifiers.unique([*IDENTIFIER, "status"]).group_by("id_type", "status").len()
     return [
         f"{count} {id_type} values are {status.replace('_', ' ')} and tie nobody."
-        for id_type, status, count in counts.filter(pl.col("status") != "links").sort(pl.all()).rows()
+        for id_type, status, count in counts.filter(pl.col("status") != "links")
+        .sort(pl.all())
+        .rows()
     ]

@@ -51,7 +51,9 @@ def load_rules(files: dict[str, Path]) -> RuleBook:
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise C360Error(f"{path} is not YAML: {error}", "Mend the file and try again.") from None
+            raise C360Error(
+                f"{path} is not YAML: {error}", "Mend the file and try again."
+            ) from None
         except OSError as error:
             raise C360Error(f"{path} cannot be read: {error}", "Check the file.") from None
         book[path.stem] = {} if content is None else content

@@ -83,26 +83,47 @@ class Identity(Rules):
 
 
 class RiskBands(Rules):
-    """Churn risk in words."""
+    """Where the bands of churn risk begin and end."""
 
-    low_below: Share
-    high_above: Share
+    low_below: float = Field(0.33, ge=0, le=1, description="Below this churn risk: low.")
+    high_above: float = Field(0.66, ge=0, le=1, description="Above this churn risk: high.")
+
+    @model_validator(mode="after")
+    def _bands_are_ordered(self) -> Self:
+        if self.low_below > self.high_above:
+            raise ValueError("low_below must not be greater than high_above.")
+        return self
 
 
-class Scores(Rules):
+class ScoringParams(Rules):
     """`scores.yml`: horizons, and the least data a score needs."""
 
-    horizon_days: int = Field(default=90, ge=1, description="Churn: no order within these days.")
-    clv_days: int = Field(default=365, ge=1, description="Horizon of the predicted value.")
-    min_customers: int = Field(default=500, ge=1, description="Fewest customers with an order.")
-    min_history_horizons: float = Field(default=3, gt=0, description="Least history, in horizons.")
+    horizon_days: int = Field(
+        90, ge=1, description="Churn risk is the probability of no order in this many days."
+    )
+    clv_days: Literal[365] = Field(
+        365, description="Days of expected margin in the CLV; fixed, as the column names say 365."
+    )
+    min_customers: int = Field(
+        500, ge=1, description="With fewer customers with an order, scoring is refused."
+    )
+    min_history_horizons: int = Field(
+        3, ge=1, description="With a shorter history than this many horizons, scoring is refused."
+    )
     min_events_per_class: int = Field(
-        default=100, ge=1, description="Fewest customers who did, and did not, order lately."
+        100,
+        ge=1,
+        description="Of the customers known for a horizon or longer, so many must have ordered "
+        "in the last horizon, and so many must not have; otherwise scoring is refused.",
     )
-    prior_sd: float | None = Field(
-        default=2.0, gt=0, description="Spread of the weak prior on log parameters; none = none."
+    prior_sd: float = Field(
+        2.0,
+        gt=0,
+        description="Standard deviation of the weak prior on the log parameters of the models.",
     )
-    risk_bands: RiskBands = RiskBands(low_below=0.33, high_above=0.66)
+    risk_bands: RiskBands = Field(
+        default_factory=RiskBands, description="Bands of churn risk: low, medium, high."
+    )
 
 
 class Weights(Rules):
@@ -205,7 +226,9 @@ class Rfm(Rules):
 
     @model_validator(mode="after")
     def _every_cell_named(self) -> Self:
-        cells = {cell for group in self.groups if not group.single_order_only for cell in group.cells}
+        cells = {
+            cell for group in self.groups if not group.single_order_only for cell in group.cells
+        }
         if missing := {(r, fm) for r in range(1, 6) for fm in range(1, 6)} - cells:
             raise ValueError(f"cells {sorted(missing)} have no name that any order count may have")
         return self
@@ -268,7 +291,7 @@ class RuleBook(Rules):
     sources: Sources
     orders: Orders
     identity: Identity
-    scores: Scores
+    scores: ScoringParams
     tiers: Tiers
     lifecycle: Lifecycle
     rfm: Rfm

@@ -6,12 +6,11 @@ run goes on without them.
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipelines.rules.schemas import RiskBands, ScoringParams
 from pipelines.scoring.bg_nbd import fit_bg_nbd
 from pipelines.scoring.gamma_gamma import fit_gamma_gamma
 from pipelines.scoring.newton import Floats
@@ -28,54 +27,6 @@ NEEDED_FOR_A_HISTORY = (
     "order_day_count",
     "order_days_in_horizon_count",
 )
-
-
-class RiskBands(BaseModel):
-    """Where the bands of churn risk begin and end."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low_below: float = Field(0.33, ge=0, le=1, description="Below this churn risk: low.")
-    high_above: float = Field(0.66, ge=0, le=1, description="Above this churn risk: high.")
-
-    @model_validator(mode="after")
-    def _bands_are_ordered(self) -> Self:
-        if self.low_below > self.high_above:
-            raise ValueError("low_below must not be greater than high_above.")
-        return self
-
-
-class ScoringParams(BaseModel):
-    """What may be set about scoring, with the defaults of the business definitions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    horizon_days: int = Field(
-        90, ge=1, description="Churn risk is the probability of no order in this many days."
-    )
-    clv_days: Literal[365] = Field(
-        365, description="Days of expected margin in the CLV; fixed, as the column names say 365."
-    )
-    min_customers: int = Field(
-        500, ge=1, description="With fewer customers with an order, scoring is refused."
-    )
-    min_history_horizons: int = Field(
-        3, ge=1, description="With a shorter history than this many horizons, scoring is refused."
-    )
-    min_events_per_class: int = Field(
-        100,
-        ge=1,
-        description="Of the customers known for a horizon or longer, so many must have ordered "
-        "in the last horizon, and so many must not have; otherwise scoring is refused.",
-    )
-    prior_sd: float = Field(
-        2.0,
-        gt=0,
-        description="Standard deviation of the weak prior on the log parameters of the models.",
-    )
-    risk_bands: RiskBands = Field(
-        default_factory=RiskBands, description="Bands of churn risk: low, medium, high."
-    )
 
 
 @dataclass(frozen=True)
