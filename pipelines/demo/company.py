@@ -53,7 +53,7 @@ class CompanySummary:
     """What one call wrote.
 
     `rows` counts the good rows by "source.table"; faulty and repeated rows come beside them;
-    `persons` are those known by then.
+    `persons` are those known by then; `files` does not count the small parts of faulty rows.
     """
 
     rows: dict[str, int]

@@ -2,8 +2,8 @@
 
 One row per person. Times are seconds of the world (see `world`); NEVER stands for "not at all".
 Telephone numbers are unique per person but for families. Chinese, British, Hong Kong and Singapore
-mobiles merely look plausible; American ones are of the reserved 555-01xx kind for the first 20,000
-or so person numbers, and only look plausible beyond.
+mobiles merely look plausible; American ones are of the reserved 555-01xx kind for the first 14,500
+person numbers (145 area codes, a hundred each), and only look plausible beyond.
 """
 
 from __future__ import annotations

@@ -269,7 +269,6 @@ class Segment(Labelled):
     reason_zh: str
     columns: tuple[str, ...]
     limit: int | None = Field(default=None, ge=1)
-    needs_scores: bool = False
 
 
 class Segments(Rules):

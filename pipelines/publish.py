@@ -1,0 +1,140 @@
+"""The `publish` step: marts and lists are put together, in the run's private folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from pipelines.catalogue import Catalogue
+from pipelines.lake import Run, empty_folder, with_parent, write_table
+from pipelines.rules.schemas import RuleBook
+from pipelines.segments import Cut, cut_list, guard_formulas, needs_scores
+
+MARTS = ("customer_360", "customer_rfm", "customer_grades", "customer_lifecycle", "audience")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a run is about to release."""
+
+    customers: int
+    lists: dict[str, Cut]
+    notes: tuple[str, ...]
+
+
+def publish(run: Run, catalogue: Catalogue, book: RuleBook) -> Published:
+    """Write the run's marts, lists and state below `release/`.
+
+    A list whose night has no consents at all holds ids only, and a note says so.
+    """
+    empty_folder(run.release)
+    for name in MARTS:
+        frame = run.scan("models", name, "publish").sort(catalogue["models", name].key)
+        write_table(frame, run.release / "marts" / f"{name}.parquet")
+    keys = run.scan("pipeline", "customer_keys", "publish")
+    write_table(keys, run.release / "state" / "customer_keys.parquet")
+    _write_duckdb(run.release, catalogue)
+    audience = pl.read_parquet(run.release / "marts" / "audience.parquet")
+    contacts = _contacts(run)
+    cuts = {
+        segment.name: cut_list(audience, segment, contacts) for segment in book.segments.segments
+    }
+    for name, cut in cuts.items():
+        write_table(cut.rows, run.release / "lists" / f"{name}.parquet")
+        guard_formulas(cut.rows).write_csv(run.release / "lists" / f"{name}.csv")
+    summary = _summarise(cuts, audience, contacts, book)
+    write_table(
+        catalogue["pipeline", "list_summary"].conform(summary.lazy()),
+        run.table("pipeline", "list_summary"),
+    )
+    return Published(
+        customers=audience.height, lists=cuts, notes=_notes(run, audience, contacts, cuts, book)
+    )
+
+
+def _contacts(run: Run) -> pl.DataFrame | None:
+    """The contact points that consent allows; None if no source states any consent."""
+    present = run.scan("models", "int_sources_present", "publish").collect()
+    if not present["has_consents"].item():
+        return None
+    return run.scan("models", "customer_contacts", "publish").collect()
+
+
+def _write_duckdb(release: Path, catalogue: Catalogue) -> None:
+    """The marts as one file for BI, with every column described."""
+    path = with_parent(release / "marts.duckdb")
+    with duckdb.connect(path, config={"threads": 1}) as connection:
+        for name in MARTS:
+            mart = release / "marts" / f"{name}.parquet"
+            connection.execute(f"create table {name} as from read_parquet(?)", [str(mart)])  # noqa: S608 - a constant
+            dataset = catalogue["models", name]
+            connection.execute(f"comment on table {name} is {_quoted(dataset.description)}")
+            for column in dataset.columns:
+                text = _quoted(column.description)
+                connection.execute(f"comment on column {name}.{column.name} is {text}")
+        connection.execute("checkpoint")
+    path.chmod(0o444)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _summarise(
+    cuts: dict[str, Cut], audience: pl.DataFrame, contacts: pl.DataFrame | None, book: RuleBook
+) -> pl.DataFrame:
+    """Count each list anew from its file's rows, for the last gate.
+
+    Returns:
+        Frame `list_summary` of the catalogue.
+    """
+    never = audience.filter(pl.col("suppressed_because").is_not_null())["customer_id"]
+    rows = []
+    for segment in book.segments.segments:
+        people = cuts[segment.name].rows
+        allowed = contacts if contacts is not None else people.clear()
+        if contacts is not None:
+            allowed = contacts.filter(
+                pl.col("channel") == segment.channel, pl.col("purpose") == segment.purpose
+            ).select("customer_id", contact="contact_value")
+        with_contact = people.height if "contact" in people.columns else 0
+        unconsented = (
+            people.join(allowed, on=["customer_id", "contact"], how="anti").height
+            if with_contact
+            else 0
+        )
+        rows.append(
+            {
+                "list": segment.name,
+                "row_count": people.height,
+                "contact_count": with_contact,
+                "distinct_customer_count": people["customer_id"].n_unique(),
+                "without_consent_count": unconsented,
+                "suppressed_count": people["customer_id"].is_in(never.implode()).sum(),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def _notes(
+    run: Run,
+    audience: pl.DataFrame,
+    contacts: pl.DataFrame | None,
+    cuts: dict[str, Cut],
+    book: RuleBook,
+) -> tuple[str, ...]:
+    notes = []
+    if contacts is None:
+        notes.append("No source states any consent: the lists hold customer ids only.")
+    else:
+        out = sum(cut.without_consent for cut in cuts.values())
+        notes.append(f"{out} places on lists were not filled for want of consent.")
+    present = run.scan("models", "int_sources_present", "publish").collect().row(0, named=True)
+    missing = [name.removeprefix("has_") for name, there in present.items() if not there]
+    if missing:
+        notes.append(f"No rows tonight: {', '.join(missing)}. Their facts are null, not zero.")
+    if audience["churn_risk"].null_count() == audience.height:
+        empty = [s.name for s in book.segments.segments if needs_scores(s, audience.columns)]
+        notes.append(f"Without scores these lists are empty: {', '.join(empty)}.")
+    return tuple(notes)

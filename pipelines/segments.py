@@ -1,0 +1,177 @@
+"""Cuts lists from the audience: a condition read as data, consent last, a reason for every row."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+import sqlglot
+from sqlglot import exp
+
+from pipelines.errors import C360Error
+from pipelines.rules.schemas import Segment
+
+# What a condition may be made of. Whatever else parses as SQL (functions, queries) is refused.
+ALLOWED = (
+    exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In,
+    exp.Between, exp.Is, exp.Null, exp.Boolean, exp.Literal, exp.Neg, exp.Column, exp.Identifier,
+    exp.Coalesce,
+)  # fmt: skip
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+# What an automated judgement of the person says: whoever refused profiling is on no list cut by it.
+PROFILING = {
+    "grade", "vip_band", "value_score", "is_first_tier", "is_second_tier_potential",
+    "is_second_tier_network", "is_upgrade_candidate", "next_grade_gap", "lifecycle_stage",
+    "rhythm_ratio", "rfm_group", "recency_score", "frequency_score", "monetary_score",
+    "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "expected_orders_365d_count",
+}  # fmt: skip
+SCORES = {
+    "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "expected_orders_365d_count",
+    "is_second_tier_potential",
+}  # fmt: skip
+FORMULA = r"^[\s\x{feff}]*[=+\-@\t\r\n＝＋－＠|%]"
+PHONE = r"^\+\d{8,15}$"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One list: its rows, and how many fell out at which step."""
+
+    rows: pl.DataFrame
+    matched: int
+    suppressed: int
+    without_consent: int
+
+
+def read_condition(segment: Segment, audience: Iterable[str]) -> tuple[pl.Expr, set[str]]:
+    """The segment's condition as a Polars expression, and the columns it reads.
+
+    Raises:
+        C360Error: it is no condition, or names what is not a column of the audience.
+    """
+    where = f"Segment {segment.name}"
+    try:
+        tree = sqlglot.parse_one(segment.where, dialect="duckdb")
+    except sqlglot.errors.SqlglotError as error:
+        raise C360Error(
+            f"{where}: {segment.where!r} is not a condition: {str(error).splitlines()[0]}",
+            "Mend `where` in segments.yml.",
+        ) from None
+    for node in tree.walk():
+        if not isinstance(node, ALLOWED) or (isinstance(node, exp.Column) and node.table):
+            raise C360Error(
+                f"{where}: {node.sql()[:60]!r} may not stand in a condition.",
+                "Use columns, values, and, or, not, in, between, is null, coalesce.",
+            )
+    columns = {column.name for column in tree.find_all(exp.Column)}
+    _refuse_unknown(where, columns, audience)
+    return pl.sql_expr(tree.sql(dialect="postgres")), columns
+
+
+def check_segment(segment: Segment, audience: Iterable[str]) -> None:
+    """Refuse a segment whose condition, order, columns or reasons name what is not there.
+
+    Raises:
+        C360Error: with the segment and the name.
+    """
+    known = set(audience)
+    read_condition(segment, known)
+    named = {segment.order_by.removesuffix(" desc"), *segment.columns}
+    for reason in (segment.reason, segment.reason_zh):
+        named |= set(PLACEHOLDER.findall(reason))
+    _refuse_unknown(f"Segment {segment.name}", named, known)
+
+
+def _refuse_unknown(where: str, named: set[str], known: Iterable[str]) -> None:
+    if unknown := sorted(named - set(known)):
+        raise C360Error(
+            f"{where}: {', '.join(unknown)} is not a column of the audience.",
+            "The columns are listed under `audience` in dbt_project/models/marts/_marts.yml.",
+        )
+
+
+def cut_list(audience: pl.DataFrame, segment: Segment, contacts: pl.DataFrame | None) -> Cut:
+    """The people of one list, best first, each with the reason why.
+
+    Args:
+        audience: the audience mart.
+        segment: the list's rule.
+        contacts: `customer_contacts`, or None on nights on which no source states any consent:
+            then the list holds ids only, for whoever must decide by other means.
+
+    Returns:
+        Cut: rows with customer_id, full_name and contact (if contacts are given), channel, reason,
+        reason_zh and the segment's columns.
+    """
+    condition, columns = read_condition(segment, audience.columns)
+    matched = audience.filter(condition)
+    allowed = matched.filter(~_is_suppressed(segment, columns))
+    reachable = allowed
+    if contacts is not None:
+        here = (pl.col("channel") == segment.channel) & (pl.col("purpose") == segment.purpose)
+        reachable = allowed.join(
+            contacts.filter(here).select("customer_id", "full_name", contact="contact_value"),
+            on="customer_id",
+        )
+    descending = segment.order_by.endswith(" desc")
+    ordered = reachable.sort(
+        segment.order_by.removesuffix(" desc"),
+        "customer_id",
+        descending=[descending, False],
+        nulls_last=True,
+    )
+    rows = ordered.head(segment.limit) if segment.limit else ordered
+    shown = ["full_name", "contact"] if contacts is not None else []
+    return Cut(
+        rows=rows.select(
+            "customer_id",
+            *shown,
+            pl.lit(segment.channel).alias("channel"),
+            _reason(segment.reason, audience.schema).alias("reason"),
+            _reason(segment.reason_zh, audience.schema).alias("reason_zh"),
+            *segment.columns,
+        ),
+        matched=matched.height,
+        suppressed=matched.height - allowed.height,
+        without_consent=allowed.height - reachable.height,
+    )
+
+
+def _is_suppressed(segment: Segment, columns: set[str]) -> pl.Expr:
+    """Erased and under age never; no promotion during a complaint; no profile for who refused."""
+    suppressed = pl.col("suppressed_because").is_not_null()
+    if segment.purpose == "marketing":
+        suppressed |= pl.col("has_open_complaint")
+    if columns & PROFILING:
+        suppressed |= pl.col("is_profiling_refused")
+    return suppressed
+
+
+def needs_scores(segment: Segment, audience: Iterable[str]) -> bool:
+    """Whether the list is empty on a night without scores."""
+    return bool(read_condition(segment, audience)[1] & SCORES)
+
+
+def _reason(template: str, schema: pl.Schema) -> pl.Expr:
+    """The template with each customer's values; a missing value reads `-`."""
+    names = PLACEHOLDER.findall(template)
+    plain = PLACEHOLDER.sub("{}", template)
+    return pl.format(plain, *[_shown(name, schema[name]) for name in names])
+
+
+def _shown(name: str, dtype: pl.DataType) -> pl.Expr:
+    value = pl.col(name)
+    if dtype.is_decimal():
+        value = value.cast(pl.Decimal(18, 2))
+    if dtype.is_float():
+        value = value.round(2)
+    return value.cast(pl.String).fill_null("-")
+
+
+def guard_formulas(rows: pl.DataFrame) -> pl.DataFrame:
+    """Put ' before text that a spreadsheet would run as a formula; phone numbers stay as they are."""
+    texts = [name for name, dtype in rows.schema.items() if dtype == pl.String]
+    risky = pl.col(texts).str.contains(FORMULA) & ~pl.col(texts).str.contains(PHONE)
+    return rows.with_columns(
+        pl.when(risky).then(pl.concat_str(pl.lit("'"), pl.col(texts))).otherwise(pl.col(texts))
+    )
