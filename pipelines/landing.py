@@ -12,7 +12,8 @@ from pipelines.errors import C360Error
 
 SCHEMA_VERSION = 1
 MAX_TEXT = 100_000
-RETYPED_SHARE = 0.5
+# So many unreadable values are no longer bad rows: the column is another than it was.
+RETYPED_SHARE, RETYPED_FROM = 0.95, 20
 EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
 TIMESTAMP_FORMATS = (
     "%Y-%m-%dT%H:%M:%S%.f",
@@ -187,7 +188,8 @@ def _read_text(text: pl.Expr, target: pl.DataType, as_written: pl.Expr) -> pl.Ex
         return pl.coalesce(days)
     if isinstance(target, pl.List):
         inner = text.str.strip_chars('[]"').str.replace_all(r'"?\s*[,;|]\s*"?', ";")
-        return pl.when(inner.str.len_chars() > 0).then(inner.str.split(";"))
+        none = pl.lit([], dtype=pl.List(pl.String))
+        return pl.when(inner.str.len_chars() > 0).then(inner.str.split(";")).otherwise(none)
     if target.is_integer():
         whole = text.str.replace(r"\.0+$", "")
         return whole.cast(target, strict=False)
@@ -232,7 +234,7 @@ def _refuse_retyped(
             continue
         given = filled.select(_given(filled, column.name).alias("g"))["g"] & readable
         unread = given & typed[column.name].is_null()
-        if given.sum() and unread.sum() / given.sum() > RETYPED_SHARE:
+        if given.sum() >= RETYPED_FROM and unread.sum() >= RETYPED_SHARE * given.sum():
             raise C360Error(
                 f"{facts.file} of source {facts.source}: {unread.sum()} of {given.sum()} values of "
                 f"{column.name} are not a {column.data_type}; the column was retyped.",

@@ -21,7 +21,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 # What an automated judgement of the person says: whoever refused profiling is on no list cut by it.
 PROFILING = {
     "grade", "vip_band", "value_score", "is_first_tier", "is_second_tier_potential",
-    "is_second_tier_network", "is_upgrade_candidate", "next_grade_gap", "lifecycle_stage",
+    "is_second_tier_network", "is_upgrade_candidate", "next_grade_gap_points", "lifecycle_stage",
     "rhythm_ratio", "rfm_group", "recency_score", "frequency_score", "monetary_score",
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "expected_orders_365d_count",
 }  # fmt: skip
@@ -164,14 +164,16 @@ def _shown(name: str, dtype: pl.DataType) -> pl.Expr:
     if dtype.is_decimal():
         value = value.cast(pl.Decimal(18, 2))
     if dtype.is_float():
-        value = value.round(2)
+        return value.round(2).cast(pl.String).str.strip_suffix(".0").fill_null("-")
     return value.cast(pl.String).fill_null("-")
 
 
 def guard_formulas(rows: pl.DataFrame) -> pl.DataFrame:
     """Put ' before text that a spreadsheet would run as a formula; phone numbers stay as they are."""
     texts = [name for name, dtype in rows.schema.items() if dtype == pl.String]
-    risky = pl.col(texts).str.contains(FORMULA) & ~pl.col(texts).str.contains(PHONE)
-    return rows.with_columns(
-        pl.when(risky).then(pl.concat_str(pl.lit("'"), pl.col(texts))).otherwise(pl.col(texts))
-    )
+    return rows.with_columns(_guarded(pl.col(name)).alias(name) for name in texts)
+
+
+def _guarded(text: pl.Expr) -> pl.Expr:
+    risky = text.str.contains(FORMULA) & ~text.str.contains(PHONE)
+    return pl.when(risky).then(pl.concat_str(pl.lit("'"), text)).otherwise(text)

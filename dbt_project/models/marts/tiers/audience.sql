@@ -51,7 +51,7 @@ joined as (
         grades.network_customer_id,
         grades.network_relation,
         grades.next_grade,
-        grades.next_grade_gap,
+        grades.next_grade_gap_points,
         grades.is_upgrade_candidate,
         lifecycle.lifecycle_stage,
         lifecycle.lifecycle_stage_label,

@@ -229,8 +229,8 @@ grades as (
         next_cuts.next_grade,
         case
             when all_grades.value_percentile is not null
-                then round(next_cuts.next_min_percentile - all_grades.value_percentile, 9)
-        end as next_grade_gap,
+                then round(100 * (next_cuts.next_min_percentile - all_grades.value_percentile), 4)
+        end as next_grade_gap_points,
         coalesce(
             next_cuts.next_min_percentile - all_grades.value_percentile <= run.upgrade_gap, false
         ) as is_upgrade_candidate

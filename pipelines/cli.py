@@ -1,0 +1,264 @@
+"""The command line. A step is a command; Airflow, the demo, the tests and people run the same ones."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.errors import C360Error
+from pipelines.lake import Lake
+from pipelines.settings import load_settings
+from pipelines.steps import LINE, StepResult, run_step
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Customer 360: every night, one governed profile, grade, stage and list membership per "
+    "customer.",
+)
+rules_app = typer.Typer(no_args_is_help=True, help="Check the rules files.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rows that broke the contract.")
+app.add_typer(rules_app, name="rules")
+app.add_typer(quarantine_app, name="quarantine")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+SOURCES_EXAMPLE = """
+Example of sources.yml:
+
+    base_currency: GBP
+    time_zone: Europe/London
+    sources:
+      - {name: shop, type: files, path: /data/drop/shop}
+
+Examples:
+
+    c360 extract shop --date 2026-06-30
+    c360 extract --list
+"""
+
+
+class Stage(StrEnum):
+    """Stages that dbt builds."""
+
+    signals = "signals"
+    profile = "profile"
+    marts = "marts"
+
+
+class Gate(StrEnum):
+    """Stages that Great Expectations judges."""
+
+    landing = "landing"
+    profile = "profile"
+    scores = "scores"
+    marts = "marts"
+    lists = "lists"
+
+
+def _day(text: str | date) -> date:
+    if isinstance(text, date):  # the default of an option
+        return text
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a business day has no zone
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date; write it as 2026-06-30.") from None
+
+
+Day = Annotated[
+    date, typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Business day that ended.")
+]
+
+
+def _run(day: date, steps: list[str]) -> None:
+    """Run steps one after the other, telling how each went."""
+    from pipelines.line import Line
+
+    with out.status("") as status:
+        quiet = not out.is_terminal
+
+        def progress(message: str) -> None:
+            status.update(message)
+
+        line = Line(load_settings(), day, progress)
+        for step in steps:
+            status.update(f"{step} …")
+            if quiet:
+                out.print(f"{step} …")
+            result = run_step(line.run, step, _work(line.work, step))
+            out.print(f"[green]✓[/green] {step:<18} {result.summary}")
+
+
+def _work(work: Callable[[str], StepResult], step: str) -> Callable[[], StepResult]:
+    return lambda: work(step)
+
+
+@app.command(epilog="Example: c360 nightly --date 2026-06-30")
+def nightly(day: Day) -> None:
+    """Run the whole line for one business day, and show what was released."""
+    from pipelines.line import configured_sources
+    from pipelines.summary import show_run
+
+    settings = load_settings()
+    sources = configured_sources(settings)
+    _run(day, [f"extract {name}" for name in sources] + [s for s in LINE if s != "extract"])
+    show_run(out, Lake(settings.home), day)
+
+
+@app.command(help="Bring in what a source has delivered." + SOURCES_EXAMPLE)
+def extract(
+    source: Annotated[
+        str | None, typer.Argument(help="Name in sources.yml; all if left out.")
+    ] = None,
+    day: Annotated[
+        date | None, typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Business day.")
+    ] = None,
+    list_sources: Annotated[bool, typer.Option("--list", help="Print the names as JSON.")] = False,
+) -> None:
+    """Bring in what a source has delivered."""
+    from pipelines.line import configured_sources
+
+    names = configured_sources(load_settings())
+    if list_sources:
+        sys.stdout.write(json.dumps(names) + "\n")
+        return
+    if day is None:
+        raise C360Error("extract needs a date.", "Add --date YYYY-MM-DD.")
+    _run(day, [f"extract {name}" for name in ([source] if source else names)])
+
+
+@app.command(epilog="Example: c360 land --date 2026-06-30")
+def land(day: Day) -> None:
+    """Type the raw rows by the landing contract; bad rows go to quarantine with the reason."""
+    _run(day, ["land"])
+
+
+@app.command(epilog="Example: c360 transform profile --date 2026-06-30")
+def transform(stage: Stage, day: Day) -> None:
+    """Build one stage of the dbt models: signals, profile or marts."""
+    _run(day, [f"transform {stage}"])
+
+
+@app.command(epilog="Example: c360 resolve --date 2026-06-30")
+def resolve(day: Day) -> None:
+    """Tie the records of one person into one customer, whose id stays the same."""
+    _run(day, ["resolve"])
+
+
+@app.command(epilog="Example: c360 score --date 2026-06-30")
+def score(day: Day) -> None:
+    """Predict value and churn risk, or refuse with a reason."""
+    _run(day, ["score"])
+
+
+@app.command(epilog="Example: c360 gate marts --date 2026-06-30")
+def gate(stage: Gate, day: Day) -> None:
+    """Judge a stage: a critical finding stops the line, a warning is reported."""
+    _run(day, [f"gate {stage}"])
+
+
+@app.command(epilog="Example: c360 publish --date 2026-06-30")
+def publish(day: Day) -> None:
+    """Put marts and lists together; nobody is pointed at them yet."""
+    _run(day, ["publish"])
+
+
+@app.command(epilog="Example: c360 release --date 2026-06-30")
+def release(day: Day) -> None:
+    """Move published/current to the run, if all its gates are green."""
+    from pipelines.summary import show_run
+
+    _run(day, ["release"])
+    show_run(out, Lake(load_settings().home), day)
+
+
+@app.command(
+    epilog="Examples: c360 status --date 2026-06-30, c360 status --date 2026-06-30 --follow"
+)
+def status(
+    day: Day,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait until the run ends.")] = False,
+) -> None:
+    """Show the steps of a run, and what it released."""
+    from pipelines.summary import follow_run, show_run
+
+    lake = Lake(load_settings().home)
+    if follow:
+        follow_run(out, lake, day)
+    show_run(out, lake, day)
+
+
+@app.command(epilog="Examples: c360 rollback, c360 rollback --to 2026-06-29__0a1b2c3d4e5f")
+def rollback(
+    to: Annotated[str | None, typer.Option(help="Name of a release in published/.")] = None,
+) -> None:
+    """Point published/current back at the release before, in one rename."""
+    from pipelines.release import roll_back
+
+    left, now = roll_back(Lake(load_settings().home), to)
+    out.print(f"current was {left.path.name}, and is {now.path.name} now.")
+
+
+@rules_app.command("check", epilog="Example: C360_RULES_DIR=my_rules c360 rules check")
+def check_rules() -> None:
+    """Read all rules files; each fault is one sentence."""
+    from pipelines.line import configured_rules
+
+    book = configured_rules(load_settings())
+    out.print(
+        f"The rules are sound: {len(book.sources.sources)} sources, "
+        f"{len(book.segments.segments)} lists, {len(book.lifecycle.stages)} life-cycle rules."
+    )
+
+
+@quarantine_app.command("list", epilog="Example: c360 quarantine list --table orders --rows 5")
+def list_quarantine(
+    table: Annotated[str | None, typer.Option(help="Only this landing table.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Also show where so many rows stand.")] = 0,
+) -> None:
+    """Count quarantined rows by source, table, rule and column; never their content."""
+    from pipelines.summary import show_quarantine
+
+    show_quarantine(out, Lake(load_settings().home), table, source, rows)
+
+
+@app.command(epilog="Example: c360 demo --customers 20000 --date 2026-06-30")
+def demo(
+    day: Annotated[
+        date,
+        typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Last day of the company."),
+    ] = date(2026, 6, 30),
+    customers: Annotated[
+        int, typer.Option(min=100, help="Persons acquired by 2026-06-30.")
+    ] = 20_000,
+    seed: Annotated[int, typer.Option(help="Another seed is another company.")] = 7,
+) -> None:
+    """Make the demo company: drop folders, its truth, and a sources.yml that reads them.
+
+    Called again with a later date, it drops only what has happened since.
+    """
+    from pipelines.demo.setup import make_demo
+
+    make_demo(out, load_settings(), day, customers, seed)
+
+
+def main() -> None:
+    """Run the command line; a failure is one sentence and an exit code, never a traceback."""
+    try:
+        app()
+    except C360Error as error:
+        err.print(f"[red]error:[/red] {_plain(error.message)}")
+        err.print(f"[yellow]next:[/yellow]  {_plain(error.hint)}")
+        raise SystemExit(1) from None
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

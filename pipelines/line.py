@@ -1,0 +1,267 @@
+"""Wires the steps: each reads files of the run, calls a pure function, and writes files of the run."""
+
+from collections.abc import Callable
+from datetime import date
+
+import polars as pl
+
+from pipelines.catalogue import Catalogue, load_catalogue
+from pipelines.errors import C360Error
+from pipelines.extract.files import extract_files
+from pipelines.identity.resolve import Signals, resolve_customers
+from pipelines.lake import Lake, Run, read_json, write_json, write_table
+from pipelines.land import (
+    committed_files,
+    find_base_currency,
+    freeze_inputs,
+    freeze_rules,
+    land_new_files,
+    summarise_landing,
+)
+from pipelines.publish import publish
+from pipelines.release import previous_release, release_run, write_manifest
+from pipelines.rules import find_rules, load_rules, rules_sha256
+from pipelines.rules.schemas import RuleBook, RunFacts
+from pipelines.scoring.customers import score_customers
+from pipelines.segments import check_segment
+from pipelines.settings import Settings
+from pipelines.steps import GATES, LINE, StepResult, read_report
+from pipelines.transform import transform
+
+Progress = Callable[[str], None]
+
+
+class Line:
+    """One run date of one installation, and its steps."""
+
+    def __init__(self, settings: Settings, as_of: date, progress: Progress) -> None:
+        self.settings = settings
+        self.lake = Lake(settings.home)
+        self.run: Run = self.lake.run(as_of)
+        self.progress = progress
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the dbt YAML declares."""
+        return load_catalogue(self.settings.project_dir)
+
+    def work(self, step: str) -> StepResult:
+        """Do one step of the line."""
+        verb, _, argument = step.partition(" ")
+        if argument:
+            return {"extract": self.extract, "transform": self.transform, "gate": self.gate}[verb](
+                argument
+            )
+        return {
+            "land": self.land,
+            "resolve": self.resolve,
+            "score": self.score,
+            "publish": self.publish,
+            "release": self.release,
+        }[verb]()
+
+    def extract(self, name: str) -> StepResult:
+        """Bring in what a source has delivered."""
+        rules = configured_rules(self.settings)
+        found = [source for source in rules.sources.sources if source.name == name]
+        if not found:
+            known = ", ".join(source.name for source in rules.sources.sources)
+            raise C360Error(f"There is no source {name!r}.", f"Sources are: {known}.")
+        tables = self.catalogue.landing
+        result = extract_files(found[0], self.lake.raw, self.run.as_of, tables)
+        notes = [f"{name}: {file} is named after no landing table." for file in result.ignored]
+        return StepResult(f"{len(result.new)} new files, {result.known} known", tuple(notes))
+
+    def land(self) -> StepResult:
+        """Type the new files, and freeze what this run reads."""
+        files = find_rules(self.settings.rules_dir)
+        book = configured_rules(self.settings)
+        count = land_new_files(self.lake, self.catalogue, self.run.as_of, self.progress)
+        committed = committed_files(self.lake, self.run.as_of)
+        if not committed:
+            raise C360Error(
+                f"No data has been landed up to {self.run.as_of}.",
+                "Run c360 extract first, or a later --date.",
+            )
+        freeze_inputs(self.run, self.catalogue, committed)
+        summary = summarise_landing(committed, book, self.run.as_of)
+        self._write("landing_summary", summary)
+        base = find_base_currency(self.run, book)
+        facts = RunFacts(as_of=self.run.as_of, base_currency=base)
+        freeze_rules(self.run, self.catalogue, book, files, facts)
+        totals = summary.select(pl.col("^.*_count$").sum()).row(0, named=True)
+        notes = [
+            f"{source}: {table} has columns the contract does not know, kept in extra: "
+            f"{', '.join(columns)}."
+            for source, table, columns in summary.select(
+                "source", "table", "unknown_columns"
+            ).iter_rows()
+            if columns
+        ]
+        if totals["quarantined_count"]:
+            notes.append(
+                f"{totals['quarantined_count']} of {totals['rows_in_count']} rows are in "
+                "quarantine: c360 quarantine list."
+            )
+        inputs = [{k: v for k, v in file.items() if k != "partition"} for file in committed]
+        return StepResult(
+            f"{count} files; {totals['rows_in_count']:,} rows in = "
+            f"{totals['landed_count']:,} landed + {totals['quarantined_count']:,} quarantined",
+            tuple(notes),
+            {"inputs": inputs, "base_currency": base},
+        )
+
+    def transform(self, stage: str) -> StepResult:
+        """Build one stage's models with dbt."""
+        zone = self._rules().sources.time_zone
+        counts = transform(stage, self.run, self.settings.project_dir, zone)
+        told = [f"{counts[kind]} {kind}s" for kind in ("model", "test") if kind in counts]
+        return StepResult(", ".join(told))
+
+    def resolve(self) -> StepResult:
+        """Tie records into customers."""
+        signals = Signals(
+            **{
+                name: self.run.scan("models", f"int_identity_{name}", "resolve").collect()
+                for name in ("records", "signals", "ties", "lookups")
+            }
+        )
+        if signals.records.is_empty():
+            raise C360Error(
+                f"No customer is known by {self.run.as_of}{self._first_order()}.",
+                "Choose a later --date, or check the dates in the data.",
+            )
+        before = previous_release(self.lake, self.run.as_of)
+        keys = pl.read_parquet(before.path / "state" / "customer_keys.parquet") if before else None
+        key = self.settings.pseudonym_key.get_secret_value().encode()
+        resolved = resolve_customers(signals, keys, self._rules().identity, key)
+        self._write("customer_keys", resolved.keys)
+        self._write("customer_identifiers", resolved.identifiers)
+        previous = before.path.name if before else None
+        count = resolved.keys["customer_id"].n_unique()
+        return StepResult(
+            f"{resolved.keys.height:,} records are {count:,} customers",
+            resolved.notes,
+            {"previous_release": previous},
+        )
+
+    def _first_order(self) -> str:
+        orders = pl.scan_parquet(self.run.inputs / "orders" / "*.parquet")
+        first = orders.select(pl.col("ordered_at").min()).collect().item()
+        return f"; the first order is of {first:%Y-%m-%d}" if first else ""
+
+    def score(self) -> StepResult:
+        """Predict value and churn risk, or say why not."""
+        customers = self.run.scan("models", "customer_360", "score")
+        needed = [
+            "customer_id", "first_order_on", "last_order_on", "order_day_count",
+            "order_days_in_horizon_count", "repeat_margin_mean_amount",
+        ]  # fmt: skip
+        frame = customers.select(needed).collect()
+        result = score_customers(frame, self._rules().scores, self.run.as_of)
+        self._write("customer_scores", result.scores)
+        report = result.report
+        write_json(report.model_dump(mode="json"), self.run.path / "pipeline" / "model_report.json")
+        notes = (f"No scores tonight: {report.reason}",) if report.reason else ()
+        told = f"{result.scores.height:,} customers scored" if not notes else notes[0]
+        return StepResult(told, notes)
+
+    def gate(self, stage: str) -> StepResult:
+        """Let Great Expectations judge a stage."""
+        from pipelines.gate import run_gate
+
+        result = run_gate(stage, self.run, self.catalogue, self.settings.project_dir)
+        notes = tuple(f"gate {stage}: {warning}" for warning in result.warnings)
+        return StepResult(
+            f"{result.passed} of {result.checks} checks passed, {len(result.warnings)} warnings",
+            notes,
+        )
+
+    def publish(self) -> StepResult:
+        """Put marts and lists together."""
+        done = publish(self.run, self.catalogue, self._rules())
+        places = sum(cut.rows.height for cut in done.lists.values())
+        return StepResult(
+            f"{done.customers:,} customers, {len(done.lists)} lists with {places:,} places",
+            done.notes,
+        )
+
+    def release(self) -> StepResult:
+        """Name the release after its content and move `current` to it."""
+        reports = {step: read_report(self.run, step) or {} for step in LINE if step != "release"}
+        gates = {stage: read_json(self.run.gates / f"{stage}.json") for stage in GATES}
+        red = [stage for stage, result in gates.items() if not result["passed"]]
+        if red:
+            raise C360Error(
+                f"Gates {', '.join(red)} are not green for {self.run.as_of}.",
+                f"Run c360 nightly --date {self.run.as_of}.",
+            )
+        for page in ("index.html",):
+            (self.run.release / "gates.html").write_bytes((self.run.gates / page).read_bytes())
+        book = self._rules()
+        facts = {
+            "date": self.run.as_of.isoformat(),
+            "version": pipeline_version(),
+            "rules_sha256": rules_sha256(self.run.rules.glob("*.yml")),
+            "base_currency": reports["land"]["facts"]["base_currency"],
+            "time_zone": book.sources.time_zone,
+            "previous_release": reports["resolve"]["facts"]["previous_release"],
+            "inputs": reports["land"]["facts"]["inputs"],
+            "gates": gates,
+            "models": read_json(self.run.path / "pipeline" / "model_report.json"),
+            "notes": [note for report in reports.values() for note in report.get("notes", ())],
+        }
+        run_id = write_manifest(self.run.release, facts)
+        release, is_current = release_run(self.lake, self.run, run_id)
+        if is_current:
+            return StepResult(
+                f"current is {release.path.name}", facts={"release": release.path.name}
+            )
+        return StepResult(
+            f"{release.path.name} is kept; current stays at a newer date",
+            facts={"release": release.path.name},
+        )
+
+    def _rules(self) -> RuleBook:
+        """The rules that `land` froze for this run."""
+        return load_rules({path.name: path for path in sorted(self.run.rules.glob("*.yml"))})
+
+    def _write(self, name: str, frame: pl.DataFrame) -> None:
+        dataset = self.catalogue["pipeline", name]
+        write_table(dataset.conform(frame.lazy()), self.run.table("pipeline", name))
+
+
+def pipeline_version() -> str:
+    """The version of this program."""
+    from pipelines import __version__
+
+    return __version__
+
+
+def configured_rules(settings: Settings) -> RuleBook:
+    """The rules as they stand now, checked against the catalogue.
+
+    Raises:
+        C360Error: with one sentence per fault.
+    """
+    book = load_rules(find_rules(settings.rules_dir))
+    audience = load_catalogue(settings.project_dir)["models", "audience"].schema.names()
+    for segment in book.segments.segments:
+        check_segment(segment, audience)
+    return book
+
+
+def configured_sources(settings: Settings) -> list[str]:
+    """Names of the sources.
+
+    Raises:
+        C360Error: there are none.
+    """
+    names = [source.name for source in configured_rules(settings).sources.sources]
+    if not names:
+        raise C360Error(
+            "No sources are configured.",
+            "Write sources.yml (c360 extract --help shows one) and set C360_RULES_DIR to its "
+            "folder, or try c360 demo.",
+        )
+    return names

@@ -1,0 +1,160 @@
+"""What a person sees at the end of a run: steps, customers, lists, gates, files, and what to do next."""
+
+import time
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pipelines.errors import C360Error
+from pipelines.lake import Lake, Run, read_json
+from pipelines.release import Release, current_release
+from pipelines.steps import LINE
+
+MARKS = {"ok": "[green]✓[/green]", "failed": "[red]✗[/red]"}
+POLL_SECONDS = 1.0
+
+
+def show_run(console: Console, lake: Lake, day: date) -> None:
+    """Print a run's steps and, if it was released, what it holds.
+
+    Raises:
+        C360Error: there was no run of this date.
+    """
+    run = lake.run(day)
+    if not run.steps.exists():
+        raise C360Error(f"There was no run of {day}.", f"Run c360 nightly --date {day}.")
+    console.print(_steps_table(run))
+    reports = _reports(run)
+    failed = [report for report in reports if report["status"] == "failed"]
+    for report in failed:
+        console.print(f"[red]{report['step']} failed:[/red] {report['reason']}")
+        console.print(f"[yellow]next:[/yellow] {report['hint']}  Log: {report['log']}")
+    done = [report for report in reports if report["step"] == "release"]
+    if done and done[0]["status"] == "ok":
+        show_release(console, Release(lake.published / done[0]["facts"]["release"]), lake)
+
+
+def follow_run(console: Console, lake: Lake, day: date) -> None:
+    """Show a run's steps while it works, until it is released or a step fails."""
+    run = lake.run(day)
+    with Live(_steps_table(run), console=console, refresh_per_second=2, transient=True) as live:
+        while True:
+            reports = _reports(run)
+            live.update(_steps_table(run))
+            states = {report["step"]: report["status"] for report in reports}
+            if "failed" in states.values() or "release" in states:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def _reports(run: Run) -> list[dict[str, object]]:
+    """Reports of all steps that ran, in the order of the line."""
+    place = {step: number for number, step in enumerate(LINE)}
+    reports = [read_json(path) for path in sorted(run.steps.glob("*.json"))]
+    return sorted(reports, key=lambda r: (place.get(r["step"], 0), r["step"]))
+
+
+def _steps_table(run: Run) -> Table:
+    table = Table(title=f"Run of {run.as_of}", box=None, pad_edge=False)
+    for name, justify in (("", "left"), ("step", "left"), ("seconds", "right"), ("result", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for report in _reports(run):
+        told = report.get("summary") or report["reason"]
+        table.add_row(
+            MARKS[str(report["status"])], str(report["step"]), f"{report['seconds']:.1f}", str(told)
+        )
+    return table
+
+
+def show_release(console: Console, release: Release, lake: Lake) -> None:
+    """Print what a release holds."""
+    manifest = release.manifest
+    audience = pl.read_parquet(release.path / "marts" / "audience.parquet")
+    console.print(_customers_table(audience))
+    console.print(_lists_table(release.path / "lists"))
+    gates = manifest["gates"]
+    told = ", ".join(
+        f"{name} {result['checks_passed']}/{result['checks']}"
+        + (f" ({result['warnings_count']} warnings)" if result["warnings_count"] else "")
+        for name, result in gates.items()
+    )
+    console.print(f"\n[bold]Gates[/bold]  {told}")
+    for note in manifest["notes"]:
+        console.print(f"[dim]note[/dim]   {note}", markup=True)
+    current = current_release(lake)
+    here = current is not None and current.path == release.path.resolve()
+    console.print(f"\n[bold]Files[/bold]  {release.path}{'  (= published/current)' if here else ''}")
+    console.print("       marts/*.parquet, marts.duckdb, lists/*.csv|parquet, gates.html, manifest.json")
+    console.print(
+        "[bold]Next[/bold]   open gates.html; query marts.duckdb read-only; hand lists/*.csv to "
+        "marketing; c360 quarantine list; c360 rollback"
+    )
+
+
+def _customers_table(audience: pl.DataFrame) -> Table:
+    """Customers by life-cycle stage and grade, with both labels."""
+    table = Table(title="\nCustomers by stage and grade 客户分级", box=None, pad_edge=False)
+    table.add_column("stage")
+    table.add_column("")
+    for grade in ("A", "B", "C", "D", "all"):
+        table.add_column(grade, justify="right")
+    counts = (
+        audience.group_by("lifecycle_stage_label", "lifecycle_stage_label_zh", "grade")
+        .len()
+        .pivot("grade", index=["lifecycle_stage_label", "lifecycle_stage_label_zh"], values="len")
+    )
+    for row in counts.sort("lifecycle_stage_label").iter_rows(named=True):
+        numbers = [row.get(grade) or 0 for grade in "ABCD"]
+        cells = [f"{number:,}" if number else "·" for number in numbers]
+        table.add_row(
+            row["lifecycle_stage_label"], row["lifecycle_stage_label_zh"], *cells, f"{sum(numbers):,}"
+        )
+    totals = [audience.filter(pl.col("grade") == grade).height for grade in "ABCD"]
+    table.add_row("all", "全部", *[f"{n:,}" for n in totals], f"{audience.height:,}", style="bold")
+    return table
+
+
+def _lists_table(folder: Path) -> Table:
+    table = Table(title="\nLists 名单", box=None, pad_edge=False)
+    table.add_column("list")
+    table.add_column("people", justify="right")
+    table.add_column("why the first of them is on it")
+    for path in sorted(folder.glob("*.parquet")):
+        rows = pl.read_parquet(path)
+        reason = rows["reason"][0] if rows.height else "nobody tonight"
+        table.add_row(path.stem, f"{rows.height:,}", reason)
+    return table
+
+
+def show_quarantine(
+    console: Console, lake: Lake, table: str | None, source: str | None, rows: int
+) -> None:
+    """Count quarantined rows by rule; with `rows`, also where they stand. Never their content."""
+    files = sorted(lake.quarantine.glob("*/source=*/date=*/part-*.parquet"))
+    if not files:
+        console.print("The quarantine is empty.")
+        return
+    found = pl.concat([pl.scan_parquet(path) for path in files]).drop("raw")
+    for column, wanted in (("table", table), ("source", source)):
+        if wanted is not None:
+            found = found.filter(pl.col(column) == wanted)
+    keys = ["source", "table", "rule", "column"]
+    counts = found.group_by(keys).len().sort(keys).collect()
+    console.print(_as_table(counts.rename({"len": "rows"}), "Quarantine"))
+    if rows:
+        places = found.select("file", "row_number", "rule", "column").sort(pl.all()).head(rows)
+        console.print(_as_table(places.collect(), f"\nThe first {rows}"))
+    console.print(f"\nThe raw rows (personal data) are in {lake.quarantine}.")
+
+
+def _as_table(frame: pl.DataFrame, title: str) -> Table:
+    table = Table(title=title, box=None, pad_edge=False)
+    for name, dtype in frame.schema.items():
+        table.add_column(name, justify="right" if dtype.is_numeric() else "left")
+    for row in frame.iter_rows():
+        table.add_row(*[str(value) for value in row])
+    return table
