@@ -179,20 +179,28 @@ def release(day: Day) -> None:
     show_run(out, Lake(load_settings().home), day)
 
 
-@app.command(
-    epilog="Examples: c360 status --date 2026-06-30, c360 status --date 2026-06-30 --follow"
-)
+@app.command(epilog="Example: c360 status --date 2026-06-30")
 def status(
     day: Day,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait until the run ends.")] = False,
+    follow: Annotated[
+        int | None, typer.Option(metavar="PID", help="First follow the run of this process.")
+    ] = None,
 ) -> None:
     """Show the steps of a run, and what it released."""
     from pipelines.summary import follow_run, show_run
 
     lake = Lake(load_settings().home)
-    if follow:
-        follow_run(out, lake, day)
+    if follow is not None:
+        follow_run(out, lake, day, follow)
     show_run(out, lake, day)
+
+
+@app.command(epilog="Example: c360 docs --date 2026-06-30")
+def docs(day: Day) -> None:
+    """Build the dbt documentation (lineage, every column) from a run."""
+    from pipelines.line import build_docs
+
+    out.print(f"Open {build_docs(load_settings(), day)}")
 
 
 @app.command(epilog="Examples: c360 rollback, c360 rollback --to 2026-06-29__0a1b2c3d4e5f")

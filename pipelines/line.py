@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 
@@ -9,7 +10,7 @@ from pipelines.catalogue import Catalogue, load_catalogue
 from pipelines.errors import C360Error
 from pipelines.extract.files import extract_files
 from pipelines.identity.resolve import Signals, resolve_customers
-from pipelines.lake import Lake, Run, read_json, write_json, write_table
+from pipelines.lake import Lake, Run, read_json, with_parent, write_json, write_table
 from pipelines.land import (
     committed_files,
     find_base_currency,
@@ -26,7 +27,7 @@ from pipelines.scoring.customers import score_customers
 from pipelines.segments import check_segment
 from pipelines.settings import Settings
 from pipelines.steps import GATES, LINE, StepResult, read_report
-from pipelines.transform import transform
+from pipelines.transform import run_dbt, transform
 
 Progress = Callable[[str], None]
 
@@ -196,8 +197,8 @@ class Line:
                 f"Gates {', '.join(red)} are not green for {self.run.as_of}.",
                 f"Run c360 nightly --date {self.run.as_of}.",
             )
-        for page in ("index.html",):
-            (self.run.release / "gates.html").write_bytes((self.run.gates / page).read_bytes())
+        page = (self.run.gates / "index.html").read_bytes()
+        (self.run.release / "gates.html").write_bytes(page)
         book = self._rules()
         facts = {
             "date": self.run.as_of.isoformat(),
@@ -265,3 +266,14 @@ def configured_sources(settings: Settings) -> list[str]:
             "folder, or try c360 demo.",
         )
     return names
+
+
+def build_docs(settings: Settings, as_of: date) -> Path:
+    """Write dbt's documentation of a run as one page; returns its path."""
+    run = Lake(settings.home).run(as_of)
+    zone = load_rules({path.name: path for path in run.rules.glob("*.yml")}).sources.time_zone
+    logs = run.path / "dbt" / "docs"
+    run_dbt(["docs", "generate", "--static"], run, logs, settings.project_dir, zone)
+    page = with_parent(settings.home / "docs" / "index.html")
+    page.write_bytes((run.path / "dbt" / "target" / "static_index.html").read_bytes())
+    return page

@@ -66,7 +66,7 @@ def _unreadable(name: str, reason: str) -> C360Error:
 
 def _open(path: Path) -> IO[bytes]:
     if path.name.endswith(".gz"):
-        return gzip.open(path, "rb")  # type: ignore[return-value]
+        return gzip.open(path, "rb")
     return path.open("rb")
 
 
@@ -106,7 +106,7 @@ def _as_utf8(path: Path) -> IO[bytes]:
     if file.read(3) != codecs.BOM_UTF8:
         file.seek(0)
     recoder = codecs.EncodedFile(file, "utf-8", encoding, errors="replace")
-    return recoder  # type: ignore[return-value]
+    return recoder
 
 
 def _read_csv(path: Path, name: str) -> Iterator[pl.DataFrame]:
@@ -156,7 +156,7 @@ def _header_names(header: str, delimiter: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(header), delimiter=delimiter)
 
 
-def _numbers_without(first: int, height: int, bad: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _numbers_without(first: int, height: int, bad: np.ndarray) -> np.ndarray:
     """The next `height` row numbers that are not among the bad ones."""
     candidates = np.arange(first, first + height + bad.size)
     return candidates[~np.isin(candidates, bad)][:height]
@@ -220,7 +220,7 @@ def _from_arrow(table: pa.Table) -> pl.DataFrame:
     return frame.with_columns(plain)
 
 
-def _with_bookkeeping(frame: pl.DataFrame, numbers: np.ndarray) -> pl.DataFrame:  # type: ignore[type-arg]
+def _with_bookkeeping(frame: pl.DataFrame, numbers: np.ndarray) -> pl.DataFrame:
     return frame.with_columns(
         pl.Series(ROW, numbers, dtype=pl.Int64),
         pl.lit(None, pl.String).alias(RULE),

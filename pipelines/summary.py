@@ -1,8 +1,10 @@
 """What a person sees at the end of a run: steps, customers, lists, gates, files, and what to do next."""
 
+import os
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from rich.console import Console
@@ -38,20 +40,35 @@ def show_run(console: Console, lake: Lake, day: date) -> None:
         show_release(console, Release(lake.published / done[0]["facts"]["release"]), lake)
 
 
-def follow_run(console: Console, lake: Lake, day: date) -> None:
-    """Show a run's steps while it works, until it is released or a step fails."""
+def follow_run(console: Console, lake: Lake, day: date, process: int) -> None:
+    """Show a run's steps while a process works on them, until that process ends."""
     run = lake.run(day)
+    told: set[str] = set()
     with Live(_steps_table(run), console=console, refresh_per_second=2, transient=True) as live:
-        while True:
-            reports = _reports(run)
+        while _is_alive(process):
             live.update(_steps_table(run))
-            states = {report["step"]: report["status"] for report in reports}
-            if "failed" in states.values() or "release" in states:
-                return
+            if not console.is_terminal:
+                _tell_new_steps(console, run, told)
             time.sleep(POLL_SECONDS)
 
 
-def _reports(run: Run) -> list[dict[str, object]]:
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _tell_new_steps(console: Console, run: Run, told: set[str]) -> None:
+    for report in _reports(run):
+        key = f"{report['step']} {report['status']} {report['seconds']}"
+        if key not in told:
+            told.add(key)
+            console.print(f"{report['step']:<18} {report['status']} in {report['seconds']} s")
+
+
+def _reports(run: Run) -> list[dict[str, Any]]:
     """Reports of all steps that ran, in the order of the line."""
     place = {step: number for number, step in enumerate(LINE)}
     reports = [read_json(path) for path in sorted(run.steps.glob("*.json"))]
@@ -87,8 +104,12 @@ def show_release(console: Console, release: Release, lake: Lake) -> None:
         console.print(f"[dim]note[/dim]   {note}", markup=True)
     current = current_release(lake)
     here = current is not None and current.path == release.path.resolve()
-    console.print(f"\n[bold]Files[/bold]  {release.path}{'  (= published/current)' if here else ''}")
-    console.print("       marts/*.parquet, marts.duckdb, lists/*.csv|parquet, gates.html, manifest.json")
+    console.print(
+        f"\n[bold]Files[/bold]  {release.path}{'  (= published/current)' if here else ''}"
+    )
+    console.print(
+        "       marts/*.parquet, marts.duckdb, lists/*.csv|parquet, gates.html, manifest.json"
+    )
     console.print(
         "[bold]Next[/bold]   open gates.html; query marts.duckdb read-only; hand lists/*.csv to "
         "marketing; c360 quarantine list; c360 rollback"
@@ -111,7 +132,10 @@ def _customers_table(audience: pl.DataFrame) -> Table:
         numbers = [row.get(grade) or 0 for grade in "ABCD"]
         cells = [f"{number:,}" if number else "·" for number in numbers]
         table.add_row(
-            row["lifecycle_stage_label"], row["lifecycle_stage_label_zh"], *cells, f"{sum(numbers):,}"
+            row["lifecycle_stage_label"],
+            row["lifecycle_stage_label_zh"],
+            *cells,
+            f"{sum(numbers):,}",
         )
     totals = [audience.filter(pl.col("grade") == grade).height for grade in "ABCD"]
     table.add_row("all", "全部", *[f"{n:,}" for n in totals], f"{audience.height:,}", style="bold")

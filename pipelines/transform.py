@@ -22,7 +22,13 @@ def transform(stage: str, run: Run, project_dir: Path, time_zone: str) -> dict[s
         C360Error: naming the first models or tests that failed, and dbt's log.
     """
     logs = run.path / "dbt" / stage
-    results = run_dbt(["build", "--selector", stage], run, logs, project_dir, time_zone)
+    results = run_dbt(
+        ["build", "--selector", stage, "--exclude-resource-type", "unit_test"],
+        run,
+        logs,
+        project_dir,
+        time_zone,
+    )
     kinds = [str(result.node.resource_type) for result in results]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
@@ -30,7 +36,7 @@ def transform(stage: str, run: Run, project_dir: Path, time_zone: str) -> dict[s
 def run_dbt(
     command: list[str], run: Run, logs: Path, project_dir: Path, time_zone: str
 ) -> list["RunResult"]:
-    """Run one dbt command against a run's folder; unit tests only where they are asked for.
+    """Run one dbt command against a run's folder; returns what was built or tested.
 
     Raises:
         C360Error: naming the first models or tests that failed, and dbt's log.
@@ -42,7 +48,7 @@ def run_dbt(
     (run.path / "models").mkdir(exist_ok=True)
     arguments = [
         "--quiet", "--log-level", "none", "--log-level-file", "info", "--log-path", str(logs),
-        *command, *([] if "test" in command else ["--exclude-resource-type", "unit_test"]),
+        *command,
         "--project-dir", str(dbt_dir), "--profiles-dir", str(dbt_dir),
         "--target-path", str(run.path / "dbt" / "target"),
     ]  # fmt: skip
@@ -52,7 +58,7 @@ def run_dbt(
     log = logs / "dbt.log"
     if outcome.exception is not None or outcome.result is None:
         raise C360Error(f"dbt could not run: {outcome.exception}", f"See {log}.")
-    results: list[RunResult] = list(outcome.result)
+    results: list[RunResult] = list(getattr(outcome.result, "results", ()))
     broken = [r for r in results if r.status not in ("success", "pass", "skipped", "warn")]
     if broken:
         names = "; ".join(f"{r.node.name} ({_first_line(r.message)})" for r in broken[:3])

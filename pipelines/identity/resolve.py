@@ -152,7 +152,7 @@ def _judge_identifiers(signals: Signals, records: pl.DataFrame, rules: Identity)
 
 def _carried(
     signals: pl.DataFrame, records: pl.DataFrame, identifiers: pl.DataFrame, values: pl.DataFrame
-) -> np.ndarray:  # type: ignore[type-arg]
+) -> np.ndarray:
     """Edges from a record to each value that it carries."""
     return (
         signals.join(identifiers, on=RAW)
@@ -166,7 +166,7 @@ def _carried(
 
 def _tied(
     ties: pl.DataFrame, records: pl.DataFrame, identifiers: pl.DataFrame, values: pl.DataFrame
-) -> np.ndarray:  # type: ignore[type-arg]
+) -> np.ndarray:
     """Edges that somebody stated. A tie to a record or value that nobody has ties nothing."""
     contacts = records.filter(pl.col("entity") == "contact")
     nodes = ties.with_row_index("tie_number")
@@ -198,7 +198,7 @@ def _tied(
     return nodes.select("node_a", "node_b").unique().to_numpy()
 
 
-def _components(edges: np.ndarray, size: int) -> np.ndarray:  # type: ignore[type-arg]
+def _components(edges: np.ndarray, size: int) -> np.ndarray:
     ones = np.ones(len(edges), dtype=np.int8)
     graph = coo_matrix((ones, (edges[:, 0], edges[:, 1])), shape=(size, size))
     return np.asarray(connected_components(graph, directed=False)[1])
