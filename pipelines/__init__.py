@@ -1,3 +1,3 @@
-"""Customer 360: one governed profile, grade, life-cycle stage and list membership per customer, every night."""
+"""Customer 360: every night, one governed profile, grade, stage and list membership each."""
 
 __version__ = "0.1.0"

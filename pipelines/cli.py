@@ -1,4 +1,4 @@
-"""The command line. A step is a command; Airflow, the demo, the tests and people run the same ones."""
+"""The command line. A step is a command; Airflow, the demo, the tests and people run the same."""
 
 import json
 import sys

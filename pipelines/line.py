@@ -1,4 +1,4 @@
-"""Wires the steps: each reads files of the run, calls a pure function, and writes files of the run."""
+"""Wires the steps: each reads files of the run, calls a pure function, writes files of the run."""
 
 from collections.abc import Callable
 from datetime import date
@@ -117,7 +117,26 @@ class Line:
         zone = self._rules().sources.time_zone
         counts = transform(stage, self.run, self.settings.project_dir, zone)
         told = [f"{counts[kind]} {kind}s" for kind in ("model", "test") if kind in counts]
-        return StepResult(", ".join(told))
+        notes = self._order_notes() if stage == "profile" else ()
+        return StepResult(", ".join(told), notes)
+
+    def _order_notes(self) -> tuple[str, ...]:
+        """Orders whose money is in nobody's profile, and why."""
+        completed = self.run.scan("models", "int_orders_completed", "transform profile")
+        unnamed = completed.filter(pl.col("customer_id").is_null()).select(pl.len())
+        count, total = unnamed.collect().item(), completed.select(pl.len()).collect().item()
+        notes = []
+        if count:
+            notes.append(
+                f"{count} of {total} completed orders name no customer; no profile has them."
+            )
+        passed_over = set(self._rules().orders.not_completed)
+        orders = self.run.scan("models", "stg_shop__orders", "transform profile")
+        seen = orders.group_by("status").len().sort("status").collect().rows()
+        skipped = [f"{status} ({count})" for status, count in seen if status in passed_over]
+        if skipped:
+            notes.append(f"Orders that are no purchase by their status: {', '.join(skipped)}.")
+        return tuple(notes)
 
     def resolve(self) -> StepResult:
         """Tie records into customers."""

@@ -1,4 +1,4 @@
-"""What a person sees at the end of a run: steps, customers, lists, gates, files, and what to do next."""
+"""What a person sees at the end of a run: steps, customers, lists, gates, files, what next."""
 
 import os
 import time

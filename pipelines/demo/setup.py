@@ -26,7 +26,7 @@ def make_demo(console: Console, settings: Settings, until: date, customers: int,
         before = read_json(made)
         if (before["customers"], before["seed"]) != (customers, seed):
             raise C360Error(
-                f"{root} holds a company of {before['customers']} customers, seed {before['seed']}.",
+                f"{root} holds {before['customers']} customers of seed {before['seed']}.",
                 f"Use the same numbers, or remove {settings.home} to begin anew.",
             )
         after = date.fromisoformat(before["until"])

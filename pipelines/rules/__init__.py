@@ -47,7 +47,7 @@ def load_rules(files: dict[str, Path]) -> RuleBook:
         C360Error: with one sentence per fault.
     """
     book: dict[str, Any] = {}
-    for name, path in files.items():
+    for path in files.values():
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
