@@ -19,6 +19,7 @@ from pipelines.errors import C360Error
 ENVELOPE = "envelope"
 PII_CLASSES = ("direct", "quasi")
 COLUMN_META = {"pii", "values", "format", "alias"}
+TABLE_META = {"grain", "mapping", "key", "one_of"}
 PLAIN_TYPES: Mapping[str, Any] = {
     "varchar": pl.String(),
     "boolean": pl.Boolean(),
@@ -128,7 +129,9 @@ def load_catalogue(project_dir: Path) -> Catalogue:
         if (dataset.group, dataset.name) in datasets:
             raise _malformed(f"{dataset.group}.{dataset.name}", "is described twice")
         datasets[dataset.group, dataset.name] = dataset
-    envelope = datasets.pop(("landing", ENVELOPE))
+    envelope = datasets.pop(("landing", ENVELOPE), None)
+    if envelope is None:
+        raise _malformed(f"landing.{ENVELOPE}", "is not described")
     return Catalogue(
         {
             key: _with_columns(data, envelope.columns) if data.group == "landing" else data
@@ -145,13 +148,20 @@ def _with_columns(dataset: Dataset, more: tuple[Column, ...]) -> Dataset:
 
 def _declared_datasets(models_dir: Path) -> Iterator[Dataset]:
     for path in sorted(models_dir.rglob("_*.yml")):
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        for source in document.get("sources", []):
-            for table in source["tables"]:
-                yield _dataset(source["name"], table)
-        for model in document.get("models", []):
-            if "columns" in model:
-                yield _dataset("models", model)
+        try:
+            document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            for source in document.get("sources", []):
+                for table in source["tables"]:
+                    yield _dataset(source["name"], table)
+            for model in document.get("models", []):
+                if "columns" in model:
+                    yield _dataset("models", model)
+        except yaml.YAMLError as error:
+            raise _malformed(str(path), f"is not YAML: {error}") from None
+        except KeyError as error:
+            raise _malformed(str(path), f"has an entry without {error}") from None
+        except (AttributeError, TypeError):
+            raise _malformed(str(path), "has a text where a list or keys belong") from None
 
 
 def _dataset(group: str, entry: dict[str, Any]) -> Dataset:
@@ -159,6 +169,11 @@ def _dataset(group: str, entry: dict[str, Any]) -> Dataset:
     meta = entry.get("config", {}).get("meta", {})
     columns = tuple(_column(name, column) for column in entry["columns"])
     _refuse_repeats(name, columns)
+    if unknown := set(meta) - TABLE_META:
+        raise _malformed(name, f"has unknown meta {sorted(unknown)}")
+    told_of = {*meta.get("key", ()), *meta.get("one_of", ())}
+    if strangers := told_of - {column.name for column in columns}:
+        raise _malformed(name, f"has no column {sorted(strangers)}, named by its key or one_of")
     if not entry.get("description") or not meta.get("grain"):
         raise _malformed(name, "needs a description and config.meta.grain")
     return Dataset(

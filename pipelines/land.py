@@ -4,6 +4,7 @@ A raw file is landed once. Its parts are committed by its manifest, written last
 one is as good as absent, and landing the file again writes the same bytes.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +24,7 @@ from pipelines.lake import (
     write_json,
     write_table,
 )
-from pipelines.landing import FileFacts, land_rows
+from pipelines.landing import FileFacts, SeenRows, land_rows
 from pipelines.raw_files import read_raw
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
@@ -87,18 +88,19 @@ def _land_file(lake: Lake, dataset: Dataset, file: RawFile) -> None:
     facts = FileFacts(file.source, file.name, date.fromisoformat(file.date))
     landed = quarantined = 0
     unknown: set[str] = set()
-    rules: dict[str, int] = {}
+    rules: Counter[str] = Counter()
+    seen = SeenRows()
+    for root in (lake.landing, lake.quarantine):  # what an attempt that died left behind
+        for old in file.partition(root).glob(f"part-{file.digest}-*.parquet"):
+            old.unlink()
     for number, frame in enumerate(read_raw(file.path, file.name)):
-        result = land_rows(frame, dataset, facts)
+        result = land_rows(frame, dataset, facts, seen)
         part = f"part-{file.digest}-{number:04d}.parquet"
         if result.rows.height:
             landed += write_table(result.rows, file.partition(lake.landing) / part)
         if result.quarantined.height:
             quarantined += write_table(result.quarantined, file.partition(lake.quarantine) / part)
-            counts = result.quarantined.group_by("rule").len().rows()
-            rules = {rule: rules.get(rule, 0) + count for rule, count in counts} | {
-                rule: count for rule, count in rules.items() if rule not in dict(counts)
-            }
+            rules.update(dict(result.quarantined.group_by("rule").len().rows()))
         unknown.update(result.unknown_columns)
     manifest = {
         "source": file.source,

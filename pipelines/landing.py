@@ -1,7 +1,8 @@
 """Types rows by the catalogue and parts the good from the bad. Frames in, frames out."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import duckdb
@@ -23,10 +24,15 @@ TIMESTAMP_FORMATS = (
     "%Y/%m/%d %H:%M:%S%.f",
     "%Y/%m/%d %H:%M",
 )
-ZONED = r"(?:[Zz]|[+-]\d{2}:?\d{2})$"
+ZONED = r"(?:[Zz]|[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?\s?[+-]\d{2})$"
+TIME_OF_DAY = r"[Tt ]\d{1,2}:\d{2}[\d:.]*\s?(?:[Zz]|[+-]\d{2}(?::?\d{2})?)?$"
 DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 TRUE, FALSE = ("true", "t", "yes", "y", "1", "是"), ("false", "f", "no", "n", "0", "否")
-ROW, RAW, RULE, RULE_COLUMN = "__row", "__raw", "__rule", "__column"
+ROW, RAW, RULE, RULE_COLUMN = "__c360_row", "__c360_raw", "__c360_rule", "__c360_column"
+# An empty account id is a value; the hash is filled in at the end.
+MAY_BE_EMPTY = ("source_account_id", "record_hash")
+# What land itself says of every row, whatever the file claims.
+OURS = ("source", "extracted_at", "record_hash", "schema_version", "extra")
 
 
 @dataclass(frozen=True)
@@ -47,53 +53,101 @@ class FileFacts:
     as_of: date
 
 
-def land_rows(raw: pl.DataFrame, dataset: Dataset, facts: FileFacts) -> Landed:
+@dataclass
+class SeenRows:
+    """Contents of a file's rows so far: equal lines stay apart, also if batches part them."""
+
+    times: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema={"content": pl.UInt64, "times": pl.UInt32})
+    )
+
+    def number(self, contents: pl.Series) -> pl.Series:
+        """How many rows of the same content came before each row."""
+        rows = pl.DataFrame({"content": contents.str.to_integer(base=16, dtype=pl.UInt64)})
+        before = rows.with_columns(pl.int_range(pl.len()).over("content").alias("here")).join(
+            self.times, on="content", how="left", maintain_order="left"
+        )
+        here = rows.group_by("content").agg(pl.len().cast(pl.UInt32).alias("times"))
+        self.times = pl.concat([self.times, here]).group_by("content").agg(pl.col("times").sum())
+        return before.select(pl.col("here") + pl.col("times").fill_null(0)).to_series()
+
+
+def land_rows(
+    raw: pl.DataFrame, dataset: Dataset, facts: FileFacts, seen: SeenRows | None = None
+) -> Landed:
     """Type the rows of one file by the landing contract.
 
+    Column names count without the spaces around them and in lower case.
+
     Args:
-        raw: the file's columns as read, plus `__row` (row number in the file), `__rule` (what
-            already made the row unreadable, or null) and `__raw` (the text of such a row).
+        raw: the file's columns as read (text, numbers, booleans, dates, times, lists of text),
+            plus `__c360_row` (row number in the file), `__c360_rule` (what already made the row
+            unreadable, or null) and `__c360_raw` (the text of such a row).
         dataset: the landing table.
         facts: the source, file and run date.
+        seen: the rows of earlier batches of the same file.
 
     Returns:
         Landed: `rows` in the catalogue's schema; `quarantined` with rule, column, source, table,
         file, row_number, raw. Every raw row is in exactly one of them.
 
     Raises:
-        C360Error: a required column is missing, or (nearly) none of its values can be read.
+        C360Error: a required column is missing, or (nearly) none of its values can be read, or
+            two columns go by one name.
     """
-    named = _apply_aliases(raw, dataset)
-    present = [name for name in named.columns if not name.startswith("__")]
-    unknown = tuple(name for name in present if name not in dataset.schema)
+    named = raw.rename(_declared_names(raw, dataset, facts))
+    present = _own_columns(named)
+    unknown = tuple(name for name in present if name not in dataset.schema or name == "extra")
     _require_columns(dataset, present, facts)
-    filled = _fill_envelope(named, dataset, facts, unknown)
+    told = [name for name in present if name in dataset.schema and name not in OURS]
+    filled = _fill_envelope(named, dataset, facts, unknown, told, seen or SeenRows())
     typed = filled.with_columns(
         _typed(column, filled.schema[column.name]).alias(column.name) for column in dataset.columns
     )
-    _refuse_retyped(filled, typed, dataset, facts)
-    judged = _judge(filled, typed, dataset)
+    given = filled.select(_given(filled, name).alias(name) for name in dataset.schema)
+    _refuse_retyped(given.filter(filled[RULE].is_null()), typed.filter(filled[RULE].is_null()),
+                    dataset, facts)  # fmt: skip
+    judged = _judge(given, typed, dataset)
     good = judged.filter(pl.col(RULE).is_null())
     bad = judged.filter(pl.col(RULE).is_not_null())
     return Landed(
-        rows=_with_record_hash(good, present).select(dataset.schema.names()),
+        rows=_with_record_hash(good, told).select(dataset.schema.names()),
         quarantined=_quarantined(bad, raw, dataset, facts),
         unknown_columns=unknown,
     )
 
 
-def _apply_aliases(raw: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
-    renames = {
+def _own_columns(raw: pl.DataFrame) -> list[str]:
+    return [name for name in raw.columns if name not in (ROW, RAW, RULE)]
+
+
+def _declared_names(raw: pl.DataFrame, dataset: Dataset, facts: FileFacts) -> dict[str, str]:
+    """What the contract calls the file's columns; those it does not know keep their name."""
+    plain = {name: name.strip().lower() for name in _own_columns(raw)}
+    aliases = {
         column.alias: column.name
         for column in dataset.columns
-        if column.alias in raw.columns and column.name not in raw.columns
+        if column.alias and column.name not in plain.values()
     }
-    return raw.rename(renames)  # type: ignore[arg-type]
+    declared = {name: aliases.get(short, short) for name, short in plain.items()}
+    declared = {name: known for name, known in declared.items() if known in dataset.schema}
+    found = [*declared.values(), *(name for name in plain if name not in declared)]
+    if repeated := sorted({name for name in found if found.count(name) > 1}):
+        raise C360Error(
+            f"{facts.file} of source {facts.source} has the column {', '.join(repeated)} twice.",
+            "Names that differ only in case or in spaces around them are one; keep one of them.",
+        )
+    return declared
 
 
 def _require_columns(dataset: Dataset, present: list[str], facts: FileFacts) -> None:
     filled_in = {"source", "source_account_id", "source_record_id", "op"}
     filled_in |= {"extracted_at", "record_hash", "schema_version"}
+    if not any(name in dataset.schema for name in present):  # the first line may be a person
+        raise C360Error(
+            f"{facts.file} of source {facts.source} has none of the columns of {dataset.name}.",
+            "Its first line must name the columns, as the landing contract calls them.",
+        )
     missing = [name for name in dataset.required if name not in present and name not in filled_in]
     if missing:
         raise C360Error(
@@ -104,7 +158,12 @@ def _require_columns(dataset: Dataset, present: list[str], facts: FileFacts) -> 
 
 
 def _fill_envelope(
-    raw: pl.DataFrame, dataset: Dataset, facts: FileFacts, unknown: tuple[str, ...]
+    raw: pl.DataFrame,
+    dataset: Dataset,
+    facts: FileFacts,
+    unknown: tuple[str, ...],
+    told: list[str],
+    seen: SeenRows,
 ) -> pl.DataFrame:
     """Add the columns that the file need not have.
 
@@ -112,101 +171,147 @@ def _fill_envelope(
     is named after its content and its repetition within the file, so that a file delivered again
     gives the same ids, and two equal lines of one file stay two.
     """
-    own = [name for name in raw.columns if not name.startswith("__")]
     filled = raw.with_columns(
         pl.lit(facts.source).alias("source"),
         pl.lit(datetime.combine(facts.as_of, datetime.min.time())).alias("extracted_at"),
         pl.lit(SCHEMA_VERSION).alias("schema_version"),
         pl.lit("").alias("record_hash"),
-        _extra(unknown).alias("extra"),
+        _extra(raw, unknown).alias("extra"),
     )
-    if "source_record_id" not in own:
-        content = _hash_rows(filled, own)
-        repetition = pl.int_range(pl.len()).over("__content")
-        filled = filled.with_columns(content.alias("__content")).with_columns(
-            pl.format("{}-{}", "__content", repetition).alias("source_record_id")
+    if "source_record_id" not in told:
+        contents = _hash_rows(filled, [*told, "extra"])
+        filled = filled.with_columns(
+            pl.format("{}-{}", contents, seen.number(contents)).alias("source_record_id")
         )
     for name, value in (("source_account_id", ""), ("op", "upsert")):
-        given = pl.col(name).cast(pl.String) if name in own else pl.lit(None, pl.String)
+        given = pl.when(_given(raw, name)).then(name) if name in told else pl.lit(None, pl.String)
         filled = filled.with_columns(given.fill_null(value).alias(name))
     absent = [name for name in dataset.schema if name not in filled.columns]
     return filled.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
 
 
-def _extra(unknown: tuple[str, ...]) -> pl.Expr:
+def _extra(raw: pl.DataFrame, unknown: tuple[str, ...]) -> pl.Expr:
+    """The unknown columns that have a value, as a JSON object; null where none has."""
     if not unknown:
         return pl.lit(None, pl.String)
-    return pl.struct(pl.col(name) for name in unknown).struct.json_encode()
+    items = [
+        pl.when(_given(raw, name)).then(
+            pl.struct(name).struct.json_encode().str.strip_prefix("{").str.strip_suffix("}")
+        )
+        for name in unknown
+    ]
+    found = pl.concat_str(items, separator=",", ignore_nulls=True)
+    return pl.when(found != "").then(pl.concat_str(pl.lit("{"), found, pl.lit("}")))
 
 
-def _hash_rows(frame: pl.DataFrame, columns: list[str]) -> pl.Series:
-    """The first 16 hex digits of each row's MD5: quick, and stable, unlike Polars' own hash."""
-    texts = frame.select(pl.struct(sorted(columns)).struct.json_encode().alias("content"))
+def _hash_rows(frame: pl.DataFrame, columns: Iterable[str]) -> pl.Series:
+    """The first 16 hex digits of each row's MD5: quick, and stable, unlike Polars' own hash.
+
+    A column without a value says as little as one that is not there.
+    """
+    names = sorted(columns)
+    given = frame.select(pl.col(name).alias(f"c{place}") for place, name in enumerate(names))
+    items = (f"? || nullif(cast({name} as varchar), '')" for name in given.columns)
+    query = f"select left(md5(concat_ws(chr(31), {', '.join(items)})), 16) as h from given"  # noqa: S608
     with duckdb.connect() as connection:
-        connection.register("texts", texts.to_arrow())
-        return connection.sql("select left(md5(content), 16) as h from texts").pl()["h"]
+        connection.register("given", given.to_arrow())
+        return connection.execute(query, [f"{name}=" for name in names]).pl()["h"]
 
 
-def _with_record_hash(rows: pl.DataFrame, given: list[str]) -> pl.DataFrame:
-    """Digest what the file says about the record; columns it lacks say nothing."""
-    told = [*(name for name in given if name in rows.columns), "extra"]
-    return rows.with_columns(_hash_rows(rows, told).alias("record_hash"))
+def _with_record_hash(rows: pl.DataFrame, told: list[str]) -> pl.DataFrame:
+    """Digest what the file says about the record."""
+    return rows.with_columns(_hash_rows(rows, [*told, "extra"]).alias("record_hash"))
 
 
 def _typed(column: Column, given: pl.DataType) -> pl.Expr:
     """The column's values in its declared type; null where a value cannot be read."""
     value, target = pl.col(column.name), column.dtype
     if column.format == "currency":
-        return value.cast(pl.String).str.strip_chars().str.to_uppercase()
+        return _as_text(value, given).str.strip_chars().str.to_uppercase()
     if column.values:
-        return value.cast(pl.String).str.strip_chars().str.to_lowercase()
-    if given == pl.String:
-        return _read_text(value.str.strip_chars(), target, value)
+        return _as_text(value, given).str.strip_chars().str.to_lowercase()
+    if not _is_of_kind(given, target):
+        return _read_text(_as_text(value, given), target)
     if isinstance(given, pl.Datetime) and given.time_zone and isinstance(target, pl.Datetime):
         return value.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(target)
-    if isinstance(given, pl.List) and target == pl.String:
-        return value.cast(pl.List(pl.String)).list.join(";")
-    if given.is_float() and target == pl.String:  # ids that a spreadsheet made 17850.0
-        whole = value.cast(pl.Int64, strict=False)
-        return pl.when(whole == value).then(whole.cast(pl.String)).otherwise(value.cast(pl.String))
-    if target.is_decimal() and given.is_float():
-        finite = pl.when(value.is_finite()).then(value)
-        return finite.round(4).cast(target, strict=False)
+    if given.is_float():
+        return _read_number(value, target)
     return value.cast(target, strict=False)
 
 
-def _read_text(text: pl.Expr, target: pl.DataType, as_written: pl.Expr) -> pl.Expr:
+def _is_of_kind(given: pl.DataType, target: pl.DataType) -> bool:
+    """Whether values can be cast as they are; all others are read from their text."""
+    if target in (pl.Date, pl.Datetime):
+        return given in (pl.Date, pl.Datetime)
+    if target.is_integer():
+        return given.is_integer()
+    if target.is_numeric():
+        return given.is_numeric()
+    return given == target
+
+
+def _as_text(value: pl.Expr, given: pl.DataType) -> pl.Expr:
+    if isinstance(given, pl.List):
+        return value.cast(pl.List(pl.String)).list.join(";")
+    if given.is_float():  # ids that a spreadsheet made 17850.0
+        whole = value.cast(pl.Int64, strict=False)
+        number = pl.when(value.is_finite()).then(value.cast(pl.String))
+        return pl.when(whole == value).then(whole.cast(pl.String)).otherwise(number)
+    return value.cast(pl.String)
+
+
+def _read_number(number: pl.Expr, target: pl.DataType) -> pl.Expr:
+    """Finite numbers that fit; a cast beyond a decimal's digits would be an error, not a null."""
+    if not isinstance(target, pl.Decimal):
+        return pl.when(number.is_finite()).then(number.cast(target, strict=False))
+    limit = float(10 ** (target.precision - target.scale))
+    return pl.when(number.abs() < limit).then(number).cast(target, strict=False)
+
+
+def _read_text(as_written: pl.Expr, target: pl.DataType) -> pl.Expr:
     if target == pl.String:
         return as_written
+    text = as_written.str.strip_chars()
     if target == pl.Boolean:
         word = text.str.to_lowercase()
         return pl.when(word.is_in(TRUE)).then(True).when(word.is_in(FALSE)).then(False)
     if isinstance(target, pl.Datetime):
         return _read_timestamp(text).cast(target)
     if target == pl.Date:
-        days = [text.str.head(10).str.to_date(f, strict=False) for f in DATE_FORMATS]
-        return pl.coalesce(days)
+        day = text.str.replace(TIME_OF_DAY, "")
+        return pl.coalesce(day.str.to_date(f, strict=False) for f in DATE_FORMATS)
     if isinstance(target, pl.List):
-        inner = text.str.strip_chars('[]"').str.replace_all(r'"?\s*[,;|]\s*"?', ";")
-        none = pl.lit([], dtype=pl.List(pl.String))
-        return pl.when(inner.str.len_chars() > 0).then(inner.str.split(";")).otherwise(none)
+        return _read_list(text)
     if target.is_integer():
         whole = text.str.replace(r"\.0+$", "")
         return whole.cast(target, strict=False)
-    number = text.cast(pl.Float64, strict=False)
+    number = _read_number(text.cast(pl.Float64, strict=False), target)
     if target.is_decimal():
         plain = pl.when(text.str.contains(r"^[+-]?\d*\.?\d+$")).then(text)
-        exact = plain.str.strip_prefix("+").cast(target, strict=False)
-        return pl.coalesce(
-            exact, pl.when(number.is_finite()).then(number).cast(target, strict=False)
-        )
-    return pl.when(number.is_finite()).then(number)
+        return pl.coalesce(plain.str.strip_prefix("+").cast(target, strict=False), number)
+    return number
+
+
+def _read_list(text: pl.Expr) -> pl.Expr:
+    """A JSON array of texts, or items parted by `;`, `,` or `|`."""
+    item = pl.element().str.slice(1, pl.element().str.len_chars() - 2)
+    quoted = text.str.extract_all(r'"(?:[^"\\]|\\.)*"').list.eval(
+        item.str.replace_all(r"\\([\"\\/])", "$1")
+    )
+    inner = text.str.strip_chars("[]").str.strip_chars().str.replace_all(r"\s*[,;|]\s*", ";")
+    none = pl.lit([], dtype=pl.List(pl.String))
+    parted = pl.when(inner.str.len_chars() > 0).then(inner.str.split(";")).otherwise(none)
+    return pl.when(text.str.contains(r'^\[\s*"')).then(quoted).otherwise(parted)
 
 
 def _read_timestamp(text: pl.Expr) -> pl.Expr:
     """ISO 8601 and its common relatives; a time without a zone is UTC, as the contract says."""
     zoned = text.str.contains(ZONED)
-    offset = text.str.replace(r"[Zz]$", "+0000").str.replace(r"([+-]\d{2}):(\d{2})$", "$1$2")
+    offset = (
+        text.str.replace(r"[Zz]$", "+0000")
+        .str.replace(r"([+-]\d{2}):(\d{2})$", "$1$2")
+        .str.replace(r"(:\d{2}(?:\.\d+)?\s?[+-]\d{2})$", "${1}00")
+    )
     with_zone = [
         offset.str.to_datetime(f"{f}%z", time_unit="us", time_zone="UTC", strict=False)
         for f in TIMESTAMP_FORMATS
@@ -218,72 +323,58 @@ def _read_timestamp(text: pl.Expr) -> pl.Expr:
 
 
 def _given(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """True where the file has a value: an empty text is none."""
+    """True where the file has a value: an empty text or list is none."""
     value = pl.col(name)
+    if isinstance(frame.schema[name], pl.List):
+        return value.list.len().fill_null(0) > 0
     if frame.schema[name] == pl.String:
         return value.str.strip_chars().str.len_chars().fill_null(0) > 0
     return value.is_not_null()
 
 
 def _refuse_retyped(
-    filled: pl.DataFrame, typed: pl.DataFrame, dataset: Dataset, facts: FileFacts
+    given: pl.DataFrame, typed: pl.DataFrame, dataset: Dataset, facts: FileFacts
 ) -> None:
-    readable = filled.select(RULE).with_columns(pl.col(RULE).is_null().alias("ok"))["ok"]
     for column in dataset.columns:
         if not column.required:
             continue
-        given = filled.select(_given(filled, column.name).alias("g"))["g"] & readable
-        unread = given & typed[column.name].is_null()
-        if given.sum() >= RETYPED_FROM and unread.sum() >= RETYPED_SHARE * given.sum():
+        told = int(given[column.name].sum())
+        unread = int((given[column.name] & typed[column.name].is_null()).sum())
+        if told >= RETYPED_FROM and unread >= RETYPED_SHARE * told:
             raise C360Error(
-                f"{facts.file} of source {facts.source}: {unread.sum()} of {given.sum()} values of "
+                f"{facts.file} of source {facts.source}: {unread} of {told} values of "
                 f"{column.name} are not a {column.data_type}; the column was retyped.",
                 f"Ask the source what became of it, or map the column; {dataset.name} needs it.",
             )
 
 
-def _judge(filled: pl.DataFrame, typed: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+def _judge(given: pl.DataFrame, typed: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """Give each bad row the first rule that it breaks, and the column."""
     verdicts: list[tuple[pl.Series, str, str]] = []
     for column in dataset.columns:
-        value = typed[column.name]
-        given = filled.select(_given(filled, column.name).alias("g"))["g"]
-        verdicts.append((given & value.is_null(), f"not_a_{_kind(column)}", column.name))
-        if column.required and column.name != "source_account_id":
-            verdicts.append(
-                (~given & (column.name != "record_hash"), "required_missing", column.name)
-            )
-        verdicts.extend((broken, rule, column.name) for broken, rule in _value_rules(column, value))
-    if dataset.one_of:
-        none = pl.all_horizontal(~_given(filled, name) for name in dataset.one_of)
-        verdicts.append(
-            (filled.select(none.alias("n"))["n"], "one_of_missing", " or ".join(dataset.one_of))
+        value, has_value = typed[column.name], given[column.name]
+        verdicts.append((has_value & value.is_null(), f"not_a_{_kind(column)}", column.name))
+        if column.required and column.name not in MAY_BE_EMPTY:
+            verdicts.append((~has_value, "required_missing", column.name))
+        verdicts.extend(
+            (has_value & broken, rule, column.name) for broken, rule in _value_rules(column, value)
         )
-    rule = pl.when(pl.col(RULE).is_not_null()).then(pl.col(RULE))
-    where = pl.when(pl.col(RULE).is_not_null()).then(pl.lit(""))
+    if dataset.one_of:
+        none = given.select(~pl.any_horizontal(dataset.one_of)).to_series()
+        verdicts.append((none, "one_of_missing", " or ".join(dataset.one_of)))
+    rules, places = [pl.col(RULE)], [pl.when(pl.col(RULE).is_not_null()).then(pl.lit(""))]
     for broken, name, column_name in verdicts:
-        if broken.fill_null(False).any():
-            flag = pl.lit(broken.fill_null(False))
-            rule, where = (
-                rule.when(flag).then(pl.lit(name)),
-                where.when(flag).then(pl.lit(column_name)),
-            )
-    empty = pl.lit(None, pl.String)
-    nulled = [pl.when(_given(filled, n)).then(typed[n]).alias(n) for n in _texts(dataset, filled)]
-    return typed.with_columns(
-        rule.otherwise(empty).alias(RULE), where.otherwise(empty).alias(RULE_COLUMN), *nulled
-    )
-
-
-def _texts(dataset: Dataset, filled: pl.DataFrame) -> list[str]:
-    """Text columns whose empty texts become null; an empty account id is a value."""
-    return [
-        column.name
+        if broken.any():
+            rules.append(pl.when(pl.lit(broken)).then(pl.lit(name)))
+            places.append(pl.when(pl.lit(broken)).then(pl.lit(column_name)))
+    nulled = [
+        pl.when(given[column.name]).then(pl.col(column.name)).alias(column.name)
         for column in dataset.columns
-        if column.dtype == pl.String
-        and filled.schema[column.name] == pl.String
-        and column.name not in ("source_account_id", "record_hash")
+        if column.dtype == pl.String and column.name not in MAY_BE_EMPTY
     ]
+    return typed.with_columns(
+        pl.coalesce(rules).alias(RULE), pl.coalesce(places).alias(RULE_COLUMN), *nulled
+    )
 
 
 def _kind(column: Column) -> str:
@@ -293,9 +384,11 @@ def _kind(column: Column) -> str:
 def _value_rules(column: Column, value: pl.Series) -> list[tuple[pl.Series, str]]:
     """Rules on a value that could be read."""
     if column.values:
-        return [(value.is_not_null() & ~value.is_in(column.values), "not_in_list")]
+        return [(~value.is_in(column.values), "not_in_list")]
     if column.format == "currency":
         return [(~value.str.contains(r"^[A-Z]{3}$"), "not_a_currency")]
+    if isinstance(value.dtype, pl.List):
+        value = value.list.join("")
     if value.dtype == pl.String:
         return [
             (value.str.contains("\x00", literal=True), "control_character"),
@@ -311,9 +404,8 @@ def _value_rules(column: Column, value: pl.Series) -> list[tuple[pl.Series, str]
 def _quarantined(
     bad: pl.DataFrame, raw: pl.DataFrame, dataset: Dataset, facts: FileFacts
 ) -> pl.DataFrame:
-    own = [name for name in raw.columns if not name.startswith("__")]
     received = raw.join(bad.select(ROW), on=ROW, how="semi", maintain_order="left").select(
-        ROW, pl.coalesce(RAW, pl.struct(own).struct.json_encode()).alias("raw")
+        ROW, pl.coalesce(RAW, pl.struct(_own_columns(raw)).struct.json_encode()).alias("raw")
     )
     return bad.join(received, on=ROW, maintain_order="left").select(
         pl.col(RULE).alias("rule"),

@@ -201,9 +201,20 @@ class Line:
         """Put marts and lists together."""
         done = publish(self.run, self.catalogue, self._rules())
         places = sum(cut.rows.height for cut in done.lists.values())
+        lists = [
+            {
+                **segment.model_dump(include={"name", "label", "label_zh", "purpose", "channel"}),
+                "rows": done.lists[segment.name].rows.height,
+                "matched": done.lists[segment.name].matched,
+                "suppressed": done.lists[segment.name].suppressed,
+                "without_consent": done.lists[segment.name].without_consent,
+            }
+            for segment in self._rules().segments.segments
+        ]
         return StepResult(
             f"{done.customers:,} customers, {len(done.lists)} lists with {places:,} places",
             done.notes,
+            {"customers": done.customers, "lists": lists},
         )
 
     def release(self) -> StepResult:
@@ -228,6 +239,8 @@ class Line:
             "previous_release": reports["resolve"]["facts"]["previous_release"],
             "inputs": reports["land"]["facts"]["inputs"],
             "gates": gates,
+            "customers": reports["publish"]["facts"]["customers"],
+            "lists": reports["publish"]["facts"]["lists"],
             "models": read_json(self.run.path / "pipeline" / "model_report.json"),
             "notes": [note for report in reports.values() for note in report.get("notes", ())],
         }

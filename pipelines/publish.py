@@ -43,11 +43,10 @@ def publish(run: Run, catalogue: Catalogue, book: RuleBook) -> Published:
     for name, cut in cuts.items():
         write_table(cut.rows, run.release / "lists" / f"{name}.parquet")
         guard_formulas(cut.rows).write_csv(run.release / "lists" / f"{name}.csv")
-    summary = _summarise(cuts, audience, contacts, book)
-    write_table(
-        catalogue["pipeline", "list_summary"].conform(summary.lazy()),
-        run.table("pipeline", "list_summary"),
+    summary = pl.DataFrame(
+        _summarise(cuts, audience, contacts, book), catalogue["pipeline", "list_summary"].schema
     )
+    write_table(summary, run.table("pipeline", "list_summary"))
     return Published(
         customers=audience.height, lists=cuts, notes=_notes(run, audience, contacts, cuts, book)
     )
@@ -83,14 +82,10 @@ def _quoted(text: str) -> str:
 
 def _summarise(
     cuts: dict[str, Cut], audience: pl.DataFrame, contacts: pl.DataFrame | None, book: RuleBook
-) -> pl.DataFrame:
-    """Count each list anew from its file's rows, for the last gate.
-
-    Returns:
-        Frame `list_summary` of the catalogue.
-    """
+) -> list[dict[str, str | int]]:
+    """Count each list anew from its file's rows, for the last gate: rows of `list_summary`."""
     never = audience.filter(pl.col("suppressed_because").is_not_null())["customer_id"]
-    rows = []
+    rows: list[dict[str, str | int]] = []
     for segment in book.segments.segments:
         people = cuts[segment.name].rows
         allowed = contacts if contacts is not None else people.clear()
@@ -111,10 +106,10 @@ def _summarise(
                 "contact_count": with_contact,
                 "distinct_customer_count": people["customer_id"].n_unique(),
                 "without_consent_count": unconsented,
-                "suppressed_count": people["customer_id"].is_in(never.implode()).sum(),
+                "suppressed_count": int(people["customer_id"].is_in(never.implode()).sum()),
             }
         )
-    return pl.DataFrame(rows)
+    return rows
 
 
 def _notes(
@@ -135,6 +130,11 @@ def _notes(
     if missing:
         notes.append(f"No rows tonight: {', '.join(missing)}. Their facts are null, not zero.")
     if audience["churn_risk"].null_count() == audience.height:
-        empty = [s.name for s in book.segments.segments if needs_scores(s, audience.columns)]
-        notes.append(f"Without scores these lists are empty: {', '.join(empty)}.")
+        empty = [
+            segment.name
+            for segment in book.segments.segments
+            if needs_scores(segment, audience.columns) and not cuts[segment.name].matched
+        ]
+        if empty:
+            notes.append(f"Without scores these lists are empty: {', '.join(empty)}.")
     return tuple(notes)

@@ -5,12 +5,16 @@ rule it broke, so that rows in = rows landed + rows quarantined holds for the wo
 """
 
 import codecs
+import csv
 import gzip
 import io
+import itertools
 import json
+import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 import polars as pl
@@ -25,6 +29,24 @@ BATCH_ROWS = 500_000
 BLOCK_BYTES = 32 << 20
 DELIMITERS = ",;\t|"
 BAD_BYTES_SHARE = 0.05
+CHUNK_BYTES = 1 << 20
+CHUNK_LINES = 50_000
+MAX_COLUMNS = 2_000
+HIGH_BYTES, LONELY_BYTE = (
+    re.compile(rb"[\x80-\xff]+"),
+    re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])"),
+)
+PLAIN_TYPES = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_float32,
+    pa.types.is_float64,
+    pa.types.is_decimal128,
+    pa.types.is_date,
+    pa.types.is_timestamp,
+)
 
 
 def read_raw(path: Path, name: str) -> Iterator[pl.DataFrame]:
@@ -35,8 +57,8 @@ def read_raw(path: Path, name: str) -> Iterator[pl.DataFrame]:
         name: what the source called it; its ending tells the format.
 
     Yields:
-        Frames of the file's own columns plus `__row` (from 1, headers not counted), `__rule`
-        and `__raw` (both null unless the row could not be read).
+        Frames of the file's own columns plus `__c360_row` (from 1, headers not counted),
+        `__c360_rule` and `__c360_raw` (both null unless the row could not be read).
 
     Raises:
         C360Error: the file is empty, truncated or not what its name says.
@@ -46,15 +68,15 @@ def read_raw(path: Path, name: str) -> Iterator[pl.DataFrame]:
         raise _unreadable(name, "it is empty (0 bytes)")
     try:
         if plain.endswith(".parquet"):
-            yield from _read_parquet(path)
+            yield from _read_parquet(path, name)
         elif plain.endswith(".jsonl"):
-            yield from _read_jsonl(path)
+            yield from _read_jsonl(path, name)
         else:
             yield from _read_csv(path, name)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, gzip.BadGzipFile, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0][:200] if plain.endswith(".parquet") else ""
-        reason = reason or "it is truncated or not what its name says"
-        raise _unreadable(name, reason) from None
+    except (pa.ArrowException, csv.Error, zlib.error, EOFError, OSError) as error:
+        told = plain.endswith(".parquet") or getattr(error, "errno", None) is not None
+        reason = str(error).splitlines()[0][:200].rstrip(".") if told and str(error) else ""
+        raise _unreadable(name, reason or "it is truncated or not what its name says") from None
 
 
 def _unreadable(name: str, reason: str) -> C360Error:
@@ -65,8 +87,8 @@ def _unreadable(name: str, reason: str) -> C360Error:
 
 
 def _open(path: Path) -> IO[bytes]:
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rb")
+    if path.name.lower().endswith(".gz"):
+        return cast(IO[bytes], gzip.open(path, "rb"))
     return path.open("rb")
 
 
@@ -74,24 +96,26 @@ def detect_encoding(path: Path) -> str:
     """UTF-8 or GB18030, from all bytes of the file.
 
     Nearly any bytes decode as GB18030, so a UTF-8 file with a few broken bytes must not become
-    Chinese nonsense: it stays UTF-8, and the rows with broken bytes are quarantined.
+    Chinese nonsense: it stays UTF-8, and the rows with broken bytes are quarantined. So are those
+    of Western encodings, whose high bytes stand alone; in Chinese they come in runs.
     """
     strict = codecs.getincrementaldecoder("utf-8")()
     lenient = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    broken, foreign, is_utf8 = 0, 0, True
+    broken, foreign, runs, lonely, is_utf8 = 0, 0, 0, 0, True
     with _open(path) as file:
         while block := file.read(BLOCK_BYTES):
+            runs += len(HIGH_BYTES.findall(block))
             if is_utf8:
                 try:
-                    text = strict.decode(block)
-                    foreign += _non_ascii(text)
+                    foreign += _non_ascii(strict.decode(block))
                     continue
                 except UnicodeDecodeError:
                     is_utf8 = False
             text = lenient.decode(block)
             broken += text.count("\ufffd")
             foreign += _non_ascii(text)
-    if is_utf8 or broken <= BAD_BYTES_SHARE * foreign:
+            lonely += len(LONELY_BYTE.findall(block))
+    if is_utf8 or broken <= BAD_BYTES_SHARE * foreign or lonely > runs / 2:
         return "utf-8"
     return "gb18030"
 
@@ -100,32 +124,68 @@ def _non_ascii(text: str) -> int:
     return 0 if text.isascii() else len(text) - len(text.encode("ascii", "ignore"))
 
 
-def _as_utf8(path: Path) -> IO[bytes]:
-    """The file as UTF-8 without byte order mark; broken bytes become U+FFFD."""
-    file, encoding = _open(path), detect_encoding(path)
-    if file.read(3) != codecs.BOM_UTF8:
-        file.seek(0)
-    recoder = codecs.EncodedFile(file, "utf-8", encoding, errors="replace")
-    return recoder
+class _Utf8(io.RawIOBase):
+    """A file's bytes as UTF-8 without byte order mark; broken bytes become U+FFFD."""
+
+    def __init__(self, file: IO[bytes], encoding: str) -> None:
+        self._file = file
+        codec = "utf-8-sig" if encoding == "utf-8" else encoding
+        self._decoder = codecs.getincrementaldecoder(codec)(errors="replace")
+        self._waiting = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with the next bytes."""
+        block = b"-"
+        while block and not self._waiting:
+            block = self._file.read(CHUNK_BYTES)
+            text = self._decoder.decode(block, final=not block)
+            self._waiting = memoryview(text.encode(errors="replace"))
+        size = min(len(buffer), len(self._waiting))
+        buffer[:size] = self._waiting[:size]
+        self._waiting = self._waiting[size:]
+        return size
+
+    def close(self) -> None:
+        """Close the file too."""
+        self._file.close()
+        super().close()
+
+
+def _as_utf8(path: Path, encoding: str) -> io.BufferedReader:
+    return io.BufferedReader(_Utf8(_open(path), encoding), CHUNK_BYTES)
 
 
 def _read_csv(path: Path, name: str) -> Iterator[pl.DataFrame]:
-    with _as_utf8(path) as file:
-        header = file.readline().decode()
-    if not header.strip():
-        raise _unreadable(name, "its first line has no column names")
-    delimiter = max(DELIMITERS, key=header.count)
+    encoding = detect_encoding(path)
+    with io.TextIOWrapper(_as_utf8(path, encoding), encoding="utf-8", newline="") as text:
+        first_line = text.readline()
+        delimiter = max(DELIMITERS, key=first_line.count)
+        lines = itertools.chain([first_line], text)
+        names = _column_names(next(csv.reader(lines, delimiter=delimiter), []), name)
+        has_rows = bool(text.read(1))
+    empty = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    if not has_rows:
+        yield _with_bookkeeping(empty, np.arange(0))
+        return
     ragged: dict[int, str] = {}
 
     def keep_ragged(row: Any) -> str:
-        ragged[row.number] = row.text
+        ragged[row.number - 1] = row.text  # the header is row 1
         return "skip"
 
-    with _as_utf8(path) as file:
-        names = next(iter(_header_names(header, delimiter)))
+    with _as_utf8(path, encoding) as file:
         reader = pa.csv.open_csv(
             pa.PythonFile(file, mode="r"),
-            read_options=pa.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
+            read_options=pa.csv.ReadOptions(
+                use_threads=False,
+                block_size=BLOCK_BYTES,
+                column_names=names,
+                skip_rows_after_names=1,
+            ),
             parse_options=pa.csv.ParseOptions(
                 delimiter=delimiter,
                 newlines_in_values=True,
@@ -138,22 +198,25 @@ def _read_csv(path: Path, name: str) -> Iterator[pl.DataFrame]:
         first = 1
         for batch in reader:
             frame = _from_arrow(pa.table(batch))
-            bad = np.array(sorted(n - 1 for n in ragged), dtype=np.int64)  # the header is row 1
-            numbers = _numbers_without(first, frame.height, bad)
+            numbers = _numbers_without(first, frame.height, np.array(sorted(ragged), np.int64))
             first = int(numbers[-1]) + 1 if frame.height else first
             yield _with_bookkeeping(frame, numbers)
     if ragged:
-        yield _unread_rows(
-            pl.DataFrame(schema=dict.fromkeys(names, pl.String)),
-            {number - 1: text for number, text in ragged.items()},
-            "wrong_number_of_fields",
-        )
+        yield _unread_rows(empty, ragged, "wrong_number_of_fields")
 
 
-def _header_names(header: str, delimiter: str) -> Iterator[list[str]]:
-    import csv
-
-    return csv.reader(io.StringIO(header), delimiter=delimiter)
+def _column_names(header: list[str], name: str) -> list[str]:
+    """The header's names, those without one numbered; what it says may be data, so is not told."""
+    if not any(column.strip() for column in header):
+        raise _unreadable(name, "its first line has no column names")
+    names = [column or f"column_{number}" for number, column in enumerate(header, start=1)]
+    if len(names) > MAX_COLUMNS:
+        raise _unreadable(name, f"it has more than {MAX_COLUMNS} columns")
+    for number, column in enumerate(names, start=1):
+        if column in names[number:]:
+            again = names.index(column, number) + 1
+            raise _unreadable(name, f"its columns {number} and {again} have the same name")
+    return names
 
 
 def _numbers_without(first: int, height: int, bad: np.ndarray) -> np.ndarray:
@@ -162,34 +225,64 @@ def _numbers_without(first: int, height: int, bad: np.ndarray) -> np.ndarray:
     return candidates[~np.isin(candidates, bad)][:height]
 
 
-def _read_jsonl(path: Path) -> Iterator[pl.DataFrame]:
+def _read_jsonl(path: Path, name: str) -> Iterator[pl.DataFrame]:
+    """All lines as one table before the first batch: what a key is must not depend on batches."""
+    chunks: list[pl.DataFrame] = []
     records: list[dict[str, str | None]] = []
     unread: dict[int, str] = {}
     numbers: list[int] = []
-    with io.TextIOWrapper(_as_utf8(path), encoding="utf-8", newline="\n") as lines:
+    names: dict[str, None] = {}
+    with io.TextIOWrapper(
+        _as_utf8(path, detect_encoding(path)), encoding="utf-8", newline="\n"
+    ) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            try:
-                record = json.loads(line, parse_int=str, parse_float=str)
-                if not isinstance(record, dict):
-                    raise ValueError
-            except ValueError:
-                unread[number] = line.rstrip("\n")
+            record = _read_record(line)
+            if record is None:
+                unread[number] = line.rstrip("\r\n")
                 continue
-            records.append({key: _as_text(value) for key, value in record.items()})
+            names.update(dict.fromkeys(record))
+            if len(names) > MAX_COLUMNS:
+                raise _unreadable(name, f"its lines have more than {MAX_COLUMNS} different keys")
+            records.append(record)
             numbers.append(number)
-    names = list(dict.fromkeys(key for record in records for key in record))
-    frame = pl.DataFrame(
+            if len(records) == CHUNK_LINES:
+                chunks.append(_as_frame(records))
+                records = []
+    if not names:
+        raise _unreadable(name, "none of its lines is a JSON object with keys")
+    table = pl.concat([pl.DataFrame(schema=dict.fromkeys(names, pl.String)), *chunks,
+                       _as_frame(records)], how="diagonal")  # fmt: skip
+    for start in range(0, table.height, BATCH_ROWS):
+        batch = table.slice(start, BATCH_ROWS)
+        yield _with_bookkeeping(batch, np.array(numbers[start : start + BATCH_ROWS]))
+    if unread:
+        yield _unread_rows(table.clear(), unread, "not_json")
+
+
+def _read_record(line: str) -> dict[str, str | None] | None:
+    """The JSON object in a line; None where there is none."""
+    try:
+        record = json.loads(line, parse_int=str, parse_float=str)
+        if "\\u" in line:
+            json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict):
+        return None
+    return {key: _as_text(value) for key, value in record.items()}
+
+
+def _as_frame(records: list[dict[str, str | None]]) -> pl.DataFrame:
+    names = dict.fromkeys(key for record in records for key in record)
+    return pl.DataFrame(
         {
             name: pl.Series([record.get(name) for record in records], dtype=pl.String)
             for name in names
-        }
+        },
+        height=len(records),
     )
-    if records:
-        yield _with_bookkeeping(frame, np.array(numbers))
-    if unread:
-        yield _unread_rows(frame.clear(), unread, "not_json")
 
 
 def _as_text(value: Any) -> str | None:
@@ -201,23 +294,56 @@ def _as_text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _read_parquet(path: Path) -> Iterator[pl.DataFrame]:
+def _read_parquet(path: Path, name: str) -> Iterator[pl.DataFrame]:
     with _open(path) as file:
-        parquet = pa.parquet.ParquetFile(io.BytesIO(file.read()) if path.suffix == ".gz" else path)
+        source = io.BytesIO(file.read()) if isinstance(file, gzip.GzipFile) else file
+        parquet = pa.parquet.ParquetFile(source)
+        names = _column_names(parquet.schema_arrow.names, name)
         first = 1
         for batch in parquet.iter_batches(batch_size=BATCH_ROWS):
-            frame = _from_arrow(pa.table(batch))
+            frame = _from_arrow(pa.table(batch).rename_columns(names))
             yield _with_bookkeeping(frame, np.arange(first, first + frame.height))
             first += frame.height
         if first == 1:
-            yield _with_bookkeeping(_from_arrow(parquet.schema_arrow.empty_table()), np.arange(0))
+            empty = parquet.schema_arrow.empty_table().rename_columns(names)
+            yield _with_bookkeeping(_from_arrow(empty), np.arange(0))
 
 
 def _from_arrow(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
+    """The table with plain columns only: what is nested, or bytes, becomes text."""
+    table.validate(full=True)
+    columns = [_plain_column(column) for column in table.columns]
+    frame = pl.from_arrow(pa.table(columns, names=table.column_names))
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table is never a series
-    plain = [pl.col(pl.Categorical, pl.Enum, pl.Binary).cast(pl.String, strict=False)]
-    return frame.with_columns(plain)
+    return frame
+
+
+def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = pa.chunked_array(
+            [chunk.storage for chunk in column.chunks], column.type.storage_type
+        )
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_float16(column.type):
+        return column.cast(pa.float32())
+    if any(is_plain(column.type) for is_plain in PLAIN_TYPES):
+        return column
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        inner = column.type.value_type
+        if pa.types.is_string(inner) or pa.types.is_large_string(inner):
+            return column
+    return pa.chunked_array(
+        [pa.array((_as_plain_text(value) for value in column.to_pylist()), pa.string())]
+    )
+
+
+def _as_plain_text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return None if value is None else str(value)
 
 
 def _with_bookkeeping(frame: pl.DataFrame, numbers: np.ndarray) -> pl.DataFrame:

@@ -4,11 +4,13 @@
     published/current          one symlink, moved by one rename
     published/history.jsonl    what `current` pointed at, in order
 
-A release is named after its content, so the same date run again is the same release.
+A release is named after its content, so the same date run again is the same release. The run keeps
+its own files: `release` can be called again, whatever stopped it.
 """
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +23,21 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from pipelines.errors import C360Error
-from pipelines.lake import Lake, Run, read_json, sha256_of, sync_folder, write_json
+from pipelines.lake import (
+    Lake,
+    Run,
+    read_json,
+    sha256_of,
+    sync_folder,
+    with_parent,
+    write_json,
+)
 
 # DuckDB writes equal tables as different bytes, so its file does not take part in the name.
 NOT_IN_NAME = "marts.duckdb"
 RUN_ID_LENGTH = 12
+# Written whole or not at all, so that a release may share them with its run as hard links.
+SHARED = (".parquet", ".duckdb", ".csv")
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ def previous_release(lake: Lake, as_of: date) -> Release | None:
     if not earlier:
         return None
     newest = [release for release in earlier if release.as_of == earlier[-1].as_of]
-    order = {name: place for place, name in enumerate(_history(lake))}
+    order = {entry.name: place for place, entry in enumerate(_history(lake))}
     return max(newest, key=lambda release: (order.get(release.path.name, -1), release.path.name))
 
 
@@ -79,7 +91,7 @@ def write_manifest(release_dir: Path, facts: dict[str, Any]) -> str:
             "rows": pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None,
         }
         for path in sorted(release_dir.rglob("*"))
-        if path.is_file() and path.name != "manifest.json"
+        if path.is_file() and path.name != "manifest.json" and not path.name.startswith(".")
     ]
     named = {**facts, "files": [file for file in files if file["path"] != NOT_IN_NAME]}
     content = json.dumps(named, sort_keys=True, ensure_ascii=False).encode()
@@ -100,12 +112,8 @@ def release_run(lake: Lake, run: Run, run_id: str) -> tuple[Release, bool]:
     lake.published.mkdir(parents=True, exist_ok=True)
     with _alone(lake):
         release = Release(lake.published / f"{run.as_of.isoformat()}__{run_id}")
-        if release.path.exists():
-            shutil.rmtree(run.release)
-        else:
-            _sync_files(run.release)
-            run.release.rename(release.path)
-            sync_folder(lake.published)
+        if not release.path.exists():
+            _place(run.release, release.path)
         current = current_release(lake)
         if current is not None and current.as_of > release.as_of:
             return release, False
@@ -130,39 +138,106 @@ def roll_back(lake: Lake, to: str | None = None) -> tuple[Release, Release]:
             raise C360Error("Nothing has been released yet.", "Run c360 nightly --date D first.")
         if to is not None and to not in releases:
             raise C360Error(f"There is no release {to}.", f"Releases: {known}.")
-        before = [n for n in _history(lake) if n in releases and n < left.path.name]
-        target = to or (before[-1] if before else None)
+        target = to or _pointed_at_before(_history(lake), left.path.name, set(releases))
         if target is None:
             raise C360Error(
                 f"There is no release before {left.path.name} to go back to.", f"Releases: {known}."
             )
-        _point_at(lake, releases[target])
+        _point_at(lake, releases[target], is_rollback=True)
     return left, releases[target]
 
 
-def _point_at(lake: Lake, release: Release) -> None:
-    if current_release(lake) == Release(release.path.resolve()):
-        return
-    scratch = lake.published / ".current"
-    scratch.unlink(missing_ok=True)
-    scratch.symlink_to(release.path.name)
-    scratch.replace(lake.current)
-    with (lake.published / "history.jsonl").open("a", encoding="utf-8") as history:
-        history.write(json.dumps({"current": release.path.name}) + "\n")
-    sync_folder(lake.published)
+def _place(staged: Path, target: Path) -> None:
+    """Put a copy of the folder in place, whole and on disk; large files are shared as links."""
+    scratch = target.with_name(".staging")
+    if scratch.exists():
+        shutil.rmtree(scratch)
+    for path in sorted(staged.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            _share(path, with_parent(scratch / path.relative_to(staged)))
+    _sync_files(scratch)
+    scratch.rename(target)
+    sync_folder(target.parent)
 
 
-def _history(lake: Lake) -> list[str]:
+def _share(path: Path, target: Path) -> None:
+    if path.suffix in SHARED:
+        try:
+            os.link(path, target)
+        except OSError:  # another filesystem, or one without links
+            pass
+        else:
+            return
+    shutil.copy2(path, target)
+
+
+@dataclass(frozen=True)
+class _Pointed:
+    """One line of the history: what `current` was pointed at, and whether by a rollback."""
+
+    name: str
+    is_rollback: bool
+
+
+def _pointed_at_before(history: list[_Pointed], left: str, known: set[str]) -> str | None:
+    """What `current` pointed at before `left`; a rollback takes back what came after its target."""
+    names: list[str] = []
+    for entry in history:
+        if entry.is_rollback and entry.name in names:
+            while names[-1] != entry.name:
+                names.pop()
+        elif names[-1:] != [entry.name]:
+            names.append(entry.name)
+    while names and (names[-1] == left or names[-1] not in known):
+        names.pop()
+    return names[-1] if names else None
+
+
+def _point_at(lake: Lake, release: Release, is_rollback: bool = False) -> None:
+    if current_release(lake) != Release(release.path.resolve()):
+        if lake.current.is_dir() and not lake.current.is_symlink():
+            raise C360Error(
+                f"{lake.current} is a folder and should be a link to a release.",
+                "A copy may have followed the link: move the folder away and try again.",
+            )
+        scratch = lake.published / ".current"
+        scratch.unlink(missing_ok=True)
+        scratch.symlink_to(release.path.name)
+        scratch.replace(lake.current)
+        sync_folder(lake.published)
+    history = _history(lake)
+    if not history or history[-1].name != release.path.name:  # also if a crash kept it from there
+        _append_history(lake, _Pointed(release.path.name, is_rollback))
+
+
+def _append_history(lake: Lake, entry: _Pointed) -> None:
+    line = json.dumps({"current": entry.name} | ({"rollback": True} if entry.is_rollback else {}))
+    with (lake.published / "history.jsonl").open("ab+") as history:
+        if history.seek(0, os.SEEK_END):
+            history.seek(-1, os.SEEK_END)
+            torn = history.read(1) != b"\n"
+        else:
+            torn = False
+        history.write((b"\n" if torn else b"") + line.encode() + b"\n")
+        history.flush()
+        os.fsync(history.fileno())
+
+
+def _history(lake: Lake) -> list[_Pointed]:
+    """What `current` pointed at, in order; a line that a crash has torn is passed over."""
     path = lake.published / "history.jsonl"
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["current"] for line in lines if line.endswith("}")]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    entries = []
+    for line in lines:
+        try:
+            content = json.loads(line)
+            entries.append(_Pointed(content["current"], content.get("rollback", False)))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return entries
 
 
 def _sync_files(folder: Path) -> None:
-    import os
-
     for path in [*folder.rglob("*"), folder]:
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 import sqlglot
@@ -17,11 +18,14 @@ ALLOWED = (
     exp.Between, exp.Is, exp.Null, exp.Boolean, exp.Literal, exp.Neg, exp.Column, exp.Identifier,
     exp.Coalesce,
 )  # fmt: skip
+LONGEST = 2000
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 # What an automated judgement of the person says: whoever refused profiling is on no list cut by it.
 PROFILING = {
-    "grade", "vip_band", "value_score", "is_first_tier", "is_second_tier_potential",
-    "is_second_tier_network", "is_upgrade_candidate", "next_grade_gap_points", "lifecycle_stage",
+    "grade", "grade_label", "grade_label_zh", "vip_band", "vip_band_label", "vip_band_label_zh",
+    "value_score", "is_first_tier", "is_second_tier_potential", "is_second_tier_network",
+    "network_customer_id", "network_relation", "is_upgrade_candidate", "next_grade",
+    "next_grade_gap_points", "lifecycle_stage", "lifecycle_stage_label", "lifecycle_stage_label_zh",
     "rhythm_ratio", "rfm_group", "recency_score", "frequency_score", "monetary_score",
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "expected_orders_365d_count",
 }  # fmt: skip
@@ -29,8 +33,9 @@ SCORES = {
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "expected_orders_365d_count",
     "is_second_tier_potential",
 }  # fmt: skip
-FORMULA = r"^[\s\x{feff}]*[=+\-@\t\r\n＝＋－＠|%]"
-PHONE = r"^\+\d{8,15}$"
+# Invisible characters (spaces, controls, byte order marks) do not hide what comes after them.
+FORMULA = r"^[\s\p{Cc}\p{Cf}]*[=+\-@\t\r\n＝＋－＠|%]"
+PHONE = r"^\+[0-9]{8,15}$"
 
 
 @dataclass(frozen=True)
@@ -50,36 +55,97 @@ def read_condition(segment: Segment, audience: Iterable[str]) -> tuple[pl.Expr, 
         C360Error: it is no condition, or names what is not a column of the audience.
     """
     where = f"Segment {segment.name}"
+    if len(segment.where) > LONGEST:
+        raise _no_condition(segment, f"it is longer than {LONGEST} characters")
     try:
         tree = sqlglot.parse_one(segment.where, dialect="duckdb")
-    except sqlglot.errors.SqlglotError as error:
-        raise C360Error(
-            f"{where}: {segment.where!r} is not a condition: {str(error).splitlines()[0]}",
-            "Mend `where` in segments.yml.",
-        ) from None
-    for node in tree.walk():
-        if not isinstance(node, ALLOWED) or (isinstance(node, exp.Column) and node.table):
-            raise C360Error(
-                f"{where}: {node.sql()[:60]!r} may not stand in a condition.",
-                "Use columns, values, and, or, not, in, between, is null, coalesce.",
-            )
-    columns = {column.name for column in tree.find_all(exp.Column)}
-    _refuse_unknown(where, columns, audience)
-    return pl.sql_expr(tree.sql(dialect="postgres")), columns
+        for node in tree.walk():
+            if not _is_allowed(node):
+                raise C360Error(
+                    f"{where}: {node.sql('duckdb')[:60]!r} may not stand in a condition.",
+                    "Use columns, values, and, or, not, in, between, is null, coalesce; "
+                    "a day is written date '2026-06-30'; no comments.",
+                )
+        columns = {column.name for column in tree.find_all(exp.Column)}
+        _refuse_unknown(where, columns, audience)
+        return pl.sql_expr(tree.sql(dialect="postgres")), columns
+    except (sqlglot.errors.SqlglotError, pl.exceptions.PolarsError) as error:
+        raise _no_condition(segment, str(error).partition("\n")[0]) from None
+    except RecursionError:
+        raise _no_condition(segment, "it is nested too deep") from None
 
 
-def check_segment(segment: Segment, audience: Iterable[str]) -> None:
+def _is_allowed(node: exp.Expression) -> bool:
+    if node.comments:
+        return False
+    if isinstance(node, exp.Cast):  # date '2026-06-30', and no other cast
+        day = isinstance(node.this, exp.Literal) and node.this.is_string and node.to.is_type("date")
+        return day and _is_day(node.this.name)
+    if isinstance(node, exp.DataType):
+        return isinstance(node.parent, exp.Cast)
+    return isinstance(node, ALLOWED) and not (isinstance(node, exp.Column) and node.table)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _no_condition(segment: Segment, why: str) -> C360Error:
+    return C360Error(
+        f"Segment {segment.name}: {segment.where[:200]!r} is not a condition: {why}.",
+        "Mend `where` in segments.yml.",
+    )
+
+
+def check_segment(segment: Segment, audience: Iterable[str] | pl.Schema) -> None:
     """Refuse a segment whose condition, order, columns or reasons name what is not there.
+
+    Given the audience's schema, the condition is also tried on it, so that a number compared with
+    a text is found by `c360 rules check`, not at night.
 
     Raises:
         C360Error: with the segment and the name.
     """
+    where = f"Segment {segment.name}"
     known = set(audience)
-    read_condition(segment, known)
+    condition, _ = read_condition(segment, known)
+    _refuse_unknown(where, _named(segment), known)
+    for reason in (segment.reason, segment.reason_zh):
+        if set("{}") & set(PLACEHOLDER.sub("", reason)):
+            raise C360Error(
+                f"{where}: {reason!r} has a brace that belongs to no {{column}}.",
+                "Write {column}, with the name of a column of the audience and nothing else.",
+            )
+    twice = [name for name in segment.columns if segment.columns.count(name) > 1]
+    if twice or "customer_id" in segment.columns:
+        raise C360Error(
+            f"{where}: {(*twice, 'customer_id')[0]} stands in the list twice.",
+            "Every list begins with customer_id; name each other column once under `columns`.",
+        )
+    if isinstance(audience, pl.Schema):
+        _matching(pl.DataFrame(schema=audience), segment, condition)
+
+
+def _named(segment: Segment) -> set[str]:
+    """Columns that a list shows or is sorted by."""
     named = {segment.order_by.removesuffix(" desc"), *segment.columns}
     for reason in (segment.reason, segment.reason_zh):
         named |= set(PLACEHOLDER.findall(reason))
-    _refuse_unknown(f"Segment {segment.name}", named, known)
+    return named
+
+
+def _matching(audience: pl.DataFrame, segment: Segment, condition: pl.Expr) -> pl.DataFrame:
+    try:
+        audience.clear().filter(condition)
+    except pl.exceptions.PolarsError as error:
+        raise _no_condition(segment, str(error).partition("\n")[0]) from None
+    try:
+        return audience.filter(condition)
+    except pl.exceptions.PolarsError:  # its message may quote what customers' rows hold
+        raise _no_condition(segment, "it compares values of different kinds") from None
 
 
 def _refuse_unknown(where: str, named: set[str], known: Iterable[str]) -> None:
@@ -104,8 +170,8 @@ def cut_list(audience: pl.DataFrame, segment: Segment, contacts: pl.DataFrame | 
         reason_zh and the segment's columns.
     """
     condition, columns = read_condition(segment, audience.columns)
-    matched = audience.filter(condition)
-    allowed = matched.filter(~_is_suppressed(segment, columns))
+    matched = _matching(audience, segment, condition)
+    allowed = matched.filter(~_is_suppressed(segment, columns | _named(segment)))
     reachable = allowed
     if contacts is not None:
         here = (pl.col("channel") == segment.channel) & (pl.col("purpose") == segment.purpose)
@@ -169,7 +235,7 @@ def _shown(name: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def guard_formulas(rows: pl.DataFrame) -> pl.DataFrame:
-    """Put ' before text that a spreadsheet would run as a formula; phone numbers stay as they are."""
+    """Put ' before text that a spreadsheet would run as a formula; phone numbers stay."""
     texts = [name for name, dtype in rows.schema.items() if dtype == pl.String]
     return rows.with_columns(_guarded(pl.col(name)).alias(name) for name in texts)
 

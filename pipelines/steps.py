@@ -1,10 +1,11 @@
-"""The line: its steps in order, and how each is run, reported and made to wait for the one before.
+"""The line: its steps in order, and how each is run, reported and waits for the one before.
 
-A step leaves `runs/<date>/steps/<step>.json` (what Airflow's alert and `c360 status` read) and a log
-beside it. Running a step takes back whatever came after it, so that a release can only be made of
-steps and gates of one and the same run.
+A step leaves `runs/<date>/steps/<step>.json` (what Airflow's alert and `c360 status` read) and a
+log beside it. Running a step takes back whatever came after it, so that a release can only be made
+of steps and gates of one and the same run.
 """
 
+import re
 import shutil
 import time
 import traceback
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from polars.exceptions import PanicException
 
 from pipelines.errors import C360Error
 from pipelines.lake import Run, read_json, write_json
@@ -36,6 +38,7 @@ LINE = (
     "release",
 )
 GATES = tuple(step.removeprefix("gate ") for step in LINE if step.startswith("gate "))
+SOURCE_STEP = re.compile(r"extract [a-z][a-z0-9_]{0,62}")
 MADE_BY_LAND = ("inputs", "rules", "models", "pipeline", "gates", "release")
 
 
@@ -69,29 +72,34 @@ def run_step(run: Run, step: str, work: Callable[[], StepResult]) -> StepResult:
         work: what the step does.
 
     Raises:
-        C360Error: the step before has not succeeded, another step is at work, or this one failed.
+        C360Error: the step before has not succeeded, another step is at work (which leaves its
+            report alone), or this one failed.
     """
+    if step not in LINE and not SOURCE_STEP.fullmatch(step):
+        raise C360Error(
+            f"There is no step {step!r}.", f"The steps are {', '.join(LINE)}; see sources.yml."
+        )
     began = time.monotonic()
     log = run.steps / f"{step.replace(' ', '_')}.log"
     run.steps.mkdir(parents=True, exist_ok=True)
-    try:
-        with _alone(run, step):
+    with _alone(run, step):
+        try:
             _require_step_before(run, step)
             _take_back_later(run, step)
             result = work()
             _report(run, step, "ok", began, log, summary=result.summary,
                     notes=list(result.notes), facts=result.facts)  # fmt: skip
             return result
-    except C360Error as error:
-        log.write_text(f"{step} failed: {error.message}\n{error.hint}\n", encoding="utf-8")
-        _report(run, step, "failed", began, log, reason=error.message, hint=error.hint)
-        raise
-    except Exception as error:
-        log.write_text(traceback.format_exc(), encoding="utf-8")
-        reason = f"{step} met a fault in the program: {type(error).__name__}."
-        hint = f"The trace is in {log} (it may hold personal data); please report it."
-        _report(run, step, "failed", began, log, reason=reason, hint=hint)
-        raise C360Error(reason, hint) from error
+        except C360Error as error:
+            log.write_text(f"{step} failed: {error.message}\n{error.hint}\n", encoding="utf-8")
+            _report(run, step, "failed", began, log, reason=error.message, hint=error.hint)
+            raise
+        except (Exception, PanicException) as error:  # a panic of Polars is no Exception
+            log.write_text(traceback.format_exc(), encoding="utf-8")
+            reason = f"{step} met a fault in the program: {type(error).__name__}."
+            hint = f"The trace is in {log} (it may hold personal data); please report it."
+            _report(run, step, "failed", began, log, reason=reason, hint=hint)
+            raise C360Error(reason, hint) from error
 
 
 def _report(run: Run, step: str, status: str, began: float, log: Path, **facts: Any) -> None:

@@ -92,7 +92,7 @@ def show_release(console: Console, release: Release, lake: Lake) -> None:
     manifest = release.manifest
     audience = pl.read_parquet(release.path / "marts" / "audience.parquet")
     console.print(_customers_table(audience))
-    console.print(_lists_table(release.path / "lists"))
+    console.print(_lists_table(release))
     gates = manifest["gates"]
     told = ", ".join(
         f"{name} {result['checks_passed']}/{result['checks']}"
@@ -142,15 +142,16 @@ def _customers_table(audience: pl.DataFrame) -> Table:
     return table
 
 
-def _lists_table(folder: Path) -> Table:
+def _lists_table(release: Release) -> Table:
     table = Table(title="\nLists 名单", box=None, pad_edge=False)
     table.add_column("list")
+    table.add_column("")
     table.add_column("people", justify="right")
     table.add_column("why the first of them is on it")
-    for path in sorted(folder.glob("*.parquet")):
-        rows = pl.read_parquet(path)
+    for entry in release.manifest["lists"]:
+        rows = pl.read_parquet(release.path / "lists" / f"{entry['name']}.parquet")
         reason = rows["reason"][0] if rows.height else "nobody tonight"
-        table.add_row(path.stem, f"{rows.height:,}", reason)
+        table.add_row(entry["name"], entry["label_zh"], f"{rows.height:,}", reason)
     return table
 
 

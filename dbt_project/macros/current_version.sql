@@ -1,6 +1,9 @@
-{#- The newest landed row of each record; a delete at the same instant wins, so nothing deleted comes back. -#}
+{#-
+The newest landed row of each record; a delete at the same instant wins, so nothing deleted comes back.
+Every staging model names the columns that it keeps, so `version_rank` goes no further.
+-#}
 {% macro current_version(relation) %}
-    select * exclude (version_rank)
+    select *
     from (
         select
             *,

@@ -10,3 +10,13 @@
 
 {#- Whole days from one date to a later one. -#}
 {% macro days_between(earlier, later) %}{{ dbt.datediff(earlier, later, 'day') }}{% endmacro %}
+
+{#- Birthdays that a person has had: a year is older on the very day. -#}
+{% macro age_in_years(birth_date, on_date) -%}
+cast(floor(({{ calendar_number(on_date) }} - {{ calendar_number(birth_date) }}) / 10000) as bigint)
+{%- endmacro %}
+
+{#- A date as the number yyyymmdd. -#}
+{% macro calendar_number(day) -%}
+(extract(year from {{ day }}) * 10000 + extract(month from {{ day }}) * 100 + extract(day from {{ day }}))
+{%- endmacro %}

@@ -39,16 +39,19 @@ def extract_files(source: FilesSource, raw: Path, as_of: date, tables: Iterable[
     """Copy the files that have not been seen before to `raw/<source>/<date>/`.
 
     A file is known by the digest of its bytes, so a second call copies nothing, whatever the
-    file is called by then. Files named after no landing table are reported, not read.
+    file is called by then. Files named after no landing table are reported, not read; hidden
+    files are nobody's business.
 
     Raises:
-        C360Error: the folder is missing, or holds no file that can be read and never did.
+        C360Error: the folder is missing, or holds no file that can be read and never did, or a
+            file changed while it was copied.
     """
     folder = source.path.expanduser()
     advice = "Put files named <landing table>*.csv, .jsonl or .parquet (also .gz) there."
     if not folder.is_dir():
         raise C360Error(f"Source {source.name}: the drop folder {folder} does not exist.", advice)
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    files = sorted(path for path in visible if path.is_file())
     readable = [path for path in files if table_of(path.name, tables)]
     seen = {path.name[:DIGEST_LENGTH] for path in (raw / source.name).glob("*/*")}
     if not readable and not seen:
@@ -71,4 +74,7 @@ def extract_files(source: FilesSource, raw: Path, as_of: date, tables: Iterable[
 def _copy(path: Path, target: Path) -> Path:
     scratch = with_parent(target).with_name(f".{target.name}.part")
     shutil.copyfile(path, scratch)
+    if not target.name.startswith(sha256_of(scratch)[:DIGEST_LENGTH]):
+        scratch.unlink()
+        raise C360Error(f"{path} changed while it was copied.", "Try again once it is complete.")
     return scratch.replace(target)

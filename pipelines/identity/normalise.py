@@ -1,25 +1,41 @@
 """Identifiers as they are compared. What is stored or shown is never changed by this."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from multiprocessing import get_context
 
 import phonenumbers
 import polars as pl
 from email_validator import EmailNotValidError, validate_email
 
-POOL_FROM, CHUNK = 100_000, 20_000
+POOL_FROM, CHUNK = 200_000, 20_000
+PLAIN_LENGTH = 128
+PLAIN_LOCAL = re.compile(r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*")
 
 
 def normalise_email(text: str) -> str | None:
     """The address in lower case, its domain in ASCII; None if it is not an address."""
     plain = unicodedata.normalize("NFKC", text).strip()
+    local, _, domain = plain.rpartition("@")
+    # Of most addresses there is nothing to judge but the domain, and domains recur.
+    if len(plain) <= PLAIN_LENGTH and PLAIN_LOCAL.fullmatch(local):
+        known = _parsed_email(f"a@{domain}")
+        return known and f"{local}{known[1:]}".lower()
+    return _parse_email(plain)
+
+
+def _parse_email(plain: str) -> str | None:
     try:
         address = validate_email(plain, check_deliverability=False)
     except EmailNotValidError:
         return None
     return f"{address.local_part}@{address.ascii_domain}".lower()
+
+
+_parsed_email = lru_cache(maxsize=100_000)(_parse_email)
 
 
 def normalise_phone(text: str, country: str) -> str | None:
@@ -36,7 +52,7 @@ def normalise_phone(text: str, country: str) -> str | None:
 
 def normalise_handle(text: str) -> str | None:
     """A handle in lower case without the leading @."""
-    return unicodedata.normalize("NFKC", text).strip().lstrip("@").lower() or None
+    return unicodedata.normalize("NFKC", text).strip().lstrip("@").strip().lower() or None
 
 
 def normalise_identifiers(identifiers: pl.DataFrame, default_country: str) -> pl.DataFrame:
@@ -66,8 +82,8 @@ def normalise_identifiers(identifiers: pl.DataFrame, default_country: str) -> pl
 def _in_chunks(
     normalise: Callable[[list[tuple[str, str]]], list[str | None]], pairs: list[tuple[str, str]]
 ) -> list[str | None]:
-    """Spread millions over the cores; `spawn`, because Polars' threads do not survive a fork."""
-    if len(pairs) < POOL_FROM or normalise is _plain:
+    """Spread phones, the slow ones, over the cores; `spawn`, as Polars does not survive a fork."""
+    if len(pairs) < POOL_FROM or normalise is not _phones:
         return normalise(pairs)
     chunks = [pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK)]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:

@@ -24,7 +24,7 @@ RECORD = ["entity", "source", "source_account_id", "source_record_id"]
 IDENTIFIER = ["id_type", "value"]
 RAW = ["id_type", "raw_value", "country_code"]
 AGE = ["first_seen_on", *RECORD]
-ID_LENGTH = 16
+ID_BYTES = 10  # 16 characters
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,11 @@ def resolve_customers(
         Resolved: `keys` (`customer_keys` of the catalogue) and `identifiers`
         (`customer_identifiers`), both sorted; notes for the manifest.
     """
-    records = signals.records.sort(AGE).with_row_index("node")
+    records = (
+        signals.records.sort(AGE)
+        .unique(RECORD, keep="first", maintain_order=True)
+        .with_row_index("node")
+    )
     identifiers = _judge_identifiers(signals, records, rules)
     values = (
         identifiers.filter(pl.col("status") == "links")
@@ -110,10 +114,16 @@ def _judge_identifiers(signals: Signals, records: pl.DataFrame, rules: Identity)
     written = pl.concat([signals.signals.select(RAW), signals.lookups.select(RAW), *ends]).unique()
     compared = normalise_identifiers(written, rules.default_country)
     blocked = pl.DataFrame(
-        [(kind, value) for kind, values in rules.blocked.items() for value in values],
-        schema={"id_type": pl.String, "value": pl.String},
+        sorted({(kind, value, "") for kind, values in rules.blocked.items() for value in values}),
+        schema=dict.fromkeys(RAW, pl.String),
         orient="row",
-    ).with_columns(pl.lit(True).alias("is_blocked"))
+    )
+    never = (
+        normalise_identifiers(blocked, rules.default_country)
+        .select(IDENTIFIER)
+        .unique()
+        .with_columns(pl.lit(True).alias("is_blocked"))
+    )
     limits = pl.DataFrame(
         [
             (kind, limit.max_accounts, limit.max_guest_orders)
@@ -135,7 +145,7 @@ def _judge_identifiers(signals: Signals, records: pl.DataFrame, rules: Identity)
     return (
         compared.join(shared, on=IDENTIFIER, how="left")
         .join(limits, on="id_type", how="left")
-        .join(blocked, on=IDENTIFIER, how="left")
+        .join(never, on=IDENTIFIER, how="left")
         .with_columns(
             pl.when(pl.col("value").is_null())
             .then(pl.lit("invalid"))
@@ -167,7 +177,11 @@ def _carried(
 def _tied(
     ties: pl.DataFrame, records: pl.DataFrame, identifiers: pl.DataFrame, values: pl.DataFrame
 ) -> np.ndarray:
-    """Edges that somebody stated. A tie to a record or value that nobody has ties nothing."""
+    """Edges that somebody stated. A tie to a record or value that nobody has ties nothing.
+
+    A contact is looked for in the source that states the tie; else, written `source:id`, in that
+    one, where it ties nothing if several accounts of that source have a contact of this id.
+    """
     contacts = records.filter(pl.col("entity") == "contact")
     nodes = ties.with_row_index("tie_number")
     for end in ("a", "b"):
@@ -177,7 +191,7 @@ def _tied(
             .join(values, on=IDENTIFIER)
             .select("tie_number", pl.col("node").alias(f"node_{end}"))
         )
-        elsewhere = pl.col(f"id_{end}").str.split_exact(":", 1)
+        elsewhere = pl.col(f"id_{end}").str.splitn(":", 2)
         of_contact = nodes.filter(pl.col(f"id_type_{end}") == "contact_id").with_columns(
             other_source=elsewhere.struct.field("field_0"),
             other_id=elsewhere.struct.field("field_1"),
@@ -187,8 +201,14 @@ def _tied(
             left_on=["source", "source_account_id", f"id_{end}"],
             right_on=["source", "source_account_id", "source_record_id"],
         )
-        there = of_contact.join(
-            contacts, left_on=["other_source", "other_id"], right_on=["source", "source_record_id"]
+        there = (
+            of_contact.join(here, on="tie_number", how="anti")
+            .join(
+                contacts,
+                left_on=["other_source", "other_id"],
+                right_on=["source", "source_record_id"],
+            )
+            .filter(pl.len().over("tie_number") == 1)
         )
         found = [of_value] + [
             frame.select("tie_number", pl.col("node").alias(f"node_{end}"))
@@ -213,11 +233,8 @@ def _name_customers(
     goes to the one that holds the record it was minted from, else to the one with the oldest.
     """
     oldest = records.sort(AGE).unique("component", keep="first", maintain_order=True)
-    minted = oldest.with_columns(
-        pl.Series("minted_id", [_mint(row, pseudonym_key) for row in oldest.select(RECORD).rows()])
-    ).select("component", "minted_id")
     if previous_keys is None or previous_keys.is_empty():
-        named = records.join(minted, on="component").rename({"minted_id": "customer_id"})
+        named = records.join(_mint_new(oldest, set(), pseudonym_key), on="component")
         return named, [f"{oldest.height} customers, all new."]
     had = records.join(
         previous_keys.select(*RECORD, pl.col("customer_id").alias("previous_id")), on=RECORD
@@ -247,11 +264,14 @@ def _name_customers(
         .sort("age", "previous_id")
     )
     kept = claims.unique("component", keep="first", maintain_order=True)
-    named = (
-        records.join(minted, on="component")
-        .join(kept.select("component", "previous_id"), on="component", how="left")
-        .with_columns(pl.coalesce("previous_id", "minted_id").alias("customer_id"))
+    new = oldest.join(kept, on="component", how="anti")
+    named_now = pl.concat(
+        [
+            kept.select("component", customer_id="previous_id"),
+            _mint_new(new, set(kept["previous_id"]), pseudonym_key),
+        ]
     )
+    named = records.join(named_now, on="component")
     merged = claims.height - kept.height
     return named, [
         f"{oldest.height} customers: {oldest.height - kept.height} new, "
@@ -259,10 +279,26 @@ def _name_customers(
     ]
 
 
+def _mint_new(oldest: pl.DataFrame, taken: set[str], pseudonym_key: bytes) -> pl.DataFrame:
+    """Names of new customers, from the oldest record of each; never one that is taken.
+
+    A record that was gone for a night and comes back may find its name with those it was tied to.
+    """
+    names = []
+    for record in oldest.select(RECORD).iter_rows():
+        name, attempt = _mint(record, pseudonym_key), 1
+        while name in taken:
+            attempt += 1
+            name = _mint((*record, str(attempt)), pseudonym_key)
+        names.append(name)
+    return oldest.select("component", pl.Series("customer_id", names, dtype=pl.String))
+
+
 def _mint(record: tuple[str, ...], pseudonym_key: bytes) -> str:
     """A customer id: keyed, so that nobody can guess it back to a source's id."""
-    digest = hmac.digest(pseudonym_key, "\x1f".join(record).encode(), "sha256")
-    return b32encode(digest)[:ID_LENGTH].decode().lower()
+    parts = (part.replace("\x1e", "\x1e\x1e").replace("\x1f", "\x1e-") for part in record)
+    digest = hmac.digest(pseudonym_key, "\x1f".join(parts).encode(), "sha256")
+    return b32encode(digest[:ID_BYTES]).decode().lower()
 
 
 def _identifier_notes(identifiers: pl.DataFrame) -> list[str]:

@@ -93,7 +93,7 @@ permissions as (
         channel,
         purpose,
         status,
-        cast(effective_at as date) as effective_on,
+        {{ business_date('effective_at') }} as effective_on,
         expires_on,
         status = 'granted' and expires_on > {{ as_of() }} as is_allowed
     from ranked

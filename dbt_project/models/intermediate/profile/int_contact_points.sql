@@ -8,7 +8,10 @@ signals as (
 ),
 
 contacts as (
-    select * from {{ ref('stg_crm__contacts') }}
+    select
+        *,
+        'contact' as entity
+    from {{ ref('stg_crm__contacts') }}
 ),
 
 campaign_events as (
@@ -30,7 +33,7 @@ carried as (
             and identifiers.country_code = signals.country_code
     left join contacts
         on
-            signals.entity = 'contact'
+            signals.entity = contacts.entity
             and signals.source = contacts.source
             and signals.source_account_id = contacts.source_account_id
             and signals.source_record_id = contacts.contact_source_id

@@ -7,8 +7,11 @@ rates as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders_completed') }}
-    where customer_id is not null
+    select * from {{ ref('int_orders_attributed') }}
+),
+
+cases as (
+    select * from {{ ref('int_cases_attributed') }}
 ),
 
 customer_keys as (
@@ -18,7 +21,7 @@ customer_keys as (
 priced as (
     select
         costs.*,
-        cast(round(cast(costs.amount * rates.rate as double), 4) as decimal(18, 4)) as cost_amount
+        cast(costs.amount * rates.rate as decimal(18, 4)) as cost_amount
     from costs
     left join rates
         on
@@ -28,10 +31,10 @@ priced as (
     where {{ days_between('costs.incurred_on', as_of()) }} < 365
 ),
 
--- A cost belongs to the customer it names, or whose order it names.
+-- A cost belongs to the customer it names, or whose order or case it names; an order may be a cancelled one.
 keyed as (
     select
-        coalesce(customer_keys.customer_id, orders.customer_id) as customer_id,
+        coalesce(customer_keys.customer_id, orders.customer_id, cases.customer_id) as customer_id,
         priced.cost_amount
     from priced
     left join customer_keys
@@ -45,6 +48,11 @@ keyed as (
             priced.source = orders.source
             and priced.source_account_id = orders.source_account_id
             and priced.order_source_id = orders.order_source_id
+    left join cases
+        on
+            priced.source = cases.source
+            and priced.source_account_id = cases.source_account_id
+            and priced.case_source_id = cases.case_source_id
 ),
 
 summed as (

@@ -1,5 +1,9 @@
 with cases as (
-    select * from {{ ref('stg_crm__cases') }}
+    select
+        *,
+        closed_on is null or closed_on > {{ as_of() }} as is_open,
+        {{ days_between('opened_on', as_of()) }} as age_days
+    from {{ ref('int_cases_attributed') }}
 ),
 
 answers as (
@@ -8,27 +12,12 @@ answers as (
 
 customer_keys as (
     select * from {{ ref('stg_pipeline__customer_keys') }}
+    where entity = 'contact'
 ),
 
 identifiers as (
     select * from {{ ref('stg_pipeline__customer_identifiers') }}
     where customer_id is not null and id_type = 'email' and country_code = ''
-),
-
-keyed_cases as (
-    select
-        customer_keys.customer_id,
-        cases.is_complaint,
-        cases.opened_on,
-        cases.closed_on is null or cases.closed_on > {{ as_of() }} as is_open,
-        {{ days_between('cases.opened_on', as_of()) }} as age_days
-    from cases
-    inner join customer_keys
-        on
-            customer_keys.entity = case when cases.contact_source_id is null then 'account' else 'contact' end
-            and cases.source = customer_keys.source
-            and cases.source_account_id = customer_keys.source_account_id
-            and coalesce(cases.contact_source_id, cases.account_source_id) = customer_keys.source_record_id
 ),
 
 summed_cases as (
@@ -39,7 +28,7 @@ summed_cases as (
         count(case when is_open then 1 end) as open_case_count,
         count(case when is_open and is_complaint then 1 end) as open_complaint_count,
         max(opened_on) as last_case_on
-    from keyed_cases
+    from cases
     group by customer_id
 ),
 
@@ -56,8 +45,7 @@ keyed_answers as (
     from answers
     left join customer_keys
         on
-            customer_keys.entity = 'contact'
-            and answers.source = customer_keys.source
+            answers.source = customer_keys.source
             and answers.source_account_id = customer_keys.source_account_id
             and answers.contact_source_id = customer_keys.source_record_id
     left join identifiers on answers.email = identifiers.raw_value

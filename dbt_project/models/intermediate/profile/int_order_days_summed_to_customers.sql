@@ -49,9 +49,11 @@ medians as (
     group by customer_id
 ),
 
+-- Where nobody has bought twice yet, the churn horizon stands in.
 base as (
-    select coalesce(median(median_gap_days), 90) as base_median_gap_days
+    select coalesce(median(medians.median_gap_days), max(run.horizon_days)) as base_median_gap_days
     from medians
+    cross join run
 ),
 
 rhythms as (

@@ -58,7 +58,7 @@ channels as (
         channel,
         row_number() over (partition by customer_id order by count(*) desc, channel) as channel_rank
     from orders
-    where channel is not null
+    where channel is not null and is_counted
     group by customer_id, channel
 ),
 

@@ -3,20 +3,25 @@ with statements as (
     where purpose = 'profiling'
 ),
 
-points as (
-    select * from {{ ref('int_contact_points') }}
+owners as (
+    select distinct
+        id_type,
+        value,
+        customer_id
+    from {{ ref('stg_pipeline__customer_identifiers') }}
+    where customer_id is not null
 ),
 
 applied as (
     select
-        coalesce(statements.customer_id, points.customer_id) as customer_id,
+        coalesce(statements.customer_id, owners.customer_id) as customer_id,
         statements.status,
         statements.effective_at
     from statements
-    left join points
+    left join owners
         on
-            statements.contact_type = points.contact_type
-            and statements.contact_value = points.contact_value
+            statements.contact_type = owners.id_type
+            and statements.contact_value = owners.value
 ),
 
 ranked as (

@@ -3,11 +3,12 @@ with refunds as (
 ),
 
 orders as (
-    select * from {{ ref('stg_shop__orders') }}
+    select * from {{ ref('int_orders_attributed') }}
 ),
 
-statuses as (
+unpaid_statuses as (
     select * from {{ ref('stg_rules__order_statuses') }}
+    where meaning = 'refund_not_paid'
 ),
 
 rates as (
@@ -16,83 +17,90 @@ rates as (
 
 customer_keys as (
     select * from {{ ref('stg_pipeline__customer_keys') }}
+    where entity = 'contact'
 ),
 
-paid as (
+-- The order's customer decides; only where the order never landed does the refund's own.
+paid_back as (
     select
         refunds.source,
         refunds.source_account_id,
         refunds.refund_source_id,
-        refunds.order_source_id,
-        refunds.customer_source_id,
+        orders.order_source_id,
+        case when orders.order_source_id is null then customer_keys.customer_id else orders.customer_id end as customer_id,
+        refunds.refunded_on,
         refunds.currency,
         abs(refunds.amount) as amount,
-        refunds.refunded_on
+        orders.currency as order_currency,
+        orders.ordered_on
     from refunds
-    left join statuses on refunds.status = statuses.status and statuses.meaning = 'refund_not_paid'
-    where statuses.status is null
+    left join unpaid_statuses on refunds.status = unpaid_statuses.status
+    left join orders
+        on
+            refunds.source = orders.source
+            and refunds.source_account_id = orders.source_account_id
+            and refunds.order_source_id = orders.order_source_id
+    left join customer_keys
+        on
+            refunds.source = customer_keys.source
+            and refunds.source_account_id = customer_keys.source_account_id
+            and refunds.customer_source_id = customer_keys.source_record_id
+    where unpaid_statuses.status is null
 ),
 
-negative_orders as (
+-- A negative total is a return that a shop books as an order.
+booked_as_orders as (
     select
-        source,
-        source_account_id,
-        order_source_id as refund_source_id,
+        orders.source,
+        orders.source_account_id,
+        orders.order_source_id as refund_source_id,
         null as order_source_id,
-        customer_source_id,
-        currency,
-        -total_amount as amount,
-        ordered_on as refunded_on
+        orders.customer_id,
+        orders.ordered_on as refunded_on,
+        orders.currency,
+        -orders.total_amount as amount,
+        null as order_currency,
+        null as ordered_on
     from orders
-    where total_amount < 0 and not is_test
+    left join unpaid_statuses on orders.status = unpaid_statuses.status
+    where
+        orders.total_amount < 0
+        and not orders.is_test
+        and unpaid_statuses.status is null
+        and (orders.cancelled_on is null or orders.cancelled_on > {{ as_of() }})
 ),
 
 all_refunds as (
-    select * from paid
+    select * from paid_back
     union all
-    select * from negative_orders
+    select * from booked_as_orders
 ),
 
--- An order that never landed cannot carry its refund; the customer does.
-matched as (
+-- In the order's own currency a full refund is a full refund, however rates have moved since.
+priced as (
     select
         all_refunds.source,
         all_refunds.source_account_id,
         all_refunds.refund_source_id,
-        orders.order_source_id,
-        coalesce(orders.customer_source_id, all_refunds.customer_source_id) as customer_source_id,
+        all_refunds.order_source_id,
+        all_refunds.customer_id,
         all_refunds.refunded_on,
-        all_refunds.currency,
-        all_refunds.amount
+        cast(all_refunds.amount * rates.rate as decimal(18, 4)) as refunded_amount,
+        case
+            when all_refunds.currency = all_refunds.order_currency then all_refunds.amount
+            else cast(round(cast(all_refunds.amount * rates.rate as double) / order_rates.rate, 4) as decimal(18, 4))
+        end as order_currency_amount
     from all_refunds
-    left join orders
-        on
-            all_refunds.source = orders.source
-            and all_refunds.source_account_id = orders.source_account_id
-            and all_refunds.order_source_id = orders.order_source_id
-),
-
-priced as (
-    select
-        matched.source,
-        matched.source_account_id,
-        matched.refund_source_id,
-        matched.order_source_id,
-        matched.refunded_on,
-        customer_keys.customer_id,
-        cast(round(cast(matched.amount * rates.rate as double), 4) as decimal(18, 4)) as refunded_amount
-    from matched
     left join rates
         on
-            matched.currency = rates.currency
-            and matched.refunded_on >= rates.valid_from
-            and matched.refunded_on < rates.valid_to
-    left join customer_keys
+            all_refunds.currency = rates.currency
+            and all_refunds.refunded_on >= rates.valid_from
+            and all_refunds.refunded_on < rates.valid_to
+    left join rates as order_rates
         on
-            customer_keys.entity = 'contact'
-            and customer_keys.source = matched.source
-            and customer_keys.source_account_id = matched.source_account_id
-            and customer_keys.source_record_id = matched.customer_source_id
+            all_refunds.order_currency = order_rates.currency
+            and all_refunds.ordered_on >= order_rates.valid_from
+            and all_refunds.ordered_on < order_rates.valid_to
 )
 
 select * from priced

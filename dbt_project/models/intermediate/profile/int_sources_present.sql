@@ -7,5 +7,5 @@ select
         ('loyalty_entries', 'stg_shop__loyalty_entries'), ('referrals', 'stg_shop__referrals'),
         ('service_costs', 'stg_shop__service_costs'), ('consents', 'stg_privacy__consents'),
     ] -%}
-    exists(select 1 from {{ ref(model) }}) as has_{{ name }}{{ "," if not loop.last }}
+    (select count(*) from {{ ref(model) }}) > 0 as has_{{ name }}{{ "," if not loop.last }}
     {% endfor %}

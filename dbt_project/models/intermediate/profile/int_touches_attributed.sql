@@ -67,7 +67,6 @@ campaign_touches as (
         'campaign' as channel,
         case
             when campaign_events.event_type = 'open' and campaign_events.is_machine then 'machine_open'
-            when campaign_events.event_type in ('bounce_hard', 'bounce_soft') then campaign_events.event_type
             else campaign_events.event_type
         end as kind,
         campaign_events.event_on as touched_on,
@@ -82,11 +81,12 @@ campaign_touches as (
     left join identifiers on identifiers.id_type = 'email' and campaign_events.email = identifiers.raw_value
 ),
 
+-- Whoever visits a customer meets one; a visit is one to the site.
 activity_touches as (
     select
         customer_keys.customer_id,
         'interaction' as channel,
-        activities.activity_type as kind,
+        case when activities.activity_type = 'visit' then 'meeting' else activities.activity_type end as kind,
         activities.active_on as touched_on,
         1 as touch_count
     from activities

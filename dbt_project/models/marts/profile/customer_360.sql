@@ -87,7 +87,9 @@ joined as (
         records.city,
         records.language,
         records.gender,
-        cast(floor({{ days_between('records.birth_date', 'run.as_of') }} / 365.25) as bigint) as age_years,
+        case
+            when records.birth_date <= run.as_of then {{ age_in_years('records.birth_date', 'run.as_of') }}
+        end as age_years,
         records.lead_source,
         coalesce(points.has_email, false) as has_email,
         coalesce(points.has_phone, false) as has_phone,

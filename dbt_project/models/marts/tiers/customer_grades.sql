@@ -60,7 +60,7 @@ percentiles as (
         *,
         {{ mid_rank_percentile('net_margin_365d_amount') }} as net_margin_percentile,
         {{ mid_rank_percentile('order_count_365d') }} as order_count_percentile,
-        case when clv_365d_amount is not null then {{ mid_rank_percentile('clv_365d_amount') }} end as clv_percentile,
+        case when clv_365d_amount is not null then {{ mid_rank_percentile('clv_365d_amount', 'clv_365d_amount is null') }} end as clv_percentile,
         {{ mid_rank_percentile('tenure_days') }} as tenure_percentile,
         {{ mid_rank_percentile('influence_score') }} as influence_percentile,
         {{ mid_rank_percentile('net_margin_amount') }} as spend_percentile,
@@ -232,7 +232,7 @@ grades as (
                 then round(100 * (next_cuts.next_min_percentile - all_grades.value_percentile), 4)
         end as next_grade_gap_points,
         coalesce(
-            next_cuts.next_min_percentile - all_grades.value_percentile <= run.upgrade_gap, false
+            round(next_cuts.next_min_percentile - all_grades.value_percentile, 9) <= run.upgrade_gap, false
         ) as is_upgrade_candidate
     from all_grades
     cross join run

@@ -10,7 +10,7 @@ renamed as (
         account_source_id,
         activity_type,
         coalesce(is_completed, true) as is_completed,
-        {{ business_date('coalesce(ended_at, started_at, due_at, source_created_at)') }} as active_on
+        {{ business_date('coalesce(ended_at, started_at, due_at, source_created_at, extracted_at)') }} as active_on
     from source
 )
 

@@ -18,7 +18,7 @@ renamed as (
         lower(trim(status)) as status,
         coalesce(is_test, false) as is_test,
         channel,
-        coalesce(len(coupon_codes), 0) > 0 or coalesce(discount_amount, 0) > 0 as is_discounted,
+        coalesce({{ list_length('coupon_codes') }}, 0) > 0 or coalesce(discount_amount, 0) > 0 as is_discounted,
 
         ---------- money in the order's currency
         currency,
