@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 RUN_DATE, BOUNDS = "as_of", ("min_value", "max_value")  # a bound may be the date of the run
 WITHOUT_VALUES = {"result_format": "BASIC", "partial_unexpected_count": 0}
 TOLD_FAILURES = 3
+MANY = 100_000
 
 Asked = tuple[Check, Any]
 
@@ -131,9 +132,10 @@ def _judge(files: Files, asked: list[Asked], as_of: date) -> tuple[Verdict, ...]
     for frame, places in _frames(files, [check for check, _ in asked]):
         answers = validate_frame(frame, [asked[place][1] for place in places])
         results |= dict(zip(places, answers, strict=True))
-        # Great Expectations keeps frames in cycles: without this, memory adds up over datasets.
         del frame
-        gc.collect()
+        if files.rows >= MANY:
+            # Great Expectations keeps frames in cycles: memory would add up over the datasets.
+            gc.collect()
     return tuple(
         _verdict(check, results.get(place), files, as_of) for place, (check, _) in enumerate(asked)
     )
@@ -215,8 +217,9 @@ def import_gx() -> Any:
         # Two modules of the standard library that it still imports by their old names.
         warnings.filterwarnings("ignore", "module 'sre_", DeprecationWarning)
         import great_expectations
-    # Its log may hold tracebacks with values of the data.
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+    # Its log may hold tracebacks with values of the data; one of its modules sets its own level.
+    log = logging.getLogger("great_expectations")
+    log.handlers, log.propagate = [logging.NullHandler()], False
     return great_expectations
 
 

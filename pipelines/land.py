@@ -118,10 +118,19 @@ def _land_file(lake: Lake, dataset: Dataset, file: RawFile) -> None:
 
 
 def committed_files(lake: Lake, as_of: date) -> list[dict[str, Any]]:
-    """The manifests of all files landed up to the run date, in a fixed order."""
+    """The manifests of all files that a run of this date reads, in a fixed order.
+
+    These are the files landed up to the run date, so that a run repeated later gives what it gave.
+    A source's first load is its history: a run for a day before it reads that load too, and
+    business time keeps out what had not happened yet.
+    """
     paths = sorted(lake.landing.glob("*/source=*/date=*/*.json"))
-    kept = [p for p in paths if p.parent.name.removeprefix("date=") <= as_of.isoformat()]
-    return [{**read_json(path), "partition": path.parent} for path in kept]
+    files = [{**read_json(path), "partition": path.parent} for path in paths]
+    first: dict[str, str] = {}
+    for file in files:
+        first[file["source"]] = min(file["date"], first.get(file["source"], file["date"]))
+    day = as_of.isoformat()
+    return [file for file in files if file["date"] <= max(day, first[file["source"]])]
 
 
 def freeze_inputs(run: Run, catalogue: Catalogue, committed: list[dict[str, Any]]) -> None:
@@ -165,7 +174,11 @@ def summarise_landing(committed: list[dict[str, Any]], book: RuleBook, as_of: da
             .then(pl.col("quarantined_tonight") / pl.col("rows_in_tonight"))
             .otherwise(0.0)
             .alias("quarantined_share"),
-            pl.lit(book.sources.max_quarantined_share).alias("max_quarantined_share"),
+            # One bad row of a table of ten must not stop a company's night.
+            pl.max_horizontal(
+                pl.lit(book.sources.max_quarantined_share),
+                1 / pl.max_horizontal("rows_in_tonight", pl.lit(1)),
+            ).alias("max_quarantined_share"),
         )
         .sort("source", "table")
     )

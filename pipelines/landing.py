@@ -184,10 +184,12 @@ def _fill_envelope(
             pl.format("{}-{}", contents, seen.number(contents)).alias("source_record_id")
         )
     for name, value in (("source_account_id", ""), ("op", "upsert")):
-        given = pl.when(_given(raw, name)).then(name) if name in told else pl.lit(None, pl.String)
+        given = pl.lit(None, pl.String)
+        if name in told:
+            given = pl.when(_given(raw, name)).then(_as_text(pl.col(name), raw.schema[name]))
         filled = filled.with_columns(given.fill_null(value).alias(name))
-    absent = [name for name in dataset.schema if name not in filled.columns]
-    return filled.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+    absent = {name: kind for name, kind in dataset.schema.items() if name not in filled.columns}
+    return filled.with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items())
 
 
 def _extra(raw: pl.DataFrame, unknown: tuple[str, ...]) -> pl.Expr:
@@ -236,6 +238,8 @@ def _typed(column: Column, given: pl.DataType) -> pl.Expr:
         return value.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(target)
     if given.is_float():
         return _read_number(value, target)
+    if isinstance(target, pl.List):
+        return value.cast(target).fill_null(pl.lit([], target))
     return value.cast(target, strict=False)
 
 

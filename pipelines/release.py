@@ -124,6 +124,8 @@ def release_run(lake: Lake, run: Run, run_id: str) -> tuple[Release, bool]:
 def roll_back(lake: Lake, to: str | None = None) -> tuple[Release, Release]:
     """Point `current` back at what it pointed at before, or at a named release.
 
+    If it never pointed at anything else, at the newest release of an older date.
+
     Returns:
         The release left, and the one that is current now.
 
@@ -138,7 +140,9 @@ def roll_back(lake: Lake, to: str | None = None) -> tuple[Release, Release]:
             raise C360Error("Nothing has been released yet.", "Run c360 nightly --date D first.")
         if to is not None and to not in releases:
             raise C360Error(f"There is no release {to}.", f"Releases: {known}.")
-        target = to or _pointed_at_before(_history(lake), left.path.name, set(releases))
+        older = [name for name, release in releases.items() if release.as_of < left.as_of]
+        before = _pointed_at_before(_history(lake), left.path.name, set(releases))
+        target = to or before or (older[-1] if older else None)
         if target is None:
             raise C360Error(
                 f"There is no release before {left.path.name} to go back to.", f"Releases: {known}."

@@ -1,5 +1,6 @@
 """The `transform` step: runs dbt for one stage of the line, in this process."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ def run_dbt(
         outcome = dbtRunner().invoke(arguments)
     empty_folder(scratch).rmdir()
     log = logs / "dbt.log"
+    _close_log(log)
     if outcome.exception is not None or outcome.result is None:
         raise C360Error(f"dbt could not run: {outcome.exception}", f"See {log}.")
     results: list[RunResult] = list(getattr(outcome.result, "results", ()))
@@ -66,6 +68,14 @@ def run_dbt(
             f"dbt: {len(broken)} of {len(results)} models and tests failed: {names}.", f"See {log}."
         )
     return results
+
+
+def _close_log(log: Path) -> None:
+    """dbt leaves its log open for the life of the process; a night calls it three times."""
+    for logger in list(logging.Logger.manager.loggerDict.values()):
+        for handler in list(getattr(logger, "handlers", ())):
+            if getattr(handler, "baseFilename", None) == str(log):
+                handler.close()
 
 
 def _first_line(message: str | None) -> str:

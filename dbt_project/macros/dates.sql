@@ -11,6 +11,9 @@
 {#- Whole days from one date to a later one. -#}
 {% macro days_between(earlier, later) %}{{ dbt.datediff(earlier, later, 'day') }}{% endmacro %}
 
+{#- The same day of a later month, or that month's last. -#}
+{% macro months_after(months, day) %}cast({{ dbt.dateadd('month', months, day) }} as date){% endmacro %}
+
 {#- Birthdays that a person has had: a year is older on the very day. -#}
 {% macro age_in_years(birth_date, on_date) -%}
 cast(floor(({{ calendar_number(on_date) }} - {{ calendar_number(birth_date) }}) / 10000) as bigint)

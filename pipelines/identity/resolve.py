@@ -236,18 +236,13 @@ def _name_customers(
     if previous_keys is None or previous_keys.is_empty():
         named = records.join(_mint_new(oldest, set(), pseudonym_key), on="component")
         return named, [f"{oldest.height} customers, all new."]
-    had = records.join(
-        previous_keys.select(*RECORD, pl.col("customer_id").alias("previous_id")), on=RECORD
-    ).join(
-        previous_keys.group_by("customer_id").agg(pl.struct(AGE).min().alias("age")),
-        left_on="previous_id",
-        right_on="customer_id",
+    before = previous_keys.sort(AGE).rename({"customer_id": "previous_id"})
+    by_age = before.unique("previous_id", keep="first", maintain_order=True)
+    had = records.join(before.select(*RECORD, "previous_id"), on=RECORD).join(
+        by_age.select("previous_id").with_row_index("age"), on="previous_id"
     )
-    torn = (
-        had.group_by("previous_id")
-        .agg(pl.col("component").n_unique().alias("n"))
-        .filter(pl.col("n") > 1)
-    )
+    torn = had.unique(["previous_id", "component"]).group_by("previous_id").len()
+    torn = torn.filter(pl.col("len") > 1)
     named_after = had.join(torn, on="previous_id", how="semi")
     is_mint = [
         _mint(row[:-1], pseudonym_key) == row[-1]
@@ -261,7 +256,7 @@ def _name_customers(
         .unique("previous_id", keep="first", maintain_order=True)
         .join(minted_from, on="previous_id", how="left")
         .with_columns(pl.coalesce("heir", "component").alias("component"))
-        .sort("age", "previous_id")
+        .sort("age")
     )
     kept = claims.unique("component", keep="first", maintain_order=True)
     new = oldest.join(kept, on="component", how="anti")

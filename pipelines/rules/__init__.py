@@ -17,6 +17,18 @@ PACKAGED = Path(__file__).resolve().parent
 FILES = tuple(f"{name}.yml" for name in RuleBook.model_fields)
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML takes the last of two equal keys without a word; a rule must not be lost so."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+            raise yaml.MarkedYAMLError(
+                problem=f"{', '.join(repeated)} is there twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
 def find_rules(rules_dir: Path | None) -> dict[str, Path]:
     """The file that holds each rule: the company's own, else the packaged one.
 
@@ -49,7 +61,7 @@ def load_rules(files: dict[str, Path]) -> RuleBook:
     book: dict[str, Any] = {}
     for path in files.values():
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise C360Error(
                 f"{path} is not YAML: {error}", "Mend the file and try again."

@@ -1,5 +1,7 @@
 """The frozen schema of every rules file. A number of the business lives there, never in code."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -13,6 +15,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Grade = Literal["A", "B", "C", "D"]
 Channel = Literal["email", "sms", "phone", "wechat"]
 Purpose = Literal["marketing", "service", "survey"]
+Score = Annotated[int, Field(ge=1, le=5)]
+IdType = Literal["email", "phone", "external_userid", "unionid", "social_handle", "user_id"]
 
 
 def _known_zone(zone: str) -> str:
@@ -21,10 +25,16 @@ def _known_zone(zone: str) -> str:
     return zone
 
 
+def _refuse_repeats(what: str, names: Iterable[str]) -> None:
+    """Rows joined on a name that stands twice would count twice."""
+    if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
+        raise ValueError(f"{what} {', '.join(repeated)} is listed twice")
+
+
 class Rules(BaseModel):
     """Every rules file refuses keys it does not know and cannot change once read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Labelled(Rules):
@@ -54,9 +64,7 @@ class Sources(Rules):
 
     @model_validator(mode="after")
     def _each_name_once(self) -> Self:
-        names = [source.name for source in self.sources]
-        if len(set(names)) < len(names):
-            raise ValueError("two sources have the same name; give each its own")
+        _refuse_repeats("source", (source.name for source in self.sources))
         return self
 
 
@@ -78,8 +86,8 @@ class Identity(Rules):
     """`identity.yml`: which identifiers tie records of one person."""
 
     default_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
-    limits: dict[str, SharedLimit]
-    blocked: dict[str, tuple[str, ...]] = Field(description="Values that never tie, by type.")
+    limits: dict[IdType, SharedLimit]
+    blocked: dict[IdType, tuple[str, ...]] = Field(description="Values that never tie, by type.")
 
 
 class RiskBands(Rules):
@@ -91,7 +99,7 @@ class RiskBands(Rules):
     @model_validator(mode="after")
     def _bands_are_ordered(self) -> Self:
         if self.low_below > self.high_above:
-            raise ValueError("low_below must not be greater than high_above.")
+            raise ValueError("low_below must not be greater than high_above")
         return self
 
 
@@ -184,6 +192,11 @@ class Tiers(Rules):
             raise ValueError("list the grades A, B, C and D, in this order")
         if cuts != sorted(cuts, reverse=True) or cuts[-1] != 0:
             raise ValueError("min_percentile must fall from grade A down to D, which starts at 0")
+        _refuse_repeats("VIP band", (cut.band for cut in self.vip_bands))
+        _refuse_repeats("second_tier grade", self.second_tier.grades)
+        for weights in (self.weights, self.vip_weights):
+            if not any(weight for _, weight in weights):
+                raise ValueError("of weights and of vip_weights at least one must be above 0")
         return self
 
 
@@ -199,6 +212,14 @@ class Stage(Labelled):
     vip_only: bool = False
     won_back_only: bool = False
 
+    @model_validator(mode="after")
+    def _some_customer_fits(self) -> Self:
+        if self.max_orders is not None and self.max_orders < self.min_orders:
+            raise ValueError("max_orders must not be less than min_orders")
+        if self.rhythm_to is not None and self.rhythm_to <= self.rhythm_above:
+            raise ValueError("rhythm_to must be greater than rhythm_above")
+        return self
+
 
 class Lifecycle(Rules):
     """`lifecycle.yml`: stages by each customer's own rhythm."""
@@ -210,12 +231,18 @@ class Lifecycle(Rules):
     churned_above: float = Field(gt=0, description="Rhythm beyond which an order is a win-back.")
     stages: tuple[Stage, ...]
 
+    @model_validator(mode="after")
+    def _rhythms_are_ordered(self) -> Self:
+        if self.min_rhythm_days > self.max_rhythm_days:
+            raise ValueError("min_rhythm_days must not be greater than max_rhythm_days")
+        return self
+
 
 class RfmGroup(Labelled):
     """A named cell of the recency x frequency-monetary grid."""
 
     name: Name
-    cells: tuple[tuple[int, int], ...]
+    cells: tuple[tuple[Score, Score], ...]
     single_order_only: bool = False
 
 
@@ -248,6 +275,11 @@ class Engagement(Rules):
     channel_cap: float = Field(gt=0, description="Most that one channel adds.")
     weights: tuple[EngagementWeight, ...]
 
+    @model_validator(mode="after")
+    def _each_kind_once(self) -> Self:
+        _refuse_repeats("kind", (weight.kind for weight in self.weights))
+        return self
+
 
 class Privacy(Rules):
     """`privacy.yml`: how long consent lasts and who is never written to."""
@@ -278,9 +310,7 @@ class Segments(Rules):
 
     @model_validator(mode="after")
     def _each_name_once(self) -> Self:
-        names = [segment.name for segment in self.segments]
-        if len(set(names)) < len(names):
-            raise ValueError("two segments have the same name; give each its own")
+        _refuse_repeats("segment", (segment.name for segment in self.segments))
         return self
 
 

@@ -108,7 +108,9 @@ def expected_groups(seen, carried, ties, rules):
         return raw.strip() or None
 
     blocked = {
-        (kind, compare(kind, value, "")) for kind, values in rules.blocked.items() for value in values
+        (kind, compare(kind, value, ""))
+        for kind, values in rules.blocked.items()
+        for value in values
     }
     bearers = defaultdict(set)
     for record, id_type, raw, *country in carried:

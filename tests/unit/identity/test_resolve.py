@@ -87,7 +87,10 @@ def test_every_packaged_blocked_value_is_one_that_a_record_could_carry():
     rules = load_rules(find_rules(None)).identity
     a, b = contact(1), contact(2)
     carried = [
-        (who, kind, value) for who in (a, b) for kind in rules.blocked for value in rules.blocked[kind]
+        (who, kind, value)
+        for who in (a, b)
+        for kind in rules.blocked
+        for value in rules.blocked[kind]
     ]
     resolved = resolve(signals_of([(a, 0), (b, 0)], carried), rules=rules)
     assert set(status_of(resolved).values()) == {"blocked"}
@@ -352,7 +355,9 @@ def test_each_identifier_stands_once_and_belongs_to_somebody_only_if_it_links(to
     assert resolved.identifiers.select(RAW).is_unique().all()
     owned = resolved.identifiers.filter(pl.col("customer_id").is_not_null())
     assert set(owned["status"]) <= {"links"}
-    assert owned.group_by(IDENTIFIER).agg(pl.col("customer_id").n_unique())["customer_id"].le(1).all()
+    assert (
+        owned.group_by(IDENTIFIER).agg(pl.col("customer_id").n_unique())["customer_id"].le(1).all()
+    )
     assert set(owned["customer_id"]) <= set(resolved.keys["customer_id"])
 
 

@@ -34,10 +34,7 @@ dated as (
         consents.channel,
         consents.status,
         consents.effective_at,
-        coalesce(
-            consents.expires_on,
-            cast({{ dbt.dateadd('month', 'run.consent_months', 'consents.effective_on') }} as date)
-        ) as expires_on
+        coalesce(consents.expires_on, {{ months_after('run.consent_months', 'consents.effective_on') }}) as expires_on
     from consents
     cross join run
 ),

@@ -1,0 +1,32 @@
+with rfm as (
+    select * from {{ ref('customer_rfm') }}
+),
+
+unequal as (
+    select
+        'recency' as dimension,
+        recency_days as measure
+    from rfm
+    group by recency_days
+    having min(recency_score) <> max(recency_score)
+
+    union all
+
+    select
+        'frequency' as dimension,
+        frequency_count as measure
+    from rfm
+    group by frequency_count
+    having min(frequency_score) <> max(frequency_score)
+
+    union all
+
+    select
+        'monetary' as dimension,
+        monetary_amount as measure
+    from rfm
+    group by monetary_amount
+    having min(monetary_score) <> max(monetary_score)
+)
+
+select * from unequal

@@ -1,0 +1,53 @@
+with identifiers as (
+    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    where customer_id is not null and country_code = ''
+),
+
+customer_keys as (
+    select * from {{ ref('stg_pipeline__customer_keys') }}
+    where entity = 'contact'
+),
+
+staged as (
+    select
+        'web' as channel,
+        coalesce(sum(event_count), 0) as touch_count
+    from {{ ref('stg_behaviour__web_events') }}
+    where user_id in (select identifiers.raw_value from identifiers where identifiers.id_type = 'user_id')
+
+    union all
+
+    select
+        'campaign' as channel,
+        count(*) as touch_count
+    from {{ ref('stg_behaviour__campaign_events') }}
+    where
+        email in (select identifiers.raw_value from identifiers where identifiers.id_type = 'email')
+        or (source, source_account_id, contact_source_id) in (
+            select
+                customer_keys.source,
+                customer_keys.source_account_id,
+                customer_keys.source_record_id
+            from customer_keys
+        )
+),
+
+attributed as (
+    select
+        channel,
+        sum(touch_count) as touch_count
+    from {{ ref('int_touches_attributed') }}
+    group by channel
+),
+
+mismatched as (
+    select
+        staged.channel,
+        staged.touch_count as staged_count,
+        coalesce(attributed.touch_count, 0) as attributed_count
+    from staged
+    left join attributed on staged.channel = attributed.channel
+)
+
+select * from mismatched
+where staged_count <> attributed_count

@@ -1,0 +1,36 @@
+"""Runs nights in this process, on real files, with every real part of the line."""
+
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from pipelines.demo.company import sources_yaml, write_company
+from pipelines.line import Line, configured_sources
+from pipelines.settings import Settings
+from pipelines.steps import LINE, run_step
+
+DAY = date(2026, 6, 30)
+CUSTOMERS, SEED = 800, 7
+
+
+def make_company(root: Path, until: date = DAY, after: date | None = None) -> Path:
+    """Drop the demo company's facts; returns the folder of its rules."""
+    write_company(root, customers=CUSTOMERS, seed=SEED, until=until, after=after)
+    rules = root / "rules"
+    rules.mkdir(exist_ok=True)
+    (rules / "sources.yml").write_text(sources_yaml(root), encoding="utf-8")
+    return rules
+
+
+def run_night(home: Path, rules: Path, day: date, until: str = "release") -> Line:
+    """Run the line for a day, up to and including a step."""
+    line = open_line(home, rules, day)
+    steps = [f"extract {name}" for name in configured_sources(line.settings)] + list(LINE[1:])
+    for step in steps[: steps.index(until) + 1]:
+        run_step(line.run, step, partial(line.work, step))
+    return line
+
+
+def open_line(home: Path, rules: Path, day: date) -> Line:
+    """A line over a home and rules, without running it."""
+    return Line(Settings(home=home, rules_dir=rules), day, lambda _: None)

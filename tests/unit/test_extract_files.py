@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import C360Error
+from pipelines.extract import files
+from pipelines.extract.files import Extracted, extract_files, table_of
+from pipelines.rules.schemas import FilesSource
+
+TABLES = ("orders", "order_items", "crm_contacts")
+
+
+@pytest.fixture
+def drop(tmp_path) -> Path:
+    (tmp_path / "drop").mkdir()
+    return tmp_path / "drop"
+
+
+@pytest.fixture
+def extract(drop, lake, as_of):
+    def extract_drop(folder: Path = drop) -> Extracted:
+        source = FilesSource(name="shop", type="files", path=folder)
+        return extract_files(source, lake.raw, as_of, TABLES)
+
+    return extract_drop
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("orders.csv", "orders"),
+        ("orders-2026-06.CSV.GZ", "orders"),
+        ("ORDERS.parquet", "orders"),
+        ("order_items.csv", "order_items"),
+        ("order_items_and_orders.jsonl", "order_items"),
+        ("order.csv", None),
+        ("my_orders.csv", None),
+        ("orders.xlsx", None),
+        ("orders", None),
+        ("orders.csv.part", None),
+        (".orders.csv", None),
+    ],
+)
+def test_a_file_belongs_to_the_longest_table_name_that_it_begins_with(name, table):
+    assert table_of(name, TABLES) == table
+    assert table_of(name, reversed(TABLES)) == table
+
+
+def test_new_files_are_copied_as_they_are(drop, extract, lake):
+    (drop / "orders.csv").write_bytes(b"id\n\xff1\n")
+    extracted = extract()
+    [copy] = extracted.new
+    assert copy.parent == lake.raw / "shop" / "2026-06-30"
+    assert copy.name == f"{files.sha256_of(copy)[:16]}__orders.csv"
+    assert copy.read_bytes() == b"id\n\xff1\n"
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
+def test_extracting_again_copies_nothing_whatever_the_file_is_called_by_then(drop, extract, lake):
+    (drop / "orders.csv").write_text("id\n1\n")
+    extract()
+    (drop / "orders.csv").rename(drop / "orders-old.csv")
+    (drop / "orders-twin.csv").write_text("id\n1\n")
+    again = extract()
+    assert (again.new, again.known) == ((), 2)
+    assert len(list(lake.raw.glob("*/*/*"))) == 1
+
+
+def test_a_changed_file_is_copied_beside_its_older_self(drop, extract, lake):
+    for content in ("id\n1\n", "id\n1\n2\n"):
+        (drop / "orders.csv").write_text(content)
+        assert len(extract().new) == 1
+    assert len(list(lake.raw.glob("*/*/*__orders.csv"))) == 2
+
+
+def test_files_of_no_table_are_reported_and_hidden_ones_left_alone(drop, extract):
+    for name in ("orders.csv", "notes.txt", "orders.csv.part", ".orders.csv", ".DS_Store"):
+        (drop / name).write_text("id\n1\n")
+    (drop / "orders_folder.csv").mkdir()
+    extracted = extract()
+    assert [path.name[18:] for path in extracted.new] == ["orders.csv"]
+    assert extracted.ignored == ("notes.txt", "orders.csv.part")
+
+
+def test_a_missing_folder_is_told_in_a_sentence(drop, extract):
+    with pytest.raises(C360Error, match=r"Source shop: the drop folder .*gone does not exist"):
+        extract(drop / "gone")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [((), "holds nothing"), ((".hidden",), "holds nothing"), (("a.txt", "b.xlsx"), "only a.txt")],
+)
+def test_a_folder_without_a_file_to_read_is_told_in_a_sentence(drop, extract, names, told):
+    for name in names:
+        (drop / name).touch()
+    with pytest.raises(C360Error, match=told) as caught:
+        extract()
+    assert "<landing table>*.csv" in caught.value.hint
+
+
+def test_an_emptied_folder_is_no_fault_once_something_was_there(drop, extract):
+    (drop / "orders.csv").write_text("id\n1\n")
+    extract()
+    (drop / "orders.csv").unlink()
+    assert extract() == Extracted(new=(), known=0, ignored=())
+
+
+def test_a_file_that_changes_while_it_is_copied_commits_nothing(drop, extract, lake, monkeypatch):
+    (drop / "orders.csv").write_text("id\n1\n")
+
+    def copy_of_a_growing_file(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes() + b"2\n")
+
+    monkeypatch.setattr(files.shutil, "copyfile", copy_of_a_growing_file)
+    with pytest.raises(C360Error, match="changed while it was copied"):
+        extract()
+    assert list(lake.raw.glob("*/*/*")) == []

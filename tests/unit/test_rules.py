@@ -1,0 +1,255 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from factories import AS_OF, PROJECT
+
+from pipelines.errors import C360Error
+from pipelines.rules import FILES, PACKAGED, find_rules, load_rules, rules_sha256
+from pipelines.rules.rows import as_frame, rule_rows
+from pipelines.rules.schemas import RuleBook, RunFacts
+
+FACTS = RunFacts(as_of=AS_OF, base_currency="EUR")
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A company's rules directory with the given files; returns the rules it gives."""
+
+    def load_own(**files: str) -> RuleBook:
+        for name, text in files.items():
+            (tmp_path / f"{name}.yml").write_text(text, encoding="utf-8")
+        return load_rules(find_rules(tmp_path))
+
+    return load_own
+
+
+@pytest.fixture
+def told(own):
+    """The sentences that a faulty rules file gives."""
+
+    def message(**files: str) -> str:
+        with pytest.raises(C360Error) as caught:
+            own(**files)
+        return caught.value.message
+
+    return message
+
+
+def packaged(name: str, **changes: object) -> str:
+    """A packaged file with some of its keys replaced."""
+    content = yaml.safe_load((PACKAGED / f"{name}.yml").read_text(encoding="utf-8"))
+    return yaml.safe_dump(content | changes, allow_unicode=True)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_packaged_file_is_valid_and_has_nothing_but_its_keys(name):
+    book = load_rules({name: PACKAGED / name for name in FILES})
+    content = yaml.safe_load((PACKAGED / name).read_text(encoding="utf-8"))
+    assert set(content) <= set(type(getattr(book, name.removesuffix(".yml"))).model_fields)
+
+
+def test_every_packaged_file_is_a_rules_file_and_the_other_way_round():
+    assert {path.name for path in PACKAGED.glob("*.yml")} == set(FILES)
+
+
+def test_rules_cannot_be_changed_once_read(own):
+    with pytest.raises(Exception, match="frozen"):
+        own().privacy.minimum_age = 3
+
+
+# --- Whose file counts ---------------------------------------------------------------------------
+
+
+def test_a_file_that_the_company_has_not_comes_from_the_package(own, tmp_path):
+    book = own(privacy="consent_months: 6\nminimum_age: 21\n")
+    assert (book.privacy.consent_months, book.privacy.minimum_age) == (6, 21)
+    assert book.tiers == load_rules(find_rules(None)).tiers
+    assert find_rules(tmp_path)["privacy.yml"] == tmp_path / "privacy.yml"
+    assert find_rules(tmp_path)["tiers.yml"] == PACKAGED / "tiers.yml"
+
+
+def test_an_unknown_file_is_refused_with_the_names_that_are_known(tmp_path):
+    (tmp_path / "tier.yml").touch()
+    with pytest.raises(C360Error, match=r"holds \['tier\.yml'\]") as caught:
+        find_rules(tmp_path)
+    assert "tiers.yml" in caught.value.hint
+
+
+def test_a_file_with_another_ending_of_yaml_is_not_passed_over(tmp_path):
+    (tmp_path / "tiers.yaml").touch()
+    with pytest.raises(C360Error, match=r"tiers\.yaml"):
+        find_rules(tmp_path)
+
+
+def test_a_missing_rules_directory_is_told(tmp_path):
+    with pytest.raises(C360Error, match=r"gone does not exist"):
+        find_rules(tmp_path / "gone")
+
+
+# --- Faults become sentences ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"sources": "time_zon: UTC"}, "time_zon is not a key; did you mean 'time_zone'?"),
+        ({"sources": "xyz: 1"}, "xyz is not a key; known keys are base_currency, "),
+        (
+            {"sources": "sources: [{name: a, type: files, pth: /x}]"},
+            "sources > 0 > pth is not a key; did you mean 'path'?",
+        ),
+        (
+            {"scores": "risk_bands: {low_bellow: 0.1}"},
+            "risk_bands > low_bellow is not a key; did you mean 'low_below'?",
+        ),
+        ({"scores": "horizon_days: ninety"}, "horizon_days: input should be a valid integer"),
+        ({"scores": "prior_sd: .inf"}, "prior_sd: input should be a finite number"),
+        ({"privacy": "consent_months: 24"}, "privacy.yml: minimum_age is missing."),
+        ({"privacy": ""}, "consent_months is missing."),
+        ({"privacy": "- 1"}, "the file: input should be a valid dictionary"),
+        ({"privacy": "consent_months: 24\nminimum_age: -1"}, "minimum_age: input should be great"),
+        ({"sources": "base_currency: eur"}, "base_currency: string should match pattern"),
+        ({"sources": "time_zone: Mars/Base"}, "'Mars/Base' is not a time zone; write one such as"),
+        ({"sources": "sources: [{name: A b, type: files, path: /x}]"}, "sources > 0 > name: string"),
+        ({"sources": "sources: [{name: a, type: ftp, path: /x}]"}, "type: input should be 'files'"),
+        ({"sources": "max_quarantined_share: 5"}, "max_quarantined_share: input should be less"),
+        ({"privacy": "consent_months: [24"}, "privacy.yml is not YAML"),
+        ({"privacy": "minimum_age: 1\nminimum_age: 99"}, "minimum_age is there twice"),
+        ({"identity": packaged("identity", limits={"emial": {}})}, "limits > emial"),
+        # across fields
+        (
+            {"sources": "sources: [{name: a, type: files, path: /x}, {name: a, type: files, path: y}]"},
+            "source a is listed twice",
+        ),
+        (
+            {"scores": "risk_bands: {low_below: 0.9, high_above: 0.1}"},
+            "low_below must not be greater than high_above.",
+        ),
+        ({"tiers": packaged("tiers", grades=[])}, "list the grades A, B, C and D, in this order"),
+        (
+            {"tiers": packaged("tiers", second_tier={"grades": ["B", "B"], "min_clv_percentile": 0})},
+            "second_tier grade B is listed twice",
+        ),
+        (
+            {"tiers": packaged("tiers", vip_weights=dict.fromkeys(
+                ["spend", "frequency", "tenure", "advocacy"], 0))},
+            "at least one must be above 0",
+        ),
+        (
+            {"lifecycle": packaged("lifecycle", min_rhythm_days=400)},
+            "min_rhythm_days must not be greater than max_rhythm_days",
+        ),
+        (
+            {"lifecycle": packaged("lifecycle", stages=[
+                {"stage": "x", "min_orders": 2, "max_orders": 1, "label": "X", "label_zh": "X"}])},
+            "max_orders must not be less than min_orders",
+        ),
+        (
+            {"lifecycle": packaged("lifecycle", stages=[
+                {"stage": "x", "rhythm_above": 2, "rhythm_to": 2, "label": "X", "label_zh": "X"}])},
+            "rhythm_to must be greater than rhythm_above",
+        ),
+        ({"rfm": packaged("rfm", groups=[])}, "cells [(1, 1), "),
+        (
+            {"rfm": packaged("rfm", groups=[
+                {"name": "x", "cells": [[6, 1]], "label": "X", "label_zh": "X"}])},
+            "input should be less than or equal to 5",
+        ),
+        (
+            {"engagement": packaged("engagement", weights=[{"kind": "open", "weight": 1}] * 2)},
+            "kind open is listed twice",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_is_a_sentence_that_names_file_and_key(told, files, sentence):
+    message = told(**files)
+    assert sentence in message
+    assert f"{next(iter(files))}.yml" in message
+    assert "Error" not in message
+
+
+def test_grades_must_fall_to_zero(told):
+    grades = yaml.safe_load((PACKAGED / "tiers.yml").read_text(encoding="utf-8"))["grades"]
+    grades[3]["min_percentile"] = 0.1
+    assert "down to D, which starts at 0" in told(tiers=packaged("tiers", grades=grades))
+
+
+def test_two_segments_of_one_name_are_refused(told):
+    segments = yaml.safe_load((PACKAGED / "segments.yml").read_text(encoding="utf-8"))["segments"]
+    assert "segment vip_care is listed twice" in told(
+        segments=packaged("segments", segments=segments[:1] * 2)
+    )
+
+
+def test_all_faults_of_all_files_are_told_at_once(told):
+    message = told(privacy="minimum_age: x", sources="time_zon: UTC")
+    assert len(message.splitlines()) == 4
+
+
+def test_a_file_that_is_not_text_is_told(told, tmp_path):
+    (tmp_path / "privacy.yml").write_bytes(b"\xff\xfe\x00")
+    assert "privacy.yml is not YAML" in told()
+
+
+# --- The digest and the rows ----------------------------------------------------------------------
+
+
+def test_the_digest_is_stable_and_sees_every_byte_and_name(tmp_path):
+    files = list(find_rules(None).values())
+    digest = rules_sha256(files)
+    assert digest == rules_sha256(reversed(files))
+    copies = [Path(tmp_path / path.name) for path in files]
+    for path, copy in zip(files, copies, strict=True):
+        copy.write_bytes(path.read_bytes())
+    assert rules_sha256(copies) == digest
+    copies[0].write_bytes(copies[0].read_bytes() + b"\n")
+    assert rules_sha256(copies) != digest
+    copies[0].write_bytes(files[0].read_bytes())
+    renamed = copies[0].rename(tmp_path / "zzz.yml")
+    assert rules_sha256([renamed, *copies[1:]]) != digest
+
+
+def test_the_rows_are_those_of_the_catalogue(catalogue, own):
+    rows = rule_rows(own(), FACTS)
+    assert set(rows) == set(catalogue.group("rules"))
+    for name, dataset in catalogue.group("rules").items():
+        frame = dataset.conform(as_frame(rows[name], dataset.schema)).collect()
+        assert frame.schema == dataset.schema
+        assert frame.height > 0
+        assert all(frame[column].null_count() == 0 for column in dataset.required)
+        if dataset.grain == "one row":
+            assert frame.height == 1
+
+
+def test_every_number_of_the_run_is_the_one_of_its_file(own):
+    [run] = rule_rows(own(sources="time_zone: Asia/Shanghai"), FACTS)["run"]
+    assert (run["as_of"], run["base_currency"], run["time_zone"]) == (
+        AS_OF, "EUR", "Asia/Shanghai",
+    )  # fmt: skip
+    book = own()
+    assert run["horizon_days"] == book.scores.horizon_days
+    assert run["min_clv_percentile"] == book.tiers.second_tier.min_clv_percentile
+
+
+def test_the_order_in_a_file_is_the_priority_of_its_rows(own):
+    book = own()
+    stages = rule_rows(book, FACTS)["lifecycle_stages"]
+    assert [row["priority"] for row in stages] == list(range(1, len(stages) + 1))
+    assert [row["stage"] for row in stages] == [stage.stage for stage in book.lifecycle.stages]
+    cells = pl.DataFrame(rule_rows(book, FACTS)["rfm_groups"]).filter(~pl.col("single_order_only"))
+    assert cells.select("recency_score", "fm_score").is_unique().sum() == 25
+
+
+def test_order_statuses_are_compared_in_lower_case_and_once(own):
+    book = own(orders="not_completed: [Void, void, 已取消]\nrefund_not_paid: [OPEN]\n")
+    assert rule_rows(book, FACTS)["order_statuses"] == [
+        {"meaning": "not_completed", "status": "void"},
+        {"meaning": "not_completed", "status": "已取消"},
+        {"meaning": "refund_not_paid", "status": "open"},
+    ]
+
+
+def test_the_packaged_rules_travel_with_the_package():
+    assert PROJECT / "pipelines" / "rules" == PACKAGED
