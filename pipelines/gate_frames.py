@@ -31,7 +31,8 @@ class Files:
 
     dataset: Dataset
     paths: tuple[Path, ...]
-    schemas: tuple[dict[str, pl.DataType], ...]
+    schemas: tuple[pl.Schema, ...]
+    rows: int
 
     @classmethod
     def of(cls, run: Run, dataset: Dataset) -> Self:
@@ -48,7 +49,13 @@ class Files:
                 f"The gate needs {dataset.name}, and this run has none.",
                 f"Run the earlier steps first: c360 nightly --date {run.as_of}.",
             )
-        return cls(dataset, tuple(paths), tuple(pl.read_parquet_schema(path) for path in paths))
+        footers = [pl.scan_parquet(path) for path in paths]
+        return cls(
+            dataset,
+            tuple(paths),
+            schemas=tuple(footer.collect_schema() for footer in footers),
+            rows=sum(footer.select(pl.len()).collect().item() for footer in footers),
+        )
 
     @property
     def sound(self) -> pl.Schema:
@@ -65,13 +72,9 @@ class Files:
     def found(self) -> pl.Schema:
         """The schema of the first file that differs from the catalogue, or the declared one."""
         declared = self.dataset.schema
-        schemas = (pl.Schema(schema) for schema in self.schemas)
-        return next((s for s in schemas if list(s.items()) != list(declared.items())), declared)
-
-    @property
-    def rows(self) -> int:
-        """Rows of all files, from their footers."""
-        return sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in self.paths)
+        return next(
+            (s for s in self.schemas if list(s.items()) != list(declared.items())), declared
+        )
 
     def scan(self) -> pl.LazyFrame:
         """The sound columns of all files."""

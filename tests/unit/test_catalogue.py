@@ -94,7 +94,7 @@ def test_no_table_or_column_is_described_twice():
     load_catalogue(PROJECT)
     tables: Counter[tuple[str, str]] = Counter()
     for path in MODELS.rglob("_*.yml"):
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         for source in document.get("sources", []):
             tables.update((source["name"], entry["name"]) for entry in source["tables"])
         tables.update(("models", entry["name"]) for entry in document.get("models", []))
@@ -102,7 +102,7 @@ def test_no_table_or_column_is_described_twice():
 
 
 def test_a_column_of_the_audience_that_comes_from_elsewhere_is_an_alias():
-    text = (MODELS / "marts" / "_marts.yml").read_text()
+    text = (MODELS / "marts" / "_marts.yml").read_text(encoding="utf-8")
     document = yaml.safe_load(text)
     audience = next(model for model in document["models"] if model["name"] == "audience")
     elsewhere = {

@@ -177,6 +177,7 @@ def test_order_and_batches_do_not_change_what_is_landed(catalogue, data, parts):
         ("orders", "total_amount", None, "required_missing"),
         ("orders", "status", pl.Series([[]], dtype=pl.List(pl.String)), "required_missing"),
     ],
+    ids=lambda value: str(value)[:20],
 )  # fmt: skip
 def test_a_poisoned_value_quarantines_its_row(read, table, column, value, rule):
     assert read(table, column, value) == (rule, column)

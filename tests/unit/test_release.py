@@ -1,7 +1,6 @@
 import json
 import multiprocessing
 import os
-import random
 import shutil
 import signal
 import threading
@@ -26,6 +25,7 @@ from pipelines.release import (
 )
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 6, 29), date(2026, 6, 30), date(2026, 7, 1)
+MEMORY = Path("/dev/shm")  # noqa: S108 - a second filesystem, where there is one
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def stage(lake, day, content):
     lists = run.release / "lists"
     lists.mkdir()
     (lists / "l.csv").write_text(f"version\n{content}\n")
-    (run.release / "marts.duckdb").write_bytes(random.randbytes(2000))
+    (run.release / "marts.duckdb").write_bytes(os.urandom(2000))
     (run.release / "marts.duckdb").chmod(0o444)
     return run
 
@@ -160,11 +160,11 @@ def test_tables_are_shared_with_the_run_and_copied_where_links_cannot_be_made(la
     assert version_now(lake) == "two"
 
 
-@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second filesystem to test with")
+@pytest.mark.skipif(not MEMORY.is_dir(), reason="no second filesystem to test with")
 def test_a_run_on_another_filesystem_is_released_just_the_same(lake, tmp_path):
-    if os.stat("/dev/shm").st_dev == tmp_path.stat().st_dev:
+    if MEMORY.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("the same filesystem")
-    other = Path("/dev/shm") / f"c360-test-{os.getpid()}"  # noqa: S108
+    other = MEMORY / f"c360-test-{os.getpid()}"
     try:
         other.mkdir()
         lake.home.mkdir()

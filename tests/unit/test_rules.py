@@ -112,7 +112,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ({"privacy": "consent_months: 24\nminimum_age: -1"}, "minimum_age: input should be great"),
         ({"sources": "base_currency: eur"}, "base_currency: string should match pattern"),
         ({"sources": "time_zone: Mars/Base"}, "'Mars/Base' is not a time zone; write one such as"),
-        ({"sources": "sources: [{name: A b, type: files, path: /x}]"}, "sources > 0 > name: string"),
+        ({"sources": "sources: [{name: A b, type: files, path: /x}]"}, "sources > 0 > name: str"),
         ({"sources": "sources: [{name: a, type: ftp, path: /x}]"}, "type: input should be 'files'"),
         ({"sources": "max_quarantined_share: 5"}, "max_quarantined_share: input should be less"),
         ({"privacy": "consent_months: [24"}, "privacy.yml is not YAML"),
@@ -120,7 +120,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ({"identity": packaged("identity", limits={"emial": {}})}, "limits > emial"),
         # across fields
         (
-            {"sources": "sources: [{name: a, type: files, path: /x}, {name: a, type: files, path: y}]"},
+            {"sources": "sources:\n" + "- {name: a, type: files, path: /x}\n" * 2},
             "source a is listed twice",
         ),
         (
@@ -129,7 +129,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ),
         ({"tiers": packaged("tiers", grades=[])}, "list the grades A, B, C and D, in this order"),
         (
-            {"tiers": packaged("tiers", second_tier={"grades": ["B", "B"], "min_clv_percentile": 0})},
+            {"tiers": packaged("tiers", second_tier={"grades": [*"BB"], "min_clv_percentile": 0})},
             "second_tier grade B is listed twice",
         ),
         (

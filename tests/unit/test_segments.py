@@ -118,7 +118,8 @@ HOSTILE = [
     "", " ", ";", "--", "/* */", "(", "grade =", "grade = 'A", "where grade = 'A'", "grade 'A'",
     "grade = 'A'; drop table audience", "grade = 'A'; grade = 'B'", "; grade = 'A'",
     "grade = 'A' -- and not is_guest", "grade = 'A' /* and */ or true", "grade = 'A' # x",
-    "select 1", "select * from audience", "drop table audience", "copy audience to '/tmp/c360_hostile'",
+    "select 1", "select * from audience", "drop table audience",
+    "copy audience to '/tmp/c360_hostile'",
     "attach '/tmp/c360_hostile' as x", "install httpfs", "pragma database_list", "set x = 1",
     "order_count in (select order_count from audience)", "exists (select 1)", "(select 1) = 1",
     "order_count = (select max(order_count) from audience)", "order_count > all (select 1)",
@@ -126,25 +127,34 @@ HOSTILE = [
     "read_text('/etc/passwd') = ''", "city in (table '/etc/passwd')", "'/etc/passwd' = any(city)",
     "upper(city) = 'LONDON'", "length(city) > 3", "city || 'x' = 'x'", "city like 'L%'",
     "city ilike 'l%'", "city similar to 'L.*'", "regexp_matches(city, '(a+)+$')", "city ~ 'L'",
-    "getenv('C360_PSEUDONYM_KEY') = ''", "current_setting('home_directory') = ''", "version() = ''",
-    "now() > first_order_on", "current_date > first_order_on", "random() < 0.5", "current_user = 'x'",
+    "getenv('C360_PSEUDONYM_KEY') = ''", "current_setting('home_directory') = ''",
+    "version() = ''",
+    "now() > first_order_on", "current_date > first_order_on", "random() < 0.5",
+    "current_user = 'x'",
     "count(*) > 1", "row_number() over () < 9", "order_count + 1 > 2", "order_count % 2 = 0",
-    "order_count::varchar = '1'", "cast(order_count as varchar) = '1'", "date 'now' = first_order_on",
+    "order_count::varchar = '1'", "cast(order_count as varchar) = '1'",
+    "date 'now' = first_order_on",
     "cast(city as date) = first_order_on", "try_cast('x' as date) = first_order_on",
     "date '2026-02-30' = first_order_on", "timestamp '2026-01-01 00:00:00' > first_order_on",
     "audience.grade = 'A'", "main.audience.grade = 'A'", "customer_contacts.full_name = 'Li'",
     "full_name = 'Li'", "rowid = 1", "*", "* = 1", "columns(*) = 1", "Grade = 'A'", "gradе = 'A'",
     '"grade; drop table audience" = 1', '"grade" "x" = 1', '"no""such" = 1', "[grade] = 'A'",
     "`grade` = 'A'", "grade = \"A\"", "{{ env_var('X') }}", "grade = '{{ x }}' or {{ true }}",
-    "{% if true %} true {% endif %}", "${grade} = 'A'", "$1 = 'A'", "? = 'A'", ":x = 'A'", "@x = 'A'",
-    "$$A$$ = grade", "E'A' = grade", "x'41' = grade", "case when true then true end", "if(true, true, false)",
+    "{% if true %} true {% endif %}", "${grade} = 'A'", "$1 = 'A'", "? = 'A'", ":x = 'A'",
+    "@x = 'A'",
+    "$$A$$ = grade", "E'A' = grade", "x'41' = grade", "case when true then true end",
+    "if(true, true, false)",
     "lambda x: x", "x -> x", "list_filter([1], x -> true) = [1]", "struct_pack(a := 1) = {'a': 1}",
     "(grade, city) = ('A', 'B')", "grade in ()", "grade in city", "grade is 'A'", "1 is 1",
-    "order_count between symmetric 3 and 1", "grade is distinct from 'A'", "grade = 'A' collate nocase",
-    "grade = any(['A'])", "grade[1] = 'A'", "order_count is not distinct from 1", "not", "and", "or true",
-    "true and", "coalesce() = 1", "grade = 'A' limit 1", "grade = 'A' union select 1", "1 = 1 order by 1",
+    "order_count between symmetric 3 and 1", "grade is distinct from 'A'",
+    "grade = 'A' collate nocase",
+    "grade = any(['A'])", "grade[1] = 'A'", "order_count is not distinct from 1", "not", "and",
+    "or true",
+    "true and", "coalesce() = 1", "grade = 'A' limit 1", "grade = 'A' union select 1",
+    "1 = 1 order by 1",
     "(" * 900 + "true" + ")" * 900, "not " * 400 + "true", "- " * 900 + "1 = 1", "(" * 5000,
-    "true" + " or true" * 1000, "grade = '" + "A" * 3000 + "'", "grade = 'A'\0; drop table x", "ｇｒａｄｅ = 'A'",
+    "true" + " or true" * 1000, "grade = '" + "A" * 3000 + "'", "grade = 'A'\0; drop table x",
+    "ｇｒａｄｅ = 'A'",
 ]  # fmt: skip
 
 
@@ -311,7 +321,8 @@ def test_a_reason_tells_the_customers_own_values_in_both_languages():
          "rhythm_days": 30.0, "last_order_on": date(2026, 6, 1), "city": "London {grade}"},
         {"order_count": 2},
     )  # fmt: skip
-    told = "{order_count}|{net_margin_amount}|{churn_risk}|{rhythm_days}|{last_order_on}|{city}|{is_guest}"
+    told = "{order_count}|{net_margin_amount}|{churn_risk}|{rhythm_days}|{last_order_on}|"
+    told += "{city}|{is_guest}"
     rows = cut_list(
         people, segment(reason=told, reason_zh="城市{city}，共{order_count}单"), None
     ).rows
@@ -392,9 +403,12 @@ def test_a_list_is_what_plain_python_makes_of_audience_and_consents(
 COMMANDS = ["cmd|' /C calc'!A0", "1+1", "SUM(A1:A9)", 'HYPERLINK("http://x","y")', "A1"]
 FORMULAS = [
     *[sign + command for sign in "=+-@＝＋－＠" for command in COMMANDS],
-    "|cmd", "%0A=1", "\t=1", "\r=1", "\n=1", " =1", "\u00a0=1", "\u3000=1", "\ufeff=1", "\ufeff \ufeff=1",
-    "\u200b=1", "\u200e=1", "\u2060+1", "\u00ad@x", "\x00=1", "\x0b-1", "\x1f=1", "\ttext", "\rtext",
-    "--1", "+-1", "=", "-", "+", "+86 138 0013 8001", "+8613800138001+1", "+8613800138001\n=1", "+123",
+    "|cmd", "%0A=1", "\t=1", "\r=1", "\n=1", " =1", "\u00a0=1", "\u3000=1", "\ufeff=1",
+    "\ufeff \ufeff=1",
+    "\u200b=1", "\u200e=1", "\u2060+1", "\u00ad@x", "\x00=1", "\x0b-1", "\x1f=1", "\ttext",
+    "\rtext",
+    "--1", "+-1", "=", "-", "+", "+86 138 0013 8001", "+8613800138001+1", "+8613800138001\n=1",
+    "+123",
     "-2+3+cmd|' /C calc'!D2", "@SUM(1)", "+1234567890123456",
 ]  # fmt: skip
 
@@ -409,7 +423,8 @@ def test_text_that_a_spreadsheet_would_run_is_written_as_text(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["+8613800138001", "+442079460958", "li@example.com", "Li Wei", "李伟", "a=b", "1-2", "'=1", "", None,
+    ["+8613800138001", "+442079460958", "li@example.com", "Li Wei", "李伟", "a=b", "1-2", "'=1",
+     "", None,
      "5 > 3", "O'Brien", "3|4"],
 )  # fmt: skip
 def test_phones_addresses_and_names_stay_as_they_are(text):

@@ -117,7 +117,8 @@ def test_sources_are_extracted_and_landed_without_a_step_before(run):
 
 @pytest.mark.parametrize(
     "step",
-    ["extract ../../../etc/x", "extract a/b", "extract ..", "extract Shop", "extract ", "extract a b",
+    ["extract ../../../etc/x", "extract a/b", "extract ..", "extract Shop", "extract ",
+     "extract a b",
      "extract shop\n", "extract \0", "extract " + "a" * 300, "gate", "gate nothing", "nightly", "",
      "../land", "transform"],
 )  # fmt: skip
@@ -185,27 +186,27 @@ def test_a_step_that_fails_leaves_reason_hint_and_log(run):
     assert log.read_text() == "land failed: Source shop: the folder is gone.\nPut it back.\n"
 
 
-SECRET = "li.wei@example.com"
+PERSON = "li.wei@example.com"
 
 
 def _raise_plainly():
-    raise ValueError(f"cannot read {SECRET}")
+    raise ValueError(f"cannot read {PERSON}")
 
 
 def _raise_with_a_cause():
     try:
         _raise_plainly()
     except ValueError as error:
-        raise KeyError(SECRET) from error
+        raise KeyError(PERSON) from error
 
 
 def _raise_from_polars():
-    pl.DataFrame({"x": [SECRET]}).select(pl.col("x").cast(pl.Int64))
+    pl.DataFrame({"x": [PERSON]}).select(pl.col("x").cast(pl.Int64))
 
 
 def _panic():
     def explode(_):
-        raise pl.exceptions.PanicException(SECRET)
+        raise pl.exceptions.PanicException(PERSON)
 
     explode(0)
 
@@ -215,11 +216,11 @@ def test_a_fault_of_the_program_shows_its_kind_and_only_the_log_its_message(run,
     with pytest.raises(C360Error) as failed:
         run_step(run, "land", fail)
     report = report_path(run, "land").read_text()
-    assert SECRET not in str(failed.value)
-    assert SECRET not in report
+    assert PERSON not in str(failed.value)
+    assert PERSON not in report
     assert json.loads(report)["reason"].startswith("land met a fault in the program: ")
     log = (run.steps / "land.log").read_text()
-    assert SECRET in log
+    assert PERSON in log
     assert "Traceback" in log
     assert str(run.steps / "land.log") in failed.value.hint
 

@@ -1,6 +1,11 @@
-with identifiers as (
+with logins as (
     select * from {{ ref('stg_pipeline__customer_identifiers') }}
-    where customer_id is not null and country_code = ''
+    where id_type = 'user_id' and customer_id is not null
+),
+
+addresses as (
+    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    where id_type = 'email' and customer_id is not null
 ),
 
 customer_keys as (
@@ -13,7 +18,7 @@ staged as (
         'web' as channel,
         coalesce(sum(event_count), 0) as touch_count
     from {{ ref('stg_behaviour__web_events') }}
-    where user_id in (select identifiers.raw_value from identifiers where identifiers.id_type = 'user_id')
+    where user_id in (select logins.raw_value from logins)
 
     union all
 
@@ -22,7 +27,7 @@ staged as (
         count(*) as touch_count
     from {{ ref('stg_behaviour__campaign_events') }}
     where
-        email in (select identifiers.raw_value from identifiers where identifiers.id_type = 'email')
+        email in (select addresses.raw_value from addresses)
         or (source, source_account_id, contact_source_id) in (
             select
                 customer_keys.source,

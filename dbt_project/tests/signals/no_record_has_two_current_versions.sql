@@ -1,25 +1,25 @@
 with records as (
-    {% for model, record_id in [
+    {% for dataset, record_id in [
         ('stg_crm__contacts', 'contact_source_id'), ('stg_crm__accounts', 'account_source_id'),
         ('stg_crm__cases', 'case_source_id'), ('stg_shop__orders', 'order_source_id'),
         ('stg_shop__refunds', 'refund_source_id'), ('stg_privacy__consents', 'consent_source_id'),
     ] -%}
     select
-        '{{ model }}' as model,
+        '{{ dataset }}' as dataset,
         source,
         source_account_id,
         {{ record_id }} as record_id
-    from {{ ref(model) }}
+    from {{ ref(dataset) }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
 
 repeated as (
     select
-        model,
+        dataset,
         count(*) as version_count
     from records
-    group by model, source, source_account_id, record_id
+    group by dataset, source, source_account_id, record_id
     having count(*) > 1
 )
 

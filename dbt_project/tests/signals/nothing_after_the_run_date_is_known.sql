@@ -1,5 +1,5 @@
 with latest as (
-    {% for model, day in [
+    {% for dataset, day in [
         ('stg_crm__activities', 'active_on'), ('stg_crm__cases', 'opened_on'), ('stg_shop__orders', 'ordered_on'),
         ('stg_shop__refunds', 'refunded_on'), ('stg_shop__loyalty_entries', 'occurred_on'),
         ('stg_shop__referrals', 'referred_on'), ('stg_shop__service_costs', 'incurred_on'),
@@ -10,9 +10,9 @@ with latest as (
         ('int_identity_records', 'first_seen_on'),
     ] -%}
     select
-        '{{ model }}' as model,
+        '{{ dataset }}' as dataset,
         max({{ day }}) as latest_on
-    from {{ ref(model) }}
+    from {{ ref(dataset) }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),

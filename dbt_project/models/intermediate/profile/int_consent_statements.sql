@@ -141,26 +141,37 @@ unsubscribes as (
         and coalesce(customer_keys.customer_id, identifiers.customer_id) is not null
 ),
 
+refusable_purposes as (
+    select 'marketing' as purpose
+    union all
+    select 'survey' as purpose
+),
+
+refusable_channels as (
+    select 'email' as channel
+    union all
+    select 'phone' as channel
+    union all
+    select 'sms' as channel
+),
+
 -- A flag in a current record stands until the record says otherwise: no statement is newer.
-{%- set flags = [('is_email_opted_out', 'email'), ('is_call_refused', 'phone'), ('is_call_refused', 'sms')] %}
 opt_outs as (
-    {% for flag, channel in flags -%}
-    {% set outer_last = loop.last -%}
-    {% for purpose in ['marketing', 'survey'] -%}
     select
-        customer_id,
+        records.customer_id,
         null as contact_type,
         null as contact_value,
-        '{{ purpose }}' as purpose,
-        '{{ channel }}' as channel,
+        refusable_purposes.purpose,
+        refusable_channels.channel,
         'withdrawn' as status,
         cast('2999-12-31' as timestamp) as effective_at,
         cast(null as date) as expires_on
     from records
-    where {{ flag }}
-    {{ "union all" if not (loop.last and outer_last) }}
-    {% endfor -%}
-    {% endfor -%}
+    cross join refusable_purposes
+    cross join refusable_channels
+    where
+        (refusable_channels.channel = 'email' and records.is_email_opted_out)
+        or (refusable_channels.channel in ('phone', 'sms') and records.is_call_refused)
 ),
 
 statements as (

@@ -8,13 +8,27 @@ points as (
 ),
 
 channels as (
-    select 'email' as channel, 'email' as contact_type
+    select
+        'email' as channel,
+        'email' as contact_type
+
     union all
-    select 'sms' as channel, 'phone' as contact_type
+
+    select
+        'sms' as channel,
+        'phone' as contact_type
+
     union all
-    select 'phone' as channel, 'phone' as contact_type
+
+    select
+        'phone' as channel,
+        'phone' as contact_type
+
     union all
-    select 'wechat' as channel, 'external_userid' as contact_type
+
+    select
+        'wechat' as channel,
+        'external_userid' as contact_type
 ),
 
 by_channel as (
@@ -77,9 +91,9 @@ ranked as (
             partition by customer_id, contact_type, contact_value, channel, purpose
             order by
                 effective_at desc,
-                case when status = 'granted' then 1 else 0 end,
-                expires_on nulls last,
-                status
+                case when status = 'granted' then 1 else 0 end asc,
+                expires_on asc nulls last,
+                status asc
         ) as statement_rank
     from applied
 ),

@@ -61,9 +61,11 @@ points as (
         row_number() over (
             partition by carried.customer_id, carried.contact_type
             order by
-                case when carried.contact_type = 'email' and (bounces.is_bounced or bounces.is_complained) then 1 else 0 end,
+                case
+                    when carried.contact_type = 'email' and (bounces.is_bounced or bounces.is_complained) then 1 else 0
+                end asc,
                 carried.version_at desc nulls last,
-                carried.contact_value
+                carried.contact_value asc
         ) as contact_rank
     from carried
     left join bounces on carried.contact_value = bounces.contact_value

@@ -40,7 +40,11 @@ keyed_answers as (
         answers.responded_on,
         row_number() over (
             partition by coalesce(customer_keys.customer_id, identifiers.customer_id), answers.question_type
-            order by answers.responded_at desc, answers.source, answers.source_account_id, answers.answer_source_id
+            order by
+                answers.responded_at desc,
+                answers.source asc,
+                answers.source_account_id asc,
+                answers.answer_source_id asc
         ) as recency_rank
     from answers
     left join customer_keys

@@ -10,7 +10,7 @@ keyed as (
     select
         customer_keys.customer_id,
         entries.entry_type,
-        entries.points_delta,
+        cast(entries.points_delta as decimal(18, 4)) as points_delta,
         {{ days_between('entries.occurred_on', as_of()) }} as age_days
     from entries
     inner join customer_keys
@@ -24,14 +24,12 @@ keyed as (
 summed as (
     select
         customer_id,
-        cast(sum(cast(points_delta as decimal(18, 4))) as decimal(18, 4)) as points_balance,
+        cast(sum(points_delta) as decimal(18, 4)) as points_balance,
         cast(
-            sum(cast(case when entry_type = 'earn' and age_days < 365 then points_delta else 0 end as decimal(18, 4)))
-            as decimal(18, 4)
+            sum(case when entry_type = 'earn' and age_days < 365 then points_delta else 0 end) as decimal(18, 4)
         ) as points_earned_365d,
         cast(
-            sum(cast(case when entry_type = 'redeem' and age_days < 365 then -points_delta else 0 end as decimal(18, 4)))
-            as decimal(18, 4)
+            sum(case when entry_type = 'redeem' and age_days < 365 then -points_delta else 0 end) as decimal(18, 4)
         ) as points_redeemed_365d
     from keyed
     group by customer_id

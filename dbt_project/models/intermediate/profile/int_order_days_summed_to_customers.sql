@@ -17,13 +17,20 @@ order_days as (
     group by customer_id, ordered_on
 ),
 
+ordered_days as (
+    select
+        *,
+        lag(ordered_on) over (partition by customer_id order by ordered_on) as previous_ordered_on
+    from order_days
+),
+
 gaps as (
     select
         customer_id,
         ordered_on,
         margin_amount,
-        {{ days_between('lag(ordered_on) over (partition by customer_id order by ordered_on)', 'ordered_on') }} as gap_days
-    from order_days
+        {{ days_between('previous_ordered_on', 'ordered_on') }} as gap_days
+    from ordered_days
 ),
 
 -- What the rhythm was at each order, to tell who came back from having churned.
@@ -59,7 +66,8 @@ base as (
 rhythms as (
     select
         earlier_gaps.*,
-        {{ shrunk_rhythm('earlier_gaps.earlier_median_gap_days', 'earlier_gaps.earlier_gap_count') }} as earlier_rhythm_days
+        {{ shrunk_rhythm('earlier_gaps.earlier_median_gap_days', 'earlier_gaps.earlier_gap_count') }}
+            as earlier_rhythm_days
     from earlier_gaps
     cross join base
     cross join run

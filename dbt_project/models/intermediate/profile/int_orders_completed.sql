@@ -48,7 +48,8 @@ priced as (
         purchases.channel,
         purchases.is_discounted,
         (purchases.total_amount - purchases.tax_amount) * rates.rate as revenue_amount,
-        (purchases.total_amount - purchases.tax_amount - coalesce(purchases.cost_amount, 0)) * rates.rate as margin_amount,
+        (purchases.total_amount - purchases.tax_amount - coalesce(purchases.cost_amount, 0)) * rates.rate
+            as margin_amount,
         case
             when coalesce(refunded.refunded_amount, 0) <= 0 then 0.0
             when refunded.refunded_amount >= purchases.total_amount then 1.0

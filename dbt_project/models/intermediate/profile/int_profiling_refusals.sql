@@ -30,7 +30,7 @@ ranked as (
         status,
         row_number() over (
             partition by customer_id
-            order by effective_at desc, case when status = 'granted' then 1 else 0 end, status
+            order by effective_at desc, case when status = 'granted' then 1 else 0 end asc, status asc
         ) as statement_rank
     from applied
     where customer_id is not null

@@ -71,7 +71,7 @@ account_values as (
         min(kind) as kind,
         min(owner_id) as owner_id,
         min(country_code) as country_code,
-        min(name) as name
+        min(name) as account_name
     from keyed_accounts
     group by customer_id
 ),
@@ -95,7 +95,7 @@ merged as (
         coalesce(
             contact_values.full_name,
             nullif(trim(concat_ws(' ', contact_values.first_name, contact_values.last_name)), ''),
-            account_values.name
+            account_values.account_name
         ) as full_name,
         coalesce(contact_values.is_email_opted_out, false) as is_email_opted_out,
         coalesce(contact_values.is_call_refused, false) as is_call_refused

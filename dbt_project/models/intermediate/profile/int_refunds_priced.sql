@@ -27,7 +27,9 @@ paid_back as (
         refunds.source_account_id,
         refunds.refund_source_id,
         orders.order_source_id,
-        case when orders.order_source_id is null then customer_keys.customer_id else orders.customer_id end as customer_id,
+        case
+            when orders.order_source_id is null then customer_keys.customer_id else orders.customer_id
+        end as customer_id,
         refunds.refunded_on,
         refunds.currency,
         abs(refunds.amount) as amount,

@@ -3,7 +3,7 @@ with customers as (
     where order_count > 0
 ),
 
-groups as (
+rfm_groups as (
     select * from {{ ref('stg_rules__rfm_groups') }}
 ),
 
@@ -42,16 +42,16 @@ combined as (
 named as (
     select
         combined.*,
-        groups.rfm_group,
-        groups.label,
-        groups.label_zh,
-        row_number() over (partition by combined.customer_id order by groups.priority) as group_rank
+        rfm_groups.rfm_group,
+        rfm_groups.label,
+        rfm_groups.label_zh,
+        row_number() over (partition by combined.customer_id order by rfm_groups.priority) as group_rank
     from combined
-    inner join groups
+    inner join rfm_groups
         on
-            combined.recency_score = groups.recency_score
-            and combined.fm_score = groups.fm_score
-            and (not groups.single_order_only or combined.order_count = 1)
+            combined.recency_score = rfm_groups.recency_score
+            and combined.fm_score = rfm_groups.fm_score
+            and (not rfm_groups.single_order_only or combined.order_count = 1)
 ),
 
 rfm as (

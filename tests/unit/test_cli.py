@@ -1,0 +1,299 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from pipelines import cli
+
+PROJECT = Path(__file__).resolve().parents[2]
+DATED = [
+    ("nightly",), ("land",), ("resolve",), ("score",), ("publish",), ("release",), ("status",),
+    ("docs",), ("transform", "profile"), ("gate", "marts"), ("extract", "shop"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def c360(home, monkeypatch, capsys):
+    """Call the command line as the console script does; gives exit code and everything said."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["c360", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        said = capsys.readouterr()
+        text = said.out + said.err
+        assert "Traceback" not in text
+        return code, text
+
+    return call
+
+
+def commands(app=cli.app, path=()):
+    """Every command there is, as the words to call it."""
+    group = typer.main.get_command(app)
+
+    def walk(command, words):
+        if hasattr(command, "commands"):
+            for name, inner in command.commands.items():
+                yield from walk(inner, (*words, name))
+        else:
+            yield words, command
+
+    return list(walk(group, path))
+
+
+@pytest.fixture
+def rules_dir(tmp_path, monkeypatch):
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    monkeypatch.setenv("C360_RULES_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def shop(rules_dir, tmp_path):
+    """One source, whose drop folder is empty."""
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (rules_dir / "sources.yml").write_text(
+        f"base_currency: GBP\nsources:\n  - {{name: shop, type: files, path: {drop}}}\n"
+    )
+    return drop
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands()], ids=" ".join)
+def test_every_command_explains_itself_with_an_example(c360, words):
+    code, text = c360(*words, "--help")
+    assert code == 0
+    assert "Example" in text
+    assert f"c360 {' '.join(words)}" in text
+
+
+def test_the_commands_are_those_the_design_promises():
+    names = {" ".join(words) for words, _ in commands()}
+    assert names >= {
+        "nightly", "extract", "land", "transform", "resolve", "score", "gate", "publish",
+        "release",
+        "status", "rollback", "rules check", "quarantine list", "demo", "docs",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [(), ("rules",), ("quarantine",)])
+def test_without_a_command_it_shows_what_there_is(c360, words):
+    code, text = c360(*words)
+    assert code == 2
+    assert "Usage: c360" in text
+
+
+@pytest.mark.parametrize("words", DATED, ids=" ".join)
+@pytest.mark.parametrize(
+    "day",
+    ["30.06.2026", "2026-02-30", "2026-06", "today", "", "2026-06-30T00:00", "2026-6-30x", "../x"],
+)
+def test_a_date_that_is_none_is_refused_and_shown_how_to_write_it(c360, words, day):
+    code, text = c360(*words, "--date", day)
+    assert code == 2
+    assert "is not a date; write it as 2026-06-30." in " ".join(text.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("words", [words for words in DATED if words[0] != "extract"], ids=" ".join)
+def test_a_command_without_its_date_asks_for_it(c360, words):
+    code, text = c360(*words)
+    assert code == 2
+    assert "--date" in text
+
+
+@pytest.mark.parametrize("words", [("transform", "all"), ("gate", "everything"), ("gate", "../x")])
+def test_an_unknown_stage_is_refused_with_the_ones_there_are(c360, words):
+    code, text = c360(*words, "--date", "2026-06-30")
+    assert code == 2
+    assert "profile" in text
+    assert "marts" in text
+
+
+def test_a_mistyped_command_is_refused(c360):
+    code, text = c360("nightli")
+    assert code == 2
+    assert "nightli" in text
+
+
+@pytest.mark.parametrize("words", [("nightly",), ("extract",), ("extract", "--list")])
+def test_without_sources_it_says_how_to_write_some(c360, words):
+    code, text = c360(*words, "--date", "2026-06-30")
+    assert code == 1
+    assert "error: No sources are configured." in text
+    assert "next:" in text
+    assert "sources.yml" in text
+
+
+def test_sources_are_listed_for_machines(c360, shop):
+    assert c360("extract", "--list") == (0, json.dumps(["shop"]) + "\n")
+
+
+def test_extract_needs_a_date(c360, shop):
+    code, text = c360("extract", "shop")
+    assert code == 1
+    assert "Add --date YYYY-MM-DD." in text
+
+
+@pytest.mark.parametrize("name", ["shopp", "../../x", "a/b", "Shop", "[bold]x[/bold]", "x" * 300])
+def test_an_unknown_source_is_refused(c360, shop, home, name):
+    code, text = c360("extract", name, "--date", "2026-06-30")
+    assert code == 1
+    assert "error: There is no s" in text
+    assert name in text
+    assert not (home / "x.json").exists()
+
+
+def test_a_source_with_an_empty_folder_says_what_to_put_there(c360, shop):
+    code, text = c360("nightly", "--date", "2026-06-30")
+    assert code == 1
+    assert f"Source shop: {shop} holds nothing." in text
+    assert "Put files named <landing table>*" in text
+
+
+@pytest.mark.parametrize("words", [("rules", "check"), ("extract", "--list")])
+def test_a_rules_directory_that_is_missing_is_named(c360, monkeypatch, tmp_path, words):
+    monkeypatch.setenv("C360_RULES_DIR", str(tmp_path / "nowhere"))
+    code, text = c360(*words)
+    assert code == 1
+    assert f"error: The rules directory {tmp_path / 'nowhere'} does not exist." in text
+    assert "C360_RULES_DIR" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("sources.yml", "sources: [", "is not YAML"),
+        ("sources.yml", "bse_currency: GBP", "did you mean 'base_currency'?"),
+        ("privacy.yml", "consent_months: 0\nminimum_age: 18", "consent_months"),
+        ("segment.yml", "", "which no rule is read from"),
+    ],
+)
+def test_a_fault_in_the_rules_is_a_sentence(c360, rules_dir, file, content, told):
+    (rules_dir / file).write_text(content)
+    code, text = c360("rules", "check")
+    assert code == 1
+    assert "error: " in text
+    assert "next: " in text
+    assert told in text
+
+
+def test_a_hostile_condition_in_the_rules_is_refused_by_the_check(c360, rules_dir):
+    packaged = (PROJECT / "pipelines" / "rules" / "segments.yml").read_text(encoding="utf-8")
+    bad = packaged.replace("where: is_second_tier_network", "where: read_csv('/etc/passwd')")
+    (rules_dir / "segments.yml").write_text(bad, encoding="utf-8")
+    code, text = c360("rules", "check")
+    assert code == 1
+    assert "Segment second_tier_network: " in text
+    assert "may not stand in a condition" in text
+    assert "root:" not in text
+
+
+def test_sound_rules_are_counted(c360, shop):
+    code, text = c360("rules", "check")
+    assert code == 0
+    assert "The rules are sound: 1 sources, 12 lists" in text
+
+
+@pytest.mark.parametrize("step", [words for words in DATED if words[0] in
+                                  ("resolve", "score", "publish", "release", "transform", "gate")],
+                         ids=" ".join)  # fmt: skip
+def test_a_step_out_of_order_says_what_comes_before_it(c360, shop, step):
+    code, text = c360(*step, "--date", "2026-06-30")
+    assert code == 1
+    assert f"{' '.join(step)} comes after" in text
+    assert "c360 nightly --date 2026-06-30" in text
+
+
+def test_landing_nothing_says_so(c360, shop):
+    code, text = c360("land", "--date", "2026-06-30")
+    assert code == 1
+    assert "No data has been landed up to 2026-06-30." in text
+
+
+def test_the_status_of_a_run_that_never_was_says_how_to_run_it(c360):
+    code, text = c360("status", "--date", "2026-06-30")
+    assert code == 1
+    assert "There was no run of 2026-06-30." in text
+    assert "c360 nightly --date 2026-06-30" in text
+
+
+def test_the_status_shows_a_failed_step_with_its_reason_and_log(c360, shop):
+    c360("land", "--date", "2026-06-30")
+    code, text = c360("status", "--date", "2026-06-30")
+    assert code == 0
+    assert "land failed: No data has been landed" in text
+    assert "land.log" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [((), "Nothing has been released yet."), (("--to", "../x"), "Nothing has been released yet.")],
+)
+def test_a_rollback_with_nothing_released_is_refused(c360, words, told):
+    code, text = c360("rollback", *words)
+    assert code == 1
+    assert told in text
+
+
+def test_an_empty_quarantine_is_said_to_be_empty(c360):
+    assert c360("quarantine", "list") == (0, "The quarantine is empty.\n")
+
+
+@pytest.mark.parametrize(
+    "words", [("quarantine", "list", "--rows", "-1"), ("demo", "--customers", "5")]
+)
+def test_a_number_out_of_its_range_is_refused(c360, words):
+    code, text = c360(*words)
+    assert code == 2
+    assert words[-2] in text
+
+
+def test_square_brackets_in_an_error_are_shown_and_not_read_as_markup(c360, monkeypatch, tmp_path):
+    monkeypatch.setenv("C360_RULES_DIR", str(tmp_path / "[red]x"))
+    _, text = c360("rules", "check")
+    assert "[red]x" in text
+
+
+def python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def test_the_console_script_exits_with_one_and_no_trace_on_a_failure(tmp_path):
+    done = python(
+        "import sys; sys.argv = ['c360', 'status', '--date', '2026-06-30']\n"
+        "from pipelines.cli import main; main()",
+        C360_HOME=str(tmp_path),
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: There was no run of 2026-06-30.")
+    assert "Traceback" not in done.stderr
+
+
+def test_help_does_not_wait_for_what_it_does_not_need():
+    done = python(
+        "import sys; sys.argv = ['c360', '--help']\n"
+        "from pipelines.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'great_expectations', 'dbt', 'pandas', 'scipy', 'duckdb', 'sqlglot'}\n"
+        "print('LOADED', sorted(heavy & set(sys.modules)))"
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+    assert done.stderr == ""

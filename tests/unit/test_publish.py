@@ -1,0 +1,296 @@
+import csv
+import hashlib
+from decimal import Decimal
+
+import duckdb
+import polars as pl
+import pytest
+from factories import AS_OF, rows
+
+from pipelines.errors import C360Error
+from pipelines.lake import write_table
+from pipelines.publish import MARTS, publish
+from pipelines.rules import find_rules, load_rules
+from pipelines.rules.schemas import Segment, Segments
+
+PRESENT = [
+    "orders", "web_events", "social_engagements", "campaign_events", "activities", "cases",
+    "survey_answers", "loyalty_entries", "referrals", "service_costs", "consents",
+]  # fmt: skip
+LISTED = ["customer_id", "full_name", "contact", "channel", "reason", "reason_zh", "grade", "city"]
+
+
+def segment(name, where, **changes):
+    plain = {
+        "name": name, "label": name, "label_zh": "名单", "owner": "CRM", "purpose": "marketing",
+        "channel": "email", "where": where, "order_by": "order_count desc",
+        "reason": "{order_count} orders in {city}", "reason_zh": "{city}，共{order_count}单",
+        "columns": ("grade", "city"),
+    }  # fmt: skip
+    return Segment(**(plain | changes))
+
+
+SEGMENTS = (
+    segment("everybody", "true"),
+    segment("buyers", "order_count > 1", channel="sms"),
+    segment("at_risk", "churn_risk > 0.5"),
+    segment("perhaps_at_risk", "coalesce(churn_risk, 0) < 0.5"),
+    segment("nobody", "false"),
+)
+
+
+@pytest.fixture
+def book():
+    rules = load_rules(find_rules(None))
+    return rules.model_copy(update={"segments": Segments(segments=SEGMENTS)})
+
+
+def people(**changes):
+    cast = [
+        {"customer_id": "a", "order_count": 3, "grade": "A", "city": "=HYPERLINK(1)"},
+        {"customer_id": "b", "order_count": 2, "grade": "B", "city": "伦敦"},
+        {"customer_id": "c", "order_count": 1, "grade": "D", "suppressed_because": "erased"},
+        {"customer_id": "d", "order_count": 0, "grade": "D", "net_margin_amount": Decimal("1.5")},
+    ]
+    return [person | changes for person in cast]
+
+
+@pytest.fixture
+def run(lake):
+    """A run that has come as far as `gate marts`: four customers, some with consent."""
+    made = lake.run(AS_OF)
+    cast = people()
+    for name in MARTS:
+        known = set(rows(name, group="models").columns)
+        facts = [{k: v for k, v in person.items() if k in known} for person in cast]
+        frame = rows(name, *facts, group="models")
+        write_table(frame.reverse(), made.table("models", name))
+    keys = rows(
+        "customer_keys", *[{"customer_id": who["customer_id"]} for who in cast], group="pipeline"
+    )
+    write_table(keys, made.table("pipeline", "customer_keys"))
+    allowed = [("a", "email"), ("b", "email"), ("c", "email"), ("b", "sms"), ("d", "phone")]
+    contacts = [
+        {"customer_id": who, "channel": channel, "purpose": "marketing",
+         "full_name": f"@{who}",
+         "contact_value": "+8613800138001" if channel == "sms" else f"{who}@x.com"}
+        for who, channel in allowed
+    ]  # fmt: skip
+    write_table(
+        rows("customer_contacts", *contacts, group="models"),
+        made.table("models", "customer_contacts"),
+    )
+    say_present(made)
+    return made
+
+
+def say_present(run, *missing):
+    there = pl.DataFrame({f"has_{name}": [name not in missing] for name in PRESENT})
+    write_table(there, run.table("models", "int_sources_present"))
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def of_list(run, name):
+    return pl.read_parquet(run.release / "lists" / f"{name}.parquet")
+
+
+def summary(run):
+    path = run.table("pipeline", "list_summary")
+    return {row["list"]: row for row in pl.read_parquet(path).iter_rows(named=True)}
+
+
+def test_a_release_holds_marts_lists_and_the_ids_for_the_next_night(run, catalogue, book):
+    publish(run, catalogue, book)
+    lists = [f"lists/{rule.name}.{kind}" for rule in SEGMENTS for kind in ("csv", "parquet")]
+    marts = [f"marts/{name}.parquet" for name in MARTS]
+    assert sorted(digests(run.release)) == sorted(
+        [*lists, *marts, "marts.duckdb", "state/customer_keys.parquet"]
+    )
+
+
+def test_marts_are_the_models_sorted_by_their_key_in_the_catalogues_types(run, catalogue, book):
+    publish(run, catalogue, book)
+    for name in MARTS:
+        mart = pl.read_parquet(run.release / "marts" / f"{name}.parquet")
+        assert mart["customer_id"].to_list() == ["a", "b", "c", "d"]
+        assert mart.schema == catalogue["models", name].schema
+
+
+def test_a_mart_holds_no_personal_column_that_names_a_person(run, catalogue, book):
+    publish(run, catalogue, book)
+    for name in MARTS:
+        direct = [c.name for c in catalogue["models", name].columns if c.pii == "direct"]
+        assert direct == []
+
+
+def test_a_list_holds_those_with_consent_their_contact_and_the_reason(run, catalogue, book):
+    done = publish(run, catalogue, book)
+    assert of_list(run, "everybody").rows() == [
+        ("a", "@a", "a@x.com", "email", "3 orders in =HYPERLINK(1)", "=HYPERLINK(1)，共3单", "A",
+         "=HYPERLINK(1)"),
+        ("b", "@b", "b@x.com", "email", "2 orders in 伦敦", "伦敦，共2单", "B", "伦敦"),
+    ]  # fmt: skip
+    assert of_list(run, "buyers")["customer_id"].to_list() == ["b"]
+    assert of_list(run, "nobody").columns == LISTED
+    assert done.customers == 4
+    assert {name: cut.rows.height for name, cut in done.lists.items()} == {
+        "everybody": 2, "buyers": 1, "at_risk": 0, "perhaps_at_risk": 2, "nobody": 0,
+    }  # fmt: skip
+
+
+def test_the_csv_says_what_the_parquet_says_and_runs_no_formula(run, catalogue, book):
+    publish(run, catalogue, book)
+    with (run.release / "lists" / "everybody.csv").open(encoding="utf-8", newline="") as file:
+        header, first, second = csv.reader(file)
+    assert header == LISTED
+    assert first == [
+        "a", "'@a", "a@x.com", "email", "3 orders in =HYPERLINK(1)", "'=HYPERLINK(1)，共3单", "A",
+        "'=HYPERLINK(1)",
+    ]  # fmt: skip
+    assert second[-1] == "伦敦"
+    sms = (run.release / "lists" / "buyers.csv").read_text(encoding="utf-8")
+    assert ",+8613800138001," in sms
+
+
+def test_without_any_consents_lists_hold_ids_only_and_a_note_says_so(run, catalogue, book):
+    say_present(run, "consents")
+    run.table("models", "customer_contacts").unlink()
+    done = publish(run, catalogue, book)
+    assert of_list(run, "everybody").columns == [
+        name for name in LISTED if name not in ("full_name", "contact")
+    ]
+    assert of_list(run, "everybody")["customer_id"].to_list() == ["a", "b", "d"]
+    assert done.notes[0] == "No source states any consent: the lists hold customer ids only."
+    assert summary(run)["everybody"]["contact_count"] == 0
+    assert summary(run)["everybody"]["without_consent_count"] == 0
+
+
+def test_the_notes_count_places_without_consent_and_name_what_is_missing(run, catalogue, book):
+    say_present(run, "web_events", "cases")
+    assert publish(run, catalogue, book).notes == (
+        "3 places on lists were not filled for want of consent.",
+        "No rows tonight: web_events, cases. Their facts are null, not zero.",
+        "Without scores these lists are empty: at_risk.",
+    )
+
+
+def test_with_scores_there_is_no_word_of_empty_lists(run, catalogue, book):
+    scored = rows("audience", *people(churn_risk=0.9, order_count=2), group="models")
+    write_table(scored, run.table("models", "audience"))
+    assert publish(run, catalogue, book).notes == (
+        "4 places on lists were not filled for want of consent.",
+    )
+
+
+def test_without_lists_that_need_scores_there_is_no_note_of_them(run, catalogue, book):
+    few = book.model_copy(update={"segments": Segments(segments=SEGMENTS[:1])})
+    assert not any("scores" in note for note in publish(run, catalogue, few).notes)
+
+
+def test_the_summary_counts_the_rows_of_every_list(run, catalogue, book):
+    done = publish(run, catalogue, book)
+    counts = summary(run)
+    assert list(counts) == [rule.name for rule in SEGMENTS]
+    for name, row in counts.items():
+        listed = of_list(run, name)
+        assert row == {
+            "list": name, "row_count": listed.height, "contact_count": listed.height,
+            "distinct_customer_count": listed["customer_id"].n_unique(),
+            "without_consent_count": 0, "suppressed_count": 0,
+        }  # fmt: skip
+        cut = done.lists[name]
+        assert cut.matched == listed.height + cut.suppressed + cut.without_consent
+
+
+def test_the_summary_finds_a_cut_that_let_the_wrong_people_in(run, catalogue, book, monkeypatch):
+    from pipelines import publish as module
+
+    cut_list = module.cut_list
+
+    def careless(audience, rule, contacts):
+        everybody = audience.with_columns(suppressed_because=pl.lit(None, pl.String))
+        wrong = contacts.with_columns(
+            channel=pl.lit(rule.channel), purpose=pl.lit(rule.purpose)
+        ).unique("customer_id", keep="last", maintain_order=True)
+        return cut_list(everybody, rule, wrong)
+
+    monkeypatch.setattr(module, "cut_list", careless)
+    publish(run, catalogue, book)
+    row = summary(run)["everybody"]
+    assert (row["row_count"], row["suppressed_count"]) == (4, 1)
+    assert row["without_consent_count"] == 2  # b with the number for texts, d with none for e-mail
+
+
+def test_a_company_may_have_no_lists_at_all(run, catalogue, book):
+    none = book.model_copy(update={"segments": Segments(segments=())})
+    assert publish(run, catalogue, none).lists == {}
+    assert summary(run) == {}
+    assert catalogue["pipeline", "list_summary"].schema == pl.read_parquet_schema(
+        run.table("pipeline", "list_summary")
+    )
+
+
+def test_the_database_has_the_same_rows_and_describes_every_column(run, catalogue, book):
+    publish(run, catalogue, book)
+    with duckdb.connect(run.release / "marts.duckdb", read_only=True) as database:
+        for name in MARTS:
+            mart = run.release / "marts" / f"{name}.parquet"
+            assert database.table(name).pl().equals(pl.read_parquet(mart))
+            dataset = catalogue["models", name]
+            told = database.execute(
+                "select column_name, comment from duckdb_columns() where table_name = ?", [name]
+            ).fetchall()
+            assert dict(told) == {c.name: c.description for c in dataset.columns}
+        tables = database.execute("select table_name, comment from duckdb_tables()").fetchall()
+        assert dict(tables) == {n: catalogue["models", n].description for n in MARTS}
+        with pytest.raises(duckdb.Error, match="read-only"):
+            database.execute("drop table audience")
+
+
+def test_the_database_is_whole_without_a_log_beside_it_and_nobody_may_write_it(
+    run, catalogue, book
+):
+    publish(run, catalogue, book)
+    assert [path.name for path in run.release.glob("marts.duckdb*")] == ["marts.duckdb"]
+    assert (run.release / "marts.duckdb").stat().st_mode & 0o777 == 0o444
+
+
+def test_the_same_run_published_again_gives_the_same_bytes(run, catalogue, book):
+    publish(run, catalogue, book)
+    first = digests(run.release) | {"summary": run.table("pipeline", "list_summary").read_bytes()}
+    publish(run, catalogue, book)
+    again = digests(run.release) | {"summary": run.table("pipeline", "list_summary").read_bytes()}
+    # DuckDB writes equal tables as different bytes: its file is no part of a release's name.
+    first.pop("marts.duckdb")
+    again.pop("marts.duckdb")
+    assert again == first
+
+
+def test_nothing_of_a_former_publish_is_left(run, catalogue, book):
+    (run.release / "lists").mkdir(parents=True)
+    (run.release / "lists" / "list_of_yesterday.csv").write_text("x")
+    publish(run, catalogue, book)
+    assert not (run.release / "lists" / "list_of_yesterday.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("models", "audience"),
+        ("models", "customer_contacts"),
+        ("models", "int_sources_present"),
+        ("pipeline", "customer_keys"),
+    ],
+)
+def test_a_missing_table_is_named_with_the_way_to_make_it(run, catalogue, book, folder, name):
+    run.table(folder, name).unlink()
+    with pytest.raises(C360Error, match=f"publish needs {name}, and this run has none") as failed:
+        publish(run, catalogue, book)
+    assert "c360 nightly --date 2026-06-30" in failed.value.hint
