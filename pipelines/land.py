@@ -86,7 +86,7 @@ def _raw_files(lake: Lake, catalogue: Catalogue, as_of: date) -> Iterator[RawFil
 
 def _land_file(lake: Lake, dataset: Dataset, file: RawFile) -> None:
     facts = FileFacts(file.source, file.name, date.fromisoformat(file.date))
-    landed = quarantined = 0
+    rows_in = landed = quarantined = 0
     unknown: set[str] = set()
     rules: Counter[str] = Counter()
     seen = SeenRows()
@@ -95,6 +95,7 @@ def _land_file(lake: Lake, dataset: Dataset, file: RawFile) -> None:
             old.unlink()
     for number, frame in enumerate(read_raw(file.path, file.name)):
         result = land_rows(frame, dataset, facts, seen)
+        rows_in += frame.height
         part = f"part-{file.digest}-{number:04d}.parquet"
         if result.rows.height:
             landed += write_table(result.rows, file.partition(lake.landing) / part)
@@ -108,7 +109,7 @@ def _land_file(lake: Lake, dataset: Dataset, file: RawFile) -> None:
         "date": file.date,
         "file": file.name,
         "digest": file.digest,
-        "rows_in": landed + quarantined,
+        "rows_in": rows_in,
         "landed": landed,
         "quarantined": quarantined,
         "rules": rules,
@@ -174,6 +175,9 @@ def summarise_landing(committed: list[dict[str, Any]], book: RuleBook, as_of: da
             .then(pl.col("quarantined_tonight") / pl.col("rows_in_tonight"))
             .otherwise(0.0)
             .alias("quarantined_share"),
+            (pl.col("rows_in_count") - pl.col("landed_count") - pl.col("quarantined_count")).alias(
+                "unaccounted_count"
+            ),
             # One bad row of a table of ten must not stop a company's night.
             pl.max_horizontal(
                 pl.lit(book.sources.max_quarantined_share),

@@ -61,7 +61,8 @@ percentiles as (
         {{ mid_rank_percentile('net_margin_365d_amount') }} as net_margin_percentile,
         {{ mid_rank_percentile('order_count_365d') }} as order_count_percentile,
         case
-            when clv_365d_amount is not null then {{ mid_rank_percentile('clv_365d_amount', 'clv_365d_amount is null') }}
+            when clv_365d_amount is not null
+                then {{ mid_rank_percentile('clv_365d_amount', 'clv_365d_amount is null') }}
         end as clv_percentile,
         {{ mid_rank_percentile('tenure_days') }} as tenure_percentile,
         {{ mid_rank_percentile('influence_score') }} as influence_percentile,
