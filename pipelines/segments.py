@@ -75,7 +75,7 @@ def read_condition(segment: Segment, audience: Iterable[str]) -> tuple[pl.Expr, 
         raise _no_condition(segment, "it is nested too deep") from None
 
 
-def _is_allowed(node: exp.Expression) -> bool:
+def _is_allowed(node: exp.Expr) -> bool:
     if node.comments:
         return False
     if isinstance(node, exp.Cast):  # date '2026-06-30', and no other cast

@@ -33,6 +33,7 @@ OVERRIDES: dict[str, Any] = {
     "without_consent_count": 0,
     "suppressed_count": 0,
     "quarantined_count": 0,
+    "unaccounted_count": 0,
     "quarantined_share": 0.0,
     "max_quarantined_share": 0.05,
     "base_currency": "GBP",

@@ -324,14 +324,21 @@ def test_a_torn_line_of_the_history_hinders_nothing(lake, tail):
     assert version_now(lake) == "one"
 
 
-def test_a_lost_history_still_allows_a_named_release(lake):
-    monday, _ = release(lake, MONDAY, "one")
-    release(lake, TUESDAY, "two")
+def test_with_the_history_lost_it_goes_to_the_newest_release_of_an_older_date(lake):
+    for day, content in ((MONDAY, "one"), (TUESDAY, "two"), (WEDNESDAY, "three")):
+        release(lake, day, content)
     (lake.published / "history.jsonl").unlink()
-    with pytest.raises(C360Error, match="no release before"):
-        roll_back(lake)
-    roll_back(lake, monday.path.name)
+    roll_back(lake)
+    assert version_now(lake) == "two"
+    roll_back(lake)
     assert version_now(lake) == "one"
+
+
+def test_a_release_that_was_put_in_later_for_an_older_date_can_be_rolled_back_to(lake):
+    release(lake, TUESDAY, "tuesday")
+    release(lake, MONDAY, "monday, run later")
+    roll_back(lake)
+    assert version_now(lake) == "monday, run later"
 
 
 def test_a_crash_before_the_history_was_written_is_made_good_by_the_rerun(lake):

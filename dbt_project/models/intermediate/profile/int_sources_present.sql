@@ -8,6 +8,4 @@ select
         ('service_costs', 'stg_shop__service_costs'), ('consents', 'stg_privacy__consents'),
     ] -%}
     (select count(*) from {{ ref(model) }}) > 0 as has_{{ name }}{{ "," if not loop.last }}
-    {%- if not loop.last %}
-    {% endif %}
-    {%- endfor %}
+{% endfor %}
