@@ -20,17 +20,17 @@ text goes to `C360_ALERT_COMMAND` if that is set. `docs/operations.md` has more 
 | `extract_list` | `sources.yml` is empty or wrong | `c360 rules check`, clear the task |
 | `extract` | a source is down or its login expired | repair, clear that one mapped task |
 | `land` | a file changed its shape; too many bad rows | `c360 quarantine list`, ask the owner |
-| `gate_landing` | a source sent too little or too much | have it sent again, or accept by name |
+| `gate_landing` | too many rows broke the contract | `c360 quarantine list`; have them sent again |
 | `transform_signals` | the SQL of the signals or its tests failed | read the named log |
-| `resolve` | too many persons would become one | look for a shared phone or e-mail |
+| `resolve` | no customer is known by that day | check the date and the data |
 | `transform_profile` | the SQL of the profile or its tests failed | read the named log |
-| `gate_profile` | the 360 shrank or lost its consents | compare with last night |
+| `gate_profile` | a fact is missing or out of range | read the gate's page |
 | `score` | too little memory or history | read the named log |
-| `gate_scores` | scores drifted | read the gate's page, repair or accept by name |
+| `gate_scores` | a score is out of range | read the gate's page |
 | `transform_marts` | the SQL of the marts or its tests failed | read the named log |
-| `gate_marts` | grades or stages moved too far | look for a changed rule |
+| `gate_marts` | grades or stages do not add up | look for a changed rule |
 | `publish` | the disk is full; `segments.yml` is wrong | free space; `c360 rules check` |
-| `gate_lists` | a list doubled or emptied | `c360 segment preview NAME` |
+| `gate_lists` | a list holds who must not be on it | read the gate's page |
 | `release` | a gate is not green, or a newer day is current | rerun from that gate; or nothing |
 
 **Rerun** a night: clear the failed task with everything downstream, or trigger the DAG with

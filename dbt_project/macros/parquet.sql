@@ -62,12 +62,12 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
 {#- A later call of dbt finds what earlier calls of this run wrote. -#}
 {% macro register_models_of_this_run() %}
     {%- if execute -%}
+        {%- set written = run_query("select file from glob('" ~ model_file('*') ~ "')").columns[0].values() -%}
         {%- for node in graph['nodes'].values() if node.resource_type == 'model' and node.unique_id not in selected_resources -%}
-            {%- set location = model_file(node.name) -%}
-            {%- if run_query("select count(*) from glob('" ~ location ~ "')")[0][0] -%}
+            {%- if model_file(node.name) in written -%}
                 {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
                 {%- do create_schema(relation.without_identifier()) -%}
-                {%- do show_parquet(relation, location) -%}
+                {%- do show_parquet(relation, model_file(node.name)) -%}
             {%- endif -%}
         {%- endfor -%}
         {%- do adapter.commit() -%}

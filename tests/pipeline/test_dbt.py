@@ -1,0 +1,75 @@
+"""The dbt project: its unit tests, its stages, and how its joins grow."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import pytest
+from dbt.cli.main import dbtRunner
+
+from pipelines.lake import read_json
+from pipelines.transform import STAGES, run_dbt
+from tests.factories import PROJECT
+from tests.pipeline.conftest import Night
+
+pytestmark = pytest.mark.slow
+ZONE = "Asia/Shanghai"
+MODELS = sorted((PROJECT / "dbt_project" / "models").rglob("*.sql"))
+WARNINGS_ARE_ERRORS = {"error": "all", "silence": ["UnsupportedConstraintMaterialization"]}
+
+
+@pytest.fixture
+def dbt_list(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Names of what a dbt selection holds."""
+    monkeypatch.setenv("C360_RUN", str(night.run.path))
+    monkeypatch.setenv("C360_RUN_TIME_ZONE", ZONE)
+    folder = str(PROJECT / "dbt_project")
+
+    def names(*arguments: str) -> list[str]:
+        outcome = dbtRunner().invoke(
+            ["--quiet", "--log-level", "none", "--log-path", str(tmp_path), "list", *arguments,
+             "--project-dir", folder, "--profiles-dir", folder, "--target-path", str(tmp_path),
+             "--output", "json", "--output-keys", "name"]
+        )  # fmt: skip
+        assert outcome.success, outcome.exception
+        return [json.loads(line)["name"] for line in outcome.result]
+
+    return names
+
+
+def test_every_rule_of_the_sql_holds_on_a_few_rows(night: Night, tmp_path: Path) -> None:
+    results = run_dbt(["test", "--select", "test_type:unit"], night.run, tmp_path, PROJECT, ZONE)
+    assert len(results) >= 60
+    assert {str(result.status) for result in results} == {"pass"}
+
+
+def test_the_project_parses_without_a_warning(night: Night, tmp_path: Path) -> None:
+    strict = ["--warn-error-options", json.dumps(WARNINGS_ARE_ERRORS)]
+    run_dbt(["parse", "--no-partial-parse", *strict], night.run, tmp_path, PROJECT, ZONE)
+
+
+def test_every_model_and_data_test_runs_in_exactly_one_stage(dbt_list) -> None:
+    kinds = ["--resource-type", "model", "--resource-type", "test"]
+    stages = [name for stage in STAGES for name in dbt_list("--selector", stage, *kinds)]
+    assert Counter(stages) == Counter(dbt_list(*kinds))
+
+
+def test_the_night_ran_its_data_tests_and_no_unit_test(night: Night) -> None:
+    summaries = {
+        stage: read_json(night.run.steps / f"transform_{stage}.json")["summary"] for stage in STAGES
+    }
+    tests = {stage: len(list((PROJECT / "dbt_project/tests" / stage).iterdir())) for stage in STAGES}
+    assert all(summaries[stage].endswith(f"models, {tests[stage]} tests") for stage in STAGES)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
+def test_no_join_compares_every_row_with_every_other(night: Night, model: Path) -> None:
+    """A left join with a condition on its left side alone is such a join: hours at a million rows."""
+    compiled = night.run.path / "dbt/target/compiled/customer_360"
+    sql = (compiled / model.relative_to(PROJECT / "dbt_project")).read_text(encoding="utf-8")
+    with duckdb.connect() as connection:
+        for path in night.run.models.glob("*.parquet"):
+            connection.read_parquet(str(path)).create_view(path.stem)
+        plan = connection.execute(f"explain {sql}").fetchall()[0][1]
+    assert "BLOCKWISE_NL_JOIN" not in plan
