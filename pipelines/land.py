@@ -72,7 +72,11 @@ def land_new_files(
     ]
     for number, file in enumerate(waiting, start=1):
         progress(f"{number}/{len(waiting)} {file.source} {file.name}")
-        _land_file(lake, catalogue[("landing", file.table)], file)
+        try:
+            _land_file(lake, catalogue[("landing", file.table)], file)
+        except C360Error as error:
+            advice = f"Once there is a better one, remove {file.path} and run again."
+            raise C360Error(error.message, f"{error.hint} {advice}") from None
     return len(waiting)
 
 

@@ -220,6 +220,7 @@ class Line:
     def release(self) -> StepResult:
         """Name the release after its content and move `current` to it."""
         reports = {step: read_report(self.run, step) or {} for step in LINE if step != "release"}
+        extracts = [read_json(path) for path in sorted(self.run.steps.glob("extract_*.json"))]
         gates = {stage: read_json(self.run.gates / f"{stage}.json") for stage in GATES}
         red = [stage for stage, result in gates.items() if not result["passed"]]
         if red:
@@ -242,7 +243,11 @@ class Line:
             "customers": reports["publish"]["facts"]["customers"],
             "lists": reports["publish"]["facts"]["lists"],
             "models": read_json(self.run.path / "pipeline" / "model_report.json"),
-            "notes": [note for report in reports.values() for note in report.get("notes", ())],
+            "notes": [
+                note
+                for report in [*extracts, *reports.values()]
+                for note in report.get("notes", ())
+            ],
         }
         run_id = write_manifest(self.run.release, facts)
         release, is_current = release_run(self.lake, self.run, run_id)
@@ -278,7 +283,7 @@ def configured_rules(settings: Settings) -> RuleBook:
         C360Error: with one sentence per fault.
     """
     book = load_rules(find_rules(settings.rules_dir))
-    audience = load_catalogue(settings.project_dir)["models", "audience"].schema.names()
+    audience = load_catalogue(settings.project_dir)["models", "audience"].schema
     for segment in book.segments.segments:
         check_segment(segment, audience)
     return book

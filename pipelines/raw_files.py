@@ -82,7 +82,7 @@ def read_raw(path: Path, name: str) -> Iterator[pl.DataFrame]:
 def _unreadable(name: str, reason: str) -> C360Error:
     return C360Error(
         f"{name} cannot be read: {reason}.",
-        "Nothing of it was landed. Drop a whole file (under any name) and remove it from raw/.",
+        "Nothing of it was landed; drop a whole file.",
     )
 
 

@@ -11,7 +11,7 @@ PACKAGE_DIR = Path(__file__).resolve().parent
 class Settings(BaseSettings):
     """Where the data, the rules and the project are, and the secrets."""
 
-    model_config = SettingsConfigDict(env_prefix="C360_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="C360_", env_ignore_empty=True, frozen=True)
 
     home: Path = Field(default=Path("data"), description="Root of all data of this installation.")
     rules_dir: Path | None = Field(

@@ -3,7 +3,6 @@
 import os
 import time
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl

@@ -71,7 +71,7 @@ def run_dbt(
 
 
 def _close_log(log: Path) -> None:
-    """dbt leaves its log open for the life of the process; a night calls it three times."""
+    """Close what dbt leaves open for the life of the process; a night calls it three times."""
     for logger in list(logging.Logger.manager.loggerDict.values()):
         for handler in list(getattr(logger, "handlers", ())):
             if getattr(handler, "baseFilename", None) == str(log):
