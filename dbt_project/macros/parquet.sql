@@ -5,7 +5,7 @@ dbt-duckdb's own `external` keeps an empty model as one row of nulls, which a la
 from data, and holds the whole model in memory first. This streams the query into the file, empty or
 not, and then checks the contract: names and types by dbt, not-null and primary keys here.
 -#}
-{% macro model_file(name) %}{{ return(env_var('C360_RUN') ~ '/models/' ~ name ~ '.parquet') }}{% endmacro %}
+{% macro model_file(name) %}{{ return((env_var('C360_RUN') | replace("'", "''")) ~ '/models/' ~ name ~ '.parquet') }}{% endmacro %}
 
 {% materialization parquet, adapter="duckdb" %}
     {%- set location = model_file(this.name) -%}
@@ -62,9 +62,9 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
 {#- A later call of dbt finds what earlier calls of this run wrote. -#}
 {% macro register_models_of_this_run() %}
     {%- if execute -%}
-        {%- set written = run_query("select file from glob('" ~ model_file('*') ~ "')").columns[0].values() -%}
+        {%- set written = run_query("select parse_filename(file, true) from glob('" ~ model_file('*') ~ "')").columns[0].values() -%}
         {%- for node in graph['nodes'].values() if node.resource_type == 'model' and node.unique_id not in selected_resources -%}
-            {%- if model_file(node.name) in written -%}
+            {%- if node.name in written -%}
                 {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
                 {%- do create_schema(relation.without_identifier()) -%}
                 {%- do show_parquet(relation, model_file(node.name)) -%}
