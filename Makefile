@@ -52,12 +52,12 @@ lint: setup ## Check style, types, layers and SQL
 	@ruff check .
 	@mypy
 	@lint-imports
-	@sqlfluff lint --processes 2 dbt_project/models
+	@sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
 
 format: setup ## Put Python and SQL in order
 	@ruff format .
 	@ruff check --fix .
-	@sqlfluff fix --processes 2 dbt_project/models
+	@sqlfluff fix --processes 2 dbt_project/models dbt_project/tests
 
 airflow: setup ## Start Airflow with the DAGs on http://localhost:8080 (PORT=8080; Ctrl-C stops it)
 	@umask 077; $(AIRFLOW) airflow standalone

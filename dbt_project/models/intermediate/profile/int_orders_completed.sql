@@ -47,9 +47,10 @@ priced as (
         purchases.ordered_on,
         purchases.channel,
         purchases.is_discounted,
-        (purchases.total_amount - purchases.tax_amount) * rates.rate as revenue_amount,
-        (purchases.total_amount - purchases.tax_amount - coalesce(purchases.cost_amount, 0)) * rates.rate
-            as margin_amount,
+        {{ at_rate('purchases.total_amount - purchases.tax_amount', 'rates.rate') }} as revenue_amount,
+        {{ at_rate(
+            'purchases.total_amount - purchases.tax_amount - coalesce(purchases.cost_amount, 0)', 'rates.rate'
+        ) }} as margin_amount,
         case
             when coalesce(refunded.refunded_amount, 0) <= 0 then 0.0
             when refunded.refunded_amount >= purchases.total_amount then 1.0
