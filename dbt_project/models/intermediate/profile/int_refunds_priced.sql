@@ -90,7 +90,10 @@ priced as (
         cast({{ at_rate('all_refunds.amount', 'rates.rate') }} as decimal(18, 4)) as refunded_amount,
         case
             when all_refunds.currency = all_refunds.order_currency then all_refunds.amount
-            else cast(round(cast({{ at_rate('all_refunds.amount', 'rates.rate') }} as double) / order_rates.rate, 4) as decimal(18, 4))
+            else cast(
+                round(cast({{ at_rate('all_refunds.amount', 'rates.rate') }} as double) / order_rates.rate, 4)
+                as decimal(18, 4)
+            )
         end as order_currency_amount
     from all_refunds
     left join rates
