@@ -89,7 +89,8 @@ def _steps_table(run: Run) -> Table:
 def show_release(console: Console, release: Release, lake: Lake) -> None:
     """Print what a release holds."""
     manifest = release.manifest
-    audience = pl.read_parquet(release.path / "marts" / "audience.parquet")
+    shown = ["lifecycle_stage_label", "lifecycle_stage_label_zh", "grade"]
+    audience = pl.read_parquet(release.path / "marts" / "audience.parquet", columns=shown)
     console.print(_customers_table(audience))
     console.print(_lists_table(release))
     gates = manifest["gates"]
