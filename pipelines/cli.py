@@ -261,7 +261,7 @@ def demo(
 def main() -> None:
     """Run the command line; a failure is one sentence and an exit code, never a traceback."""
     try:
-        app()
+        app(prog_name="c360")
     except C360Error as error:
         err.print(f"[red]error:[/red] {_plain(error.message)}")
         err.print(f"[yellow]next:[/yellow]  {_plain(error.hint)}")
