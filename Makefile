@@ -1,14 +1,13 @@
 # Every target sets up what it needs: a machine with python3 (3.11 to 3.13) and make is enough.
 SHELL := /bin/bash
 PYTHON ?= python3
-VENV := $(CURDIR)/.venv
-BIN := $(VENV)/bin
+VENV := .venv
 CUSTOMERS ?= 20000
 DATE ?= 2026-06-30
 PORT ?= 8080
 JOBS ?= 2
 export C360_HOME ?= $(CURDIR)/data
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # Airflow on this machine: its own folder, our DAGs, nothing reachable from outside.
 AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
@@ -32,8 +31,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 		{ echo "This needs Python 3.11, 3.12 or 3.13: make setup PYTHON=python3.12" >&2; exit 1; }
 	@echo "Setting up .venv from requirements.lock (once, a minute or two) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup ## Make the demo company and run its night through Airflow (CUSTOMERS=20000 DATE=2026-06-30)
@@ -42,7 +41,8 @@ demo: setup ## Make the demo company and run its night through Airflow (CUSTOMER
 	echo "Running the DAG nightly_customer_360 in Airflow; its own log is .airflow/demo.log"; \
 	$(AIRFLOW) airflow db migrate > .airflow/demo.log 2>&1 || { tail -5 .airflow/demo.log; exit 1; }; \
 	$(AIRFLOW) airflow dags test nightly_customer_360 --conf '{"date": "$(DATE)"}' >> .airflow/demo.log 2>&1 & \
-	airflow_pid=$$!; c360 status --date $(DATE) --follow $$airflow_pid; wait $$airflow_pid
+	airflow_pid=$$!; c360 status --date $(DATE) --follow $$airflow_pid; \
+	wait $$airflow_pid || { tail -20 .airflow/demo.log; exit 1; }
 
 test: setup ## Run all tests (JOBS=2)
 	@python -m pytest -n $(JOBS) --dist loadfile
@@ -60,7 +60,9 @@ format: setup ## Put Python and SQL in order
 	@sqlfluff fix --processes 2 dbt_project/models dbt_project/tests
 
 airflow: setup ## Start Airflow with the DAGs on http://localhost:8080 (PORT=8080; Ctrl-C stops it)
-	@umask 077; $(AIRFLOW) airflow standalone
+	@umask 077; demo="$(C360_HOME)/demo/rules"; \
+	if [ -z "$$C360_RULES_DIR" ] && [ -d "$$demo" ]; then export C360_RULES_DIR="$$demo"; fi; \
+	$(AIRFLOW) airflow standalone
 
 docs: setup ## Build the dbt documentation of the run of DATE into data/docs
 	@c360 docs --date $(DATE)
@@ -85,6 +87,6 @@ secrets: ## Make the secrets that docker compose reads from secrets/
 	printf 'export C360_PSEUDONYM_KEY=%s\n' "$$(openssl rand -hex 32)" > secrets/pipeline_secrets.env; \
 	chmod 444 secrets/*   # containers read them under their own user; the folder is 0700
 
-clean: ## Remove .venv, caches and the demo's data
-	@rm -rf .venv .airflow data build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Remove .venv and caches; data/ stays
+	@rm -rf .venv .airflow build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -93,7 +93,7 @@ def _run(day: date, steps: list[str]) -> None:
             if quiet:
                 out.print(f"{step} …")
             result = run_step(line.run, step, _work(line.work, step))
-            out.print(f"[green]✓[/green] {step:<18} {result.summary}")
+            out.print(f"[green]✓[/green] {step:<18} {_plain(result.summary)}")
 
 
 def _work(work: Callable[[str], StepResult], step: str) -> Callable[[], StepResult]:

@@ -153,8 +153,13 @@ def freeze_inputs(run: Run, catalogue: Catalogue, committed: list[dict[str, Any]
             (run.inputs / file["table"] / link).symlink_to(part)
 
 
-def summarise_landing(committed: list[dict[str, Any]], book: RuleBook, as_of: date) -> pl.DataFrame:
+def summarise_landing(
+    committed: list[dict[str, Any]], book: RuleBook, as_of: date, released: str | None = None
+) -> pl.DataFrame:
     """Rows in, landed and quarantined for each source and table, tonight and in all.
+
+    Tonight is all that was landed after the last released day: a file that stopped one night must
+    not pass the next because it has become yesterday's.
 
     Returns:
         Frame `landing_summary` of the catalogue, one row per source and table.
@@ -163,7 +168,8 @@ def summarise_landing(committed: list[dict[str, Any]], book: RuleBook, as_of: da
         [{k: v for k, v in file.items() if k not in ("partition", "rules")} for file in committed],
         schema_overrides={"unknown_columns": pl.List(pl.String)},
     )
-    tonight = pl.col("date") == as_of.isoformat()
+    after = pl.col("date") > released if released else pl.lit(False)
+    tonight = after | (pl.col("date") >= as_of.isoformat())
     return (
         files.group_by("source", "table")
         .agg(

@@ -85,7 +85,9 @@ class Line:
                 "Run c360 extract first, or a later --date.",
             )
         freeze_inputs(self.run, self.catalogue, committed)
-        summary = summarise_landing(committed, book, self.run.as_of)
+        before = previous_release(self.lake, self.run.as_of)
+        released = before.as_of if before else date.min.isoformat()
+        summary = summarise_landing(committed, book, self.run.as_of, released)
         self._write("landing_summary", summary)
         base = find_base_currency(self.run, book)
         facts = RunFacts(as_of=self.run.as_of, base_currency=base)
@@ -308,6 +310,8 @@ def configured_sources(settings: Settings) -> list[str]:
 def build_docs(settings: Settings, as_of: date) -> Path:
     """Write dbt's documentation of a run as one page; returns its path."""
     run = Lake(settings.home).run(as_of)
+    if not run.rules.exists():
+        raise C360Error(f"There was no run of {as_of}.", f"Run c360 nightly --date {as_of}.")
     zone = load_rules({path.name: path for path in run.rules.glob("*.yml")}).sources.time_zone
     logs = run.path / "dbt" / "docs"
     run_dbt(["docs", "generate", "--static"], run, logs, settings.project_dir, zone)

@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, empty_folder, with_parent, write_table
-from pipelines.rules.schemas import RuleBook
+from pipelines.rules.schemas import RuleBook, Segment
 from pipelines.segments import Cut, cut_list, guard_formulas, needs_scores
 
 MARTS = ("customer_360", "customer_rfm", "customer_grades", "customer_lifecycle", "audience")
@@ -37,8 +37,10 @@ def publish(run: Run, catalogue: Catalogue, book: RuleBook) -> Published:
     _write_duckdb(run.release, catalogue)
     audience = pl.read_parquet(run.release / "marts" / "audience.parquet")
     contacts = _contacts(run)
+    refusals = _refusals(run) if contacts is None else None
     cuts = {
-        segment.name: cut_list(audience, segment, contacts) for segment in book.segments.segments
+        segment.name: cut_list(_willing(audience, segment, refusals), segment, contacts)
+        for segment in book.segments.segments
     }
     for name, cut in cuts.items():
         write_table(cut.rows, run.release / "lists" / f"{name}.parquet")
@@ -58,6 +60,30 @@ def _contacts(run: Run) -> pl.DataFrame | None:
     if not present["has_consents"].item():
         return None
     return run.scan("models", "customer_contacts", "publish").collect()
+
+
+def _refusals(run: Run) -> pl.DataFrame:
+    """Who refused what on record, for the nights on which nobody is asked for a grant.
+
+    Returns:
+        customer_id, channel, purpose; channel may be `any`.
+    """
+    where = ["customer_id", "channel", "purpose"]
+    persons = run.scan("models", "int_consent_statements", "publish").filter(
+        pl.col("customer_id").is_not_null() & pl.col("status").is_in(["denied", "withdrawn"])
+    )
+    points = run.scan("models", "int_contact_permissions", "publish").filter(~pl.col("is_allowed"))
+    return pl.concat([persons.select(where), points.select(where)]).unique().collect()
+
+
+def _willing(
+    audience: pl.DataFrame, segment: Segment, refusals: pl.DataFrame | None
+) -> pl.DataFrame:
+    if refusals is None:
+        return audience
+    channel = pl.col("channel").is_in([segment.channel, "any"])
+    refused = refusals.filter(channel & (pl.col("purpose") == segment.purpose))
+    return audience.join(refused, on="customer_id", how="anti")
 
 
 def _write_duckdb(release: Path, catalogue: Catalogue) -> None:

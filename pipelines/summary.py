@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from pipelines.errors import C360Error
@@ -32,8 +33,8 @@ def show_run(console: Console, lake: Lake, day: date) -> None:
     reports = _reports(run)
     failed = [report for report in reports if report["status"] == "failed"]
     for report in failed:
-        console.print(f"[red]{report['step']} failed:[/red] {report['reason']}")
-        console.print(f"[yellow]next:[/yellow] {report['hint']}  Log: {report['log']}")
+        console.print(f"[red]{report['step']} failed:[/red] {escape(report['reason'])}")
+        console.print(f"[yellow]next:[/yellow] {escape(report['hint'])}  Log: {report['log']}")
     done = [report for report in reports if report["step"] == "release"]
     if done and done[0]["status"] == "ok":
         show_release(console, Release(lake.published / done[0]["facts"]["release"]), lake)
@@ -81,7 +82,10 @@ def _steps_table(run: Run) -> Table:
     for report in _reports(run):
         told = report.get("summary") or report["reason"]
         table.add_row(
-            MARKS[str(report["status"])], str(report["step"]), f"{report['seconds']:.1f}", str(told)
+            MARKS[str(report["status"])],
+            str(report["step"]),
+            f"{report['seconds']:.1f}",
+            escape(str(told)),
         )
     return table
 
@@ -101,7 +105,7 @@ def show_release(console: Console, release: Release, lake: Lake) -> None:
     )
     console.print(f"\n[bold]Gates[/bold]  {told}")
     for note in manifest["notes"]:
-        console.print(f"[dim]note[/dim]   {note}", markup=True)
+        console.print(f"[dim]note[/dim]   {escape(note)}")
     current = current_release(lake)
     here = current is not None and current.path == release.path.resolve()
     console.print(
@@ -151,7 +155,7 @@ def _lists_table(release: Release) -> Table:
     for entry in release.manifest["lists"]:
         rows = pl.read_parquet(release.path / "lists" / f"{entry['name']}.parquet")
         reason = rows["reason"][0] if rows.height else "nobody tonight"
-        table.add_row(entry["name"], entry["label_zh"], f"{rows.height:,}", reason)
+        table.add_row(entry["name"], entry["label_zh"], f"{rows.height:,}", escape(reason))
     return table
 
 

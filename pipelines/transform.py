@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,11 +60,11 @@ def run_dbt(
     log = logs / "dbt.log"
     _close_log(log)
     if outcome.exception is not None or outcome.result is None:
-        raise C360Error(f"dbt could not run: {outcome.exception}", f"See {log}.")
+        raise C360Error(f"dbt could not run {command[0]}.", f"See {log}.")
     results: list[RunResult] = list(getattr(outcome.result, "results", ()))
     broken = [r for r in results if r.status not in ("success", "pass", "skipped", "warn")]
     if broken:
-        names = "; ".join(f"{r.node.name} ({_first_line(r.message)})" for r in broken[:3])
+        names = "; ".join(f"{r.node.name} ({_safe(r.message)})" for r in broken[:3])
         raise C360Error(
             f"dbt: {len(broken)} of {len(results)} models and tests failed: {names}.", f"See {log}."
         )
@@ -78,9 +79,12 @@ def _close_log(log: Path) -> None:
                 handler.close()
 
 
-def _first_line(message: str | None) -> str:
-    lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
-    return " ".join(lines[:3])[:200]
+def _safe(message: str | None) -> str:
+    """What of dbt's message holds no value of the data; DuckDB's own messages may."""
+    told = re.search(
+        r"\w+ breaks its contract: .*|Got \d+ results?|enforced contract", message or ""
+    )
+    return told[0] if told else "see the log"
 
 
 @contextmanager

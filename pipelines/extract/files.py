@@ -57,13 +57,16 @@ def extract_files(source: FilesSource, raw: Path, as_of: date, tables: Iterable[
     if not readable and not seen:
         there = f"only {', '.join(path.name for path in files)}" if files else "nothing"
         raise C360Error(f"Source {source.name}: {folder} holds {there}.", advice)
+    # A run for an older day must not slip new files under nights that have been released.
+    days = [folder.name for folder in (raw / source.name).glob("????-??-??")]
+    day = max([as_of.isoformat(), *days])
     new = []
     for path in readable:
         digest = sha256_of(path)[:DIGEST_LENGTH]
         if digest in seen:
             continue
         seen.add(digest)
-        new.append(_copy(path, raw / source.name / as_of.isoformat() / f"{digest}__{path.name}"))
+        new.append(_copy(path, raw / source.name / day / f"{digest}__{path.name}"))
     return Extracted(
         new=tuple(new),
         known=len(readable) - len(new),

@@ -304,7 +304,7 @@ class Segment(Labelled):
 
 
 class Segments(Rules):
-    """`segments.yml`: the lists, in order of priority."""
+    """`segments.yml`: the lists, in the order they are shown."""
 
     segments: tuple[Segment, ...]
 

@@ -81,6 +81,11 @@ def run(lake):
         made.table("models", "customer_contacts"),
     )
     say_present(made)
+    said = {"customer_id": pl.String, "channel": pl.String, "purpose": pl.String}
+    statements = pl.DataFrame(schema=said | {"status": pl.String})
+    permissions = pl.DataFrame(schema=said | {"is_allowed": pl.Boolean})
+    write_table(statements, made.table("models", "int_consent_statements"))
+    write_table(permissions, made.table("models", "int_contact_permissions"))
     return made
 
 
