@@ -25,7 +25,9 @@ app = typer.Typer(
 rules_app = typer.Typer(no_args_is_help=True, help="Check the rules files.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rows that broke the contract.")
 app.add_typer(rules_app, name="rules")
+segment_app = typer.Typer(no_args_is_help=True, help="Look at a list before it goes out.")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(segment_app, name="segment")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -236,6 +238,16 @@ def list_quarantine(
     from pipelines.summary import show_quarantine
 
     show_quarantine(out, Lake(load_settings().home), table, source, rows)
+
+
+@segment_app.command("preview", epilog="Example: c360 segment preview churn_warning")
+def preview_segment(name: Annotated[str, typer.Argument(help="Name in segments.yml.")]) -> None:
+    """Whom a list's rule finds in the current release, before consent; ids and reasons only."""
+    from pipelines.line import configured_rules
+    from pipelines.summary import show_segment
+
+    settings = load_settings()
+    show_segment(out, Lake(settings.home), configured_rules(settings), name)
 
 
 @app.command(epilog="Example: c360 demo --customers 20000 --date 2026-06-30")

@@ -71,6 +71,8 @@ class Line:
         tables = self.catalogue.landing
         result = extract_files(found[0], self.lake.raw, self.run.as_of, tables)
         notes = [f"{name}: {file} is named after no landing table." for file in result.ignored]
+        if result.waiting:
+            notes.append(f"{name}: {result.waiting} new files wait for a later night.")
         return StepResult(f"{len(result.new)} new files, {result.known} known", tuple(notes))
 
     def land(self) -> StepResult:

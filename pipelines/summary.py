@@ -14,6 +14,8 @@ from rich.table import Table
 from pipelines.errors import C360Error
 from pipelines.lake import Lake, Run, read_json
 from pipelines.release import Release, current_release
+from pipelines.rules.schemas import RuleBook
+from pipelines.segments import cut_list
 from pipelines.steps import LINE
 
 MARKS = {"ok": "[green]✓[/green]", "failed": "[red]✗[/red]"}
@@ -180,10 +182,34 @@ def show_quarantine(
     console.print(f"\nThe raw rows (personal data) are in {lake.quarantine}.")
 
 
+def show_segment(console: Console, lake: Lake, book: RuleBook, name: str) -> None:
+    """Print how many customers a list's rule finds, by grade, and ten examples.
+
+    Raises:
+        C360Error: there is no such list, or no release to look at.
+    """
+    found = [segment for segment in book.segments.segments if segment.name == name]
+    if not found:
+        known = ", ".join(segment.name for segment in book.segments.segments)
+        raise C360Error(f"There is no list {name!r}.", f"Lists are: {known}.")
+    release = current_release(lake)
+    if release is None:
+        raise C360Error("Nothing has been released yet.", "Run c360 nightly --date D first.")
+    audience = pl.read_parquet(release.path / "marts" / "audience.parquet")
+    cut = cut_list(audience, found[0], contacts=None)
+    console.print(
+        f"{found[0].label} {found[0].label_zh}: {cut.matched:,} customers of {release.path.name} "
+        f"match, {cut.suppressed:,} of them suppressed; consent is asked when the list is cut."
+    )
+    graded = cut.rows.select("customer_id").join(audience, on="customer_id")
+    console.print(_as_table(graded.group_by("grade").len("customers").sort("grade"), ""))
+    console.print(_as_table(cut.rows.select("customer_id", "reason").head(10), "\nThe first ten"))
+
+
 def _as_table(frame: pl.DataFrame, title: str) -> Table:
     table = Table(title=title, box=None, pad_edge=False)
     for name, dtype in frame.schema.items():
         table.add_column(name, justify="right" if dtype.is_numeric() else "left")
     for row in frame.iter_rows():
-        table.add_row(*[str(value) for value in row])
+        table.add_row(*[escape(str(value)) for value in row])
     return table

@@ -21,6 +21,7 @@ class Extracted:
     new: tuple[Path, ...]
     known: int
     ignored: tuple[str, ...]
+    waiting: int = 0
 
 
 def table_of(file_name: str, tables: Iterable[str]) -> str | None:
@@ -40,7 +41,8 @@ def extract_files(source: FilesSource, raw: Path, as_of: date, tables: Iterable[
 
     A file is known by the digest of its bytes, so a second call copies nothing, whatever the
     file is called by then. Files named after no landing table are reported, not read; hidden
-    files are nobody's business.
+    files are nobody's business. A run for a day before the newest one extracted brings in nothing:
+    its new files wait for a later night.
 
     Raises:
         C360Error: the folder is missing, or holds no file that can be read and never did, or a
@@ -58,18 +60,23 @@ def extract_files(source: FilesSource, raw: Path, as_of: date, tables: Iterable[
         there = f"only {', '.join(path.name for path in files)}" if files else "nothing"
         raise C360Error(f"Source {source.name}: {folder} holds {there}.", advice)
     # A run for an older day must not slip new files under nights that have been released.
-    days = [folder.name for folder in (raw / source.name).glob("????-??-??")]
-    day = max([as_of.isoformat(), *days])
+    days = [path.name for path in (raw / source.name).glob("????-??-??")]
+    too_late = max(days, default="") > as_of.isoformat()
     new = []
+    waiting = 0
     for path in readable:
         digest = sha256_of(path)[:DIGEST_LENGTH]
         if digest in seen:
             continue
         seen.add(digest)
-        new.append(_copy(path, raw / source.name / day / f"{digest}__{path.name}"))
+        if too_late:
+            waiting += 1
+            continue
+        new.append(_copy(path, raw / source.name / as_of.isoformat() / f"{digest}__{path.name}"))
     return Extracted(
         new=tuple(new),
-        known=len(readable) - len(new),
+        known=len(readable) - len(new) - waiting,
+        waiting=waiting,
         ignored=tuple(path.name for path in files if path not in readable),
     )
 

@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,16 @@ def test_a_file_that_changes_while_it_is_copied_commits_nothing(drop, extract, l
     with pytest.raises(C360Error, match="changed while it was copied"):
         extract()
     assert list(lake.raw.glob("*/*/*")) == []
+
+
+def test_a_run_for_an_older_day_slips_no_new_file_under_released_nights(tmp_path):
+    drop, raw = tmp_path / "drop", tmp_path / "raw"
+    drop.mkdir()
+    source = FilesSource(name="shop", type="files", path=drop)
+    (drop / "orders-1.csv").write_text("id\n1\n")
+    extract_files(source, raw, date(2026, 6, 30), ["orders"])
+    (drop / "orders-2.csv").write_text("id\n2\n")
+    early = extract_files(source, raw, date(2026, 6, 15), ["orders"])
+    assert (len(early.new), early.known, early.waiting) == (0, 1, 1)
+    assert [path.name for path in raw.glob("*/*")] == ["2026-06-30"]
+    assert len(extract_files(source, raw, date(2026, 7, 1), ["orders"]).new) == 1

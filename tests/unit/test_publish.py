@@ -177,6 +177,20 @@ def test_without_any_consents_lists_hold_ids_only_and_a_note_says_so(run, catalo
     assert summary(run)["everybody"]["without_consent_count"] == 0
 
 
+def test_who_refused_on_record_is_off_the_list_even_when_nobody_is_asked_for_a_grant(
+    run, catalogue, book
+):
+    say_present(run, "consents")
+    statement = {"customer_id": ["a"], "channel": ["any"], "purpose": ["marketing"]}
+    said = pl.DataFrame(statement | {"status": ["withdrawn"]})
+    write_table(said, run.table("models", "int_consent_statements"))
+    permission = {"customer_id": ["b"], "channel": ["email"], "purpose": ["marketing"]}
+    not_allowed = pl.DataFrame(permission | {"is_allowed": [False]})
+    write_table(not_allowed, run.table("models", "int_contact_permissions"))
+    listed = publish(run, catalogue, book).lists["everybody"].rows["customer_id"].to_list()
+    assert listed == ["d"]
+
+
 def test_the_notes_count_places_without_consent_and_name_what_is_missing(run, catalogue, book):
     say_present(run, "web_events", "cases")
     assert publish(run, catalogue, book).notes == (
