@@ -50,7 +50,7 @@ class Column:
         """The Polars type of the declared SQL type."""
         if decimal := re.fullmatch(r"decimal\((\d+),\s*(\d+)\)", self.data_type):
             return pl.Decimal(int(decimal[1]), int(decimal[2]))
-        return PLAIN_TYPES[self.data_type]  # type: ignore[no-any-return]
+        return PLAIN_TYPES[self.data_type]  # type: ignore[no-any-return]  # Polars types are Any here
 
 
 @dataclass(frozen=True)
