@@ -15,6 +15,7 @@ import polars as pl
 from pipelines.catalogue import Dataset
 from pipelines.errors import C360Error
 from pipelines.lake import Run
+from pipelines.landing import TOMBSTONES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,8 +78,11 @@ class Files:
         )
 
     def scan(self) -> pl.LazyFrame:
-        """The sound columns of all files."""
-        return pl.scan_parquet(list(self.paths), schema=self.sound, extra_columns="ignore")
+        """The sound columns of all files; a landed tombstone is no record to judge."""
+        rows = pl.scan_parquet(list(self.paths), schema=self.sound, extra_columns="ignore")
+        if self.dataset.group == "landing" and "op" in self.sound:
+            return rows.filter(~pl.col("op").is_in(TOMBSTONES))
+        return rows
 
 
 def typed_names(schema: pl.Schema) -> list[str]:

@@ -6,16 +6,17 @@ one is as good as absent, and landing the file again writes the same bytes.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
-from pipelines.catalogue import Catalogue, Dataset
+from pipelines.catalogue import Catalogue
 from pipelines.errors import C360Error
 from pipelines.extract.files import DIGEST_LENGTH, table_of
+from pipelines.extract.parts import Part, find_parts, open_parts
 from pipelines.lake import (
     Lake,
     Run,
@@ -26,8 +27,10 @@ from pipelines.lake import (
 )
 from pipelines.landing import FileFacts, SeenRows, land_rows
 from pipelines.raw_files import read_raw
+from pipelines.raw_parts import is_of_records, read_part, tables_of
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
+from pipelines.rules.sources import Sources
 
 MONEY_TABLES = ("orders", "refunds", "service_costs")
 NO_CURRENCY = "XXX"  # ISO 4217: no currency involved
@@ -35,12 +38,16 @@ NO_CURRENCY = "XXX"  # ISO 4217: no currency involved
 
 @dataclass(frozen=True)
 class RawFile:
-    """One file in `raw/`."""
+    """One file in `raw/`: dropped by people, or a part that a connector made.
+
+    `tables`: what its rows become; the manifest of the first is written last and commits the file.
+    """
 
     path: Path
     source: str
     date: str
-    table: str
+    tables: tuple[str, ...]
+    part: Part | None = None
 
     @property
     def digest(self) -> str:
@@ -52,28 +59,37 @@ class RawFile:
         """What the source called it."""
         return self.path.name[DIGEST_LENGTH + 2 :]
 
-    def partition(self, root: Path) -> Path:
+    def partition(self, root: Path, table: str) -> Path:
         """Its partition below `landing/` or `quarantine/`."""
-        return root / self.table / f"source={self.source}" / f"date={self.date}"
+        return root / table / f"source={self.source}" / f"date={self.date}"
+
+    def manifest(self, root: Path, table: str) -> Path:
+        """What commits its rows of a table."""
+        return self.partition(root, table) / f"{self.digest}.json"
 
 
 def land_new_files(
-    lake: Lake, catalogue: Catalogue, as_of: date, progress: Callable[[str], None]
+    lake: Lake,
+    catalogue: Catalogue,
+    sources: Sources,
+    as_of: date,
+    progress: Callable[[str], None],
 ) -> int:
     """Land every raw file up to the run date that has not been landed; returns how many.
 
     Raises:
         C360Error: a file cannot be read, or lost a required column.
     """
+    own = {source.name: getattr(source, "fields", {}) for source in sources.sources}
     waiting = [
         file
         for file in _raw_files(lake, catalogue, as_of)
-        if not (file.partition(lake.landing) / f"{file.digest}.json").exists()
+        if not file.manifest(lake.landing, file.tables[0]).exists()
     ]
     for number, file in enumerate(waiting, start=1):
         progress(f"{number}/{len(waiting)} {file.source} {file.name}")
         try:
-            _land_file(lake, catalogue[("landing", file.table)], file)
+            _land_file(lake, catalogue, file, own.get(file.source, {}))
         except C360Error as error:
             advice = f"Once there is a better one, remove {file.path} and run again."
             raise C360Error(error.message, f"{error.hint} {advice}") from None
@@ -81,45 +97,81 @@ def land_new_files(
 
 
 def _raw_files(lake: Lake, catalogue: Catalogue, as_of: date) -> Iterator[RawFile]:
-    for path in sorted(lake.raw.glob("*/*/*")):
-        day = path.parent.name
-        table = table_of(path.name[DIGEST_LENGTH + 2 :], catalogue.landing)
-        if day <= as_of.isoformat() and table and not path.name.startswith("."):
-            yield RawFile(path, path.parent.parent.name, day, table)
+    for source in sorted(path for path in lake.raw.glob("*") if path.is_dir()):
+        parts = {part.path: part for part in find_parts(source)}
+        still_open = open_parts(source)
+        for path in sorted(source.glob("*/*")):
+            day, name = path.parent.name, path.name[DIGEST_LENGTH + 2 :]
+            if day > as_of.isoformat() or path.name.startswith(".") or path in still_open:
+                continue
+            part = parts.get(path)
+            tables = tables_of(part) if part else (table_of(name, catalogue.landing),)
+            if tables[0]:
+                yield RawFile(path, source.name, day, cast(tuple[str, ...], tables), part)
 
 
-def _land_file(lake: Lake, dataset: Dataset, file: RawFile) -> None:
+def _land_file(
+    lake: Lake, catalogue: Catalogue, file: RawFile, own: dict[str, dict[str, str]]
+) -> None:
     facts = FileFacts(file.source, file.name, date.fromisoformat(file.date))
-    rows_in = landed = quarantined = 0
-    unknown: set[str] = set()
-    rules: Counter[str] = Counter()
-    seen = SeenRows()
-    for root in (lake.landing, lake.quarantine):  # what an attempt that died left behind
-        for old in file.partition(root).glob(f"part-{file.digest}-*.parquet"):
-            old.unlink()
-    for number, frame in enumerate(read_raw(file.path, file.name)):
-        result = land_rows(frame, dataset, facts, seen)
-        rows_in += frame.height
+    counts = {table: _Counts() for table in file.tables}
+    for table in file.tables:  # what an attempt that died left behind
+        for root in (lake.landing, lake.quarantine):
+            for old in file.partition(root, table).glob(f"part-{file.digest}-*.parquet"):
+                old.unlink()
+    for number, (table, frame, unmapped) in enumerate(_read(file, own)):
+        so_far = counts[table]
+        result = land_rows(frame, catalogue["landing", table], facts, so_far.seen)
+        so_far.rows_in += frame.height
         part = f"part-{file.digest}-{number:04d}.parquet"
         if result.rows.height:
-            landed += write_table(result.rows, file.partition(lake.landing) / part)
+            path = file.partition(lake.landing, table) / part
+            so_far.landed += write_table(result.rows, path)
         if result.quarantined.height:
-            quarantined += write_table(result.quarantined, file.partition(lake.quarantine) / part)
-            rules.update(dict(result.quarantined.group_by("rule").len().rows()))
-        unknown.update(result.unknown_columns)
-    manifest = {
-        "source": file.source,
-        "table": file.table,
-        "date": file.date,
-        "file": file.name,
-        "digest": file.digest,
-        "rows_in": rows_in,
-        "landed": landed,
-        "quarantined": quarantined,
-        "rules": rules,
-        "unknown_columns": sorted(unknown),
-    }
-    write_json(manifest, file.partition(lake.landing) / f"{file.digest}.json")
+            path = file.partition(lake.quarantine, table) / part
+            so_far.quarantined += write_table(result.quarantined, path)
+            so_far.rules.update(dict(result.quarantined.group_by("rule").len().rows()))
+        so_far.unknown |= unmapped | set(result.unknown_columns)
+    for table in reversed(file.tables):
+        found = counts[table]
+        if not found.rows_in and table != file.tables[0]:
+            continue
+        manifest = {
+            "source": file.source,
+            "table": table,
+            "date": file.date,
+            "file": file.name,
+            "digest": file.digest,
+            "rows_in": found.rows_in,
+            "landed": found.landed,
+            "quarantined": found.quarantined,
+            "rules": found.rules,
+            "unknown_columns": sorted(found.unknown),
+        }
+        write_json(manifest, file.manifest(lake.landing, table))
+
+
+def _read(
+    file: RawFile, own: dict[str, dict[str, str]]
+) -> Iterator[tuple[str, pl.DataFrame, set[str]]]:
+    """The file's rows as (landing table, frame of raw values, fields that nothing maps)."""
+    if file.part and is_of_records(file.part):
+        yield from read_part(file.part, file.source, own)
+        return
+    for frame in read_raw(file.path, file.name):
+        yield file.tables[0], frame, set()
+
+
+@dataclass
+class _Counts:
+    """What became of the rows of one table of a file."""
+
+    rows_in: int = 0
+    landed: int = 0
+    quarantined: int = 0
+    unknown: set[str] = field(default_factory=set)
+    rules: Counter[str] = field(default_factory=Counter)
+    seen: SeenRows = field(default_factory=SeenRows)
 
 
 def committed_files(lake: Lake, as_of: date) -> list[dict[str, Any]]:

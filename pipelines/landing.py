@@ -29,9 +29,13 @@ TIME_OF_DAY = r"[Tt ]\d{1,2}:\d{2}[\d:.]*\s?(?:[Zz]|[+-]\d{2}(?::?\d{2})?)?$"
 DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 TRUE, FALSE = ("true", "t", "yes", "y", "1", "是"), ("false", "f", "no", "n", "0", "否")
 ROW, RAW, RULE, RULE_COLUMN = "__c360_row", "__c360_raw", "__c360_rule", "__c360_column"
+EXTRA = "__c360_extra"  # what a connector maps nowhere, already as JSON
+BOOKKEEPING = (ROW, RAW, RULE, EXTRA)
+TOMBSTONES = ("delete", "erase")  # they say no more than who is gone
 # An empty account id is a value; the hash is filled in at the end.
 MAY_BE_EMPTY = ("source_account_id", "record_hash")
 # What land itself says of every row, whatever the file claims.
+ENVELOPE_NEEDED = ("source_record_id", "op")
 OURS = ("source", "extracted_at", "record_hash", "schema_version", "extra")
 
 
@@ -82,7 +86,8 @@ def land_rows(
     Args:
         raw: the file's columns as read (text, numbers, booleans, dates, times, lists of text),
             plus `__c360_row` (row number in the file), `__c360_rule` (what already made the row
-            unreadable, or null) and `__c360_raw` (the text of such a row).
+            unreadable, or null), `__c360_raw` (the text of such a row) and, from a connector,
+            `__c360_extra` (what it maps nowhere).
         dataset: the landing table.
         facts: the source, file and run date.
         seen: the rows of earlier batches of the same file.
@@ -98,7 +103,7 @@ def land_rows(
     named = raw.rename(_declared_names(raw, dataset, facts))
     present = _own_columns(named)
     unknown = tuple(name for name in present if name not in dataset.schema or name == "extra")
-    _require_columns(dataset, present, facts)
+    _require_columns(named, dataset, present, facts)
     told = [name for name in present if name in dataset.schema and name not in OURS]
     filled = _fill_envelope(named, dataset, facts, unknown, told, seen or SeenRows())
     typed = filled.with_columns(
@@ -118,7 +123,7 @@ def land_rows(
 
 
 def _own_columns(raw: pl.DataFrame) -> list[str]:
-    return [name for name in raw.columns if name not in (ROW, RAW, RULE)]
+    return [name for name in raw.columns if name not in BOOKKEEPING]
 
 
 def _declared_names(raw: pl.DataFrame, dataset: Dataset, facts: FileFacts) -> dict[str, str]:
@@ -140,7 +145,9 @@ def _declared_names(raw: pl.DataFrame, dataset: Dataset, facts: FileFacts) -> di
     return declared
 
 
-def _require_columns(dataset: Dataset, present: list[str], facts: FileFacts) -> None:
+def _require_columns(
+    raw: pl.DataFrame, dataset: Dataset, present: list[str], facts: FileFacts
+) -> None:
     filled_in = {"source", "source_account_id", "source_record_id", "op"}
     filled_in |= {"extracted_at", "record_hash", "schema_version"}
     if not any(name in dataset.schema for name in present):  # the first line may be a person
@@ -149,7 +156,7 @@ def _require_columns(dataset: Dataset, present: list[str], facts: FileFacts) -> 
             "Its first line must name the columns, as the landing contract calls them.",
         )
     missing = [name for name in dataset.required if name not in present and name not in filled_in]
-    if missing:
+    if missing and EXTRA not in raw.columns:  # a connector's rows are judged one by one
         raise C360Error(
             f"{facts.file} of source {facts.source} has no column {', '.join(missing)}, "
             f"which {dataset.name} needs.",
@@ -194,6 +201,8 @@ def _fill_envelope(
 
 def _extra(raw: pl.DataFrame, unknown: tuple[str, ...]) -> pl.Expr:
     """The unknown columns that have a value, as a JSON object; null where none has."""
+    if EXTRA in raw.columns:
+        return pl.col(EXTRA)
     if not unknown:
         return pl.lit(None, pl.String)
     items = [
@@ -355,17 +364,20 @@ def _refuse_retyped(
 def _judge(given: pl.DataFrame, typed: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """Give each bad row the first rule that it breaks, and the column."""
     verdicts: list[tuple[pl.Series, str, str]] = []
+    stays = ~typed["op"].is_in(TOMBSTONES)
+    envelope = (*ENVELOPE_NEEDED, *OURS)
     for column in dataset.columns:
         value, has_value = typed[column.name], given[column.name]
         verdicts.append((has_value & value.is_null(), f"not_a_{_kind(column)}", column.name))
         if column.required and column.name not in MAY_BE_EMPTY:
-            verdicts.append((~has_value, "required_missing", column.name))
+            needed = ~has_value if column.name in envelope else ~has_value & stays
+            verdicts.append((needed, "required_missing", column.name))
         verdicts.extend(
             (has_value & broken, rule, column.name) for broken, rule in _value_rules(column, value)
         )
     if dataset.one_of:
         none = given.select(~pl.any_horizontal(dataset.one_of)).to_series()
-        verdicts.append((none, "one_of_missing", " or ".join(dataset.one_of)))
+        verdicts.append((none & stays, "one_of_missing", " or ".join(dataset.one_of)))
     rules, places = [pl.col(RULE)], [pl.when(pl.col(RULE).is_not_null()).then(pl.lit(""))]
     for broken, name, column_name in verdicts:
         if broken.any():

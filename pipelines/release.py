@@ -28,7 +28,7 @@ from pipelines.lake import (
     Run,
     read_json,
     sha256_of,
-    sync_folder,
+    sync,
     with_parent,
     write_json,
 )
@@ -161,7 +161,7 @@ def _place(staged: Path, target: Path) -> None:
             _share(path, with_parent(scratch / path.relative_to(staged)))
     _sync_files(scratch)
     scratch.rename(target)
-    sync_folder(target.parent)
+    sync(target.parent)
 
 
 def _share(path: Path, target: Path) -> None:
@@ -208,7 +208,7 @@ def _point_at(lake: Lake, release: Release, is_rollback: bool = False) -> None:
         scratch.unlink(missing_ok=True)
         scratch.symlink_to(release.path.name)
         scratch.replace(lake.current)
-        sync_folder(lake.published)
+        sync(lake.published)
     history = _history(lake)
     if not history or history[-1].name != release.path.name:  # also if a crash kept it from there
         _append_history(lake, _Pointed(release.path.name, is_rollback))

@@ -1,5 +1,6 @@
 """The environment, read in one place."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -30,3 +31,9 @@ def load_settings() -> Settings:
     """Read the settings from the environment; the home is absolute from here on."""
     settings = Settings()
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+
+
+def source_variable(name: str) -> tuple[str, str | None]:
+    """The environment variable of a source's secrets, and what it holds."""
+    variable = f"C360_SOURCE_{name.upper()}"
+    return variable, os.environ.get(variable) or None

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from filelock import FileLock, Timeout
 from polars.exceptions import PanicException
 
 from pipelines.errors import C360Error
-from pipelines.lake import Run, read_json, write_json
+from pipelines.lake import Lake, Run, read_json, write_json
 
 LINE = (
     "extract",
@@ -63,6 +64,17 @@ def read_report(run: Run, step: str) -> dict[str, Any] | None:
     return report
 
 
+def last_fresh_day(lake: Lake, source: str, before: date) -> date | None:
+    """The newest day before this one on which a source was extracted; None if there is none."""
+    for folder in sorted(lake.runs.glob("????-??-??"), reverse=True):
+        if folder.name >= before.isoformat():
+            continue
+        report = read_report(lake.run(date.fromisoformat(folder.name)), f"extract {source}")
+        if report and report["status"] == "ok" and not report["facts"].get("is_stale"):
+            return date.fromisoformat(folder.name)
+    return None
+
+
 def run_step(run: Run, step: str, work: Callable[[], StepResult]) -> StepResult:
     """Run one step of the line and leave its report.
 
@@ -92,7 +104,8 @@ def run_step(run: Run, step: str, work: Callable[[], StepResult]) -> StepResult:
             return result
         except C360Error as error:
             log.write_text(f"{step} failed: {error.message}\n{error.hint}\n", encoding="utf-8")
-            _report(run, step, "failed", began, log, reason=error.message, hint=error.hint)
+            _report(run, step, "failed", began, log, reason=error.message, hint=error.hint,
+                    retry=error.heals)  # fmt: skip
             raise
         except (Exception, PanicException) as error:  # a panic of Polars is no Exception
             log.write_text(traceback.format_exc(), encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.errors import C360Error
 from pipelines.lake import sha256_of, with_parent
-from pipelines.rules.schemas import FilesSource
+from pipelines.rules.sources import FilesSource
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 DIGEST_LENGTH = 16

@@ -89,7 +89,8 @@ def rules_sha256(files: Iterable[Path]) -> str:
 
 def _sentence(fault: ErrorDetails, files: dict[str, Path]) -> str:
     file, *keys = (str(part) for part in fault["loc"])
-    where = " > ".join(keys) or "the file"
+    # After a source's number in the list stands its type, which the file does not have there.
+    where = " > ".join(keys[:2] + keys[3:] if _is_source(keys) else keys) or "the file"
     path = files.get(f"{file}.yml", Path(file))
     if fault["type"] == "extra_forbidden":
         known = _known_keys([file, *keys[:-1]])
@@ -102,13 +103,25 @@ def _sentence(fault: ErrorDetails, files: dict[str, Path]) -> str:
     return f"{path}: {where}: {message[:1].lower()}{message[1:]}."
 
 
+def _is_source(keys: list[str]) -> bool:
+    return len(keys) > 2 and keys[0] == "sources" and keys[1].isdigit()
+
+
 def _known_keys(keys: list[str]) -> list[str]:
     """Keys of the schema at a place in the rule book."""
     models: list[type[BaseModel]] = [RuleBook]
     for key in keys:
+        of_type = [m for m in models if key in _models_types(m)]
+        models = of_type or models
         annotations = [m.model_fields[key].annotation for m in models if key in m.model_fields]
         models = [found for note in annotations for found in _models_in(note)] or models
     return sorted({name for model in models for name in model.model_fields})
+
+
+def _models_types(model: type[BaseModel]) -> tuple[str, ...]:
+    """What `type: ...` may say in a source of this schema."""
+    known = model.model_fields.get("type")
+    return tuple(getattr(known.annotation, "__args__", ())) if known else ()
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -1,17 +1,13 @@
 """The frozen schema of every rules file. A number of the business lives there, never in code."""
 
-from collections import Counter
-from collections.abc import Iterable
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
+from pipelines.rules.model import Name, Rules, Share, refuse_repeats
+from pipelines.rules.sources import Sources
+
 Grade = Literal["A", "B", "C", "D"]
 Channel = Literal["email", "sms", "phone", "wechat"]
 Purpose = Literal["marketing", "service", "survey"]
@@ -19,53 +15,11 @@ Score = Annotated[int, Field(ge=1, le=5)]
 IdType = Literal["email", "phone", "external_userid", "unionid", "social_handle", "user_id"]
 
 
-def _known_zone(zone: str) -> str:
-    if zone not in available_timezones():
-        raise ValueError(f"{zone!r} is not a time zone; write one such as Europe/London or UTC")
-    return zone
-
-
-def _refuse_repeats(what: str, names: Iterable[str]) -> None:
-    """Rows joined on a name that stands twice would count twice."""
-    if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
-        raise ValueError(f"{what} {', '.join(repeated)} is listed twice")
-
-
-class Rules(BaseModel):
-    """Every rules file refuses keys it does not know and cannot change once read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 class Labelled(Rules):
     """A business word in English and Chinese."""
 
     label: str
     label_zh: str
-
-
-class FilesSource(Rules):
-    """A drop folder of files named after landing tables."""
-
-    name: Name
-    type: Literal["files"]
-    path: Path
-
-
-class Sources(Rules):
-    """`sources.yml`: where the data comes from, and the company's money and clock."""
-
-    base_currency: Currency | None = Field(
-        default=None, description="Currency of every amount in marts; if absent, the only one seen."
-    )
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
-    max_quarantined_share: Share = 0.05
-    sources: tuple[FilesSource, ...] = ()
-
-    @model_validator(mode="after")
-    def _each_name_once(self) -> Self:
-        _refuse_repeats("source", (source.name for source in self.sources))
-        return self
 
 
 class Orders(Rules):
@@ -192,8 +146,8 @@ class Tiers(Rules):
             raise ValueError("list the grades A, B, C and D, in this order")
         if cuts != sorted(cuts, reverse=True) or cuts[-1] != 0:
             raise ValueError("min_percentile must fall from grade A down to D, which starts at 0")
-        _refuse_repeats("VIP band", (cut.band for cut in self.vip_bands))
-        _refuse_repeats("second_tier grade", self.second_tier.grades)
+        refuse_repeats("VIP band", (cut.band for cut in self.vip_bands))
+        refuse_repeats("second_tier grade", self.second_tier.grades)
         for weights in (self.weights, self.vip_weights):
             if not any(weight for _, weight in weights):
                 raise ValueError("of weights and of vip_weights at least one must be above 0")
@@ -277,7 +231,7 @@ class Engagement(Rules):
 
     @model_validator(mode="after")
     def _each_kind_once(self) -> Self:
-        _refuse_repeats("kind", (weight.kind for weight in self.weights))
+        refuse_repeats("kind", (weight.kind for weight in self.weights))
         return self
 
 
@@ -310,7 +264,7 @@ class Segments(Rules):
 
     @model_validator(mode="after")
     def _each_name_once(self) -> Self:
-        _refuse_repeats("segment", (segment.name for segment in self.segments))
+        refuse_repeats("segment", (segment.name for segment in self.segments))
         return self
 
 

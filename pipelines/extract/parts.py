@@ -1,0 +1,380 @@
+"""Reads a stream of records into parts in `raw/`, and goes on where the last part ends.
+
+A part is a Parquet file of records exactly as received. Where to go on is in the part's own
+metadata, so rows and cursor are stored by one rename: no crash can part them.
+
+raw/<source>/<date>/<digest>__<stream>-<number>.<system>.parquet
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.lake import sha256_of, sync, with_parent
+
+PART_RECORDS = 10_000
+DIGEST_LENGTH = 16
+PROGRESS_KEY = b"c360.progress"
+PART_NAME = re.compile(
+    r"(?P<digest>[0-9a-f]{16})__(?P<stream>[a-z0-9_]+)-(?P<number>\d{6})\.(?P<system>[a-z0-9_]+)"
+    r"\.parquet"
+)
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("op", pa.string()),
+        ("modified", pa.timestamp("us", "UTC")),
+        ("digest", pa.binary(8)),
+        ("record", pa.binary()),
+    ]
+)
+
+
+class CannotResumeError(Exception):
+    """The vendor no longer knows the place where an earlier try stopped."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as received: its id in the source, when it changed, and its bytes."""
+
+    id: str
+    body: bytes
+    modified: datetime | None = None
+    op: str = "upsert"
+
+    @property
+    def digest(self) -> bytes:
+        """Short digest of what the source says about the record."""
+        content = self.body if self.op == "upsert" else self.op.encode()
+        return hashlib.blake2b(content, digest_size=8).digest()
+
+
+@dataclass(frozen=True)
+class Page:
+    """The records of one answer, and how to ask for what comes after them."""
+
+    records: list[Record]
+    resume: Any = None
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a pass asks for: changes since and up to a time, from a place within them."""
+
+    since: datetime | None
+    until: datetime
+    resume: Any = None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One kind of record of a system.
+
+    `tables`: the landing tables its records become, the main one first. `ordered`: records come
+    oldest change first, so a pass that broke off can go on from the newest change that it has.
+    `scan`: the source cannot tell changes; all is read each time, and what is missing was deleted.
+    `always`: fields that every record has; without any of them the source has changed its shape.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    ordered: bool = False
+    scan: bool = False
+    always: tuple[str, ...] = ()
+
+
+class Connector(Protocol):
+    """What reads one system."""
+
+    system: str
+    overlap: timedelta
+
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that are configured."""
+
+    def pages(self, stream: Stream, ask: Ask) -> Iterator[Page]:
+        """Ask for a stream's records, page by page.
+
+        Raises:
+            CannotResumeError: the place to resume from is no longer known.
+        """
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a stream stands after a part; lies in the part's metadata.
+
+    A pass asks for everything since `since`. `high_water` is the newest change that the stream has
+    seen, `resume` the vendor's own bookmark, `complete` says that the part ends its pass.
+    """
+
+    part: int
+    first_part: int
+    since: datetime | None
+    until: datetime
+    high_water: datetime | None
+    resume: Any = None
+    complete: bool = False
+    key: Any = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A committed part."""
+
+    path: Path
+    stream: str
+    number: int
+    system: str
+
+    @property
+    def progress(self) -> Progress:
+        """Where the stream stood after this part."""
+        metadata = pq.read_schema(self.path).metadata
+        return msgspec.json.decode(metadata[PROGRESS_KEY], type=Progress)
+
+
+@dataclass
+class StreamResult:
+    """What one call brought in."""
+
+    records: int = 0
+    parts: list[Path] = field(default_factory=list)
+
+
+def find_parts(folder: Path, stream: str | None = None) -> list[Part]:
+    """The committed parts of a source, or of one of its streams, in the order of their making."""
+    parts = []
+    for path in folder.glob("????-??-??/*.parquet"):
+        if (name := PART_NAME.fullmatch(path.name)) and stream in (None, name["stream"]):
+            parts.append(Part(path, name["stream"], int(name["number"]), name["system"]))
+    return sorted(parts, key=lambda part: (part.stream, part.number))
+
+
+def open_parts(folder: Path) -> set[Path]:
+    """Parts of passes that are not complete: half a source must not reach the landing tables."""
+    still_open: set[Path] = set()
+    newest: dict[str, Part] = {}
+    parts = find_parts(folder)
+    for part in parts:
+        newest[part.stream] = part
+    for stream, last in newest.items():
+        progress = last.progress
+        if not progress.complete:
+            still_open |= {
+                part.path
+                for part in parts
+                if part.stream == stream and part.number >= progress.first_part
+            }
+    return still_open
+
+
+def commit_part(
+    folder: Path, stream: str, system: str, progress: Progress, write: Callable[[Path, bytes], None]
+) -> Path:
+    """Write a part with its progress, whole or not at all; returns its path.
+
+    Args:
+        folder: the source's folder of the day.
+        stream: the stream's name.
+        system: the system's name.
+        progress: where the stream stands after this part.
+        write: writes the Parquet file, with the given bytes as the metadata `c360.progress`.
+    """
+    name = f"{stream}-{progress.part:06d}.{system}.parquet"
+    scratch = with_parent(folder / f".{name}.part")
+    write(scratch, msgspec.json.encode(progress))
+    sync(scratch)
+    path = scratch.replace(folder / f"{sha256_of(scratch)[:DIGEST_LENGTH]}__{name}")
+    sync(folder)
+    return path
+
+
+def extract_stream(
+    connector: Connector,
+    stream: Stream,
+    raw: Path,
+    as_of: date,
+    started_at: datetime,
+    tell: Callable[[str], None],
+) -> StreamResult:
+    """Bring in what has changed in a stream since its last part, or all of it the first time.
+
+    A record that is the same as its newest version here is not stored again. A pass that broke off
+    is gone on with; if it began on an earlier day, what has changed since then follows.
+
+    Args:
+        connector: what reads the system.
+        stream: one of its streams.
+        raw: the source's folder in `raw/`.
+        as_of: the run date that new parts are filed under.
+        started_at: the present, at which this call asks the source; later changes wait.
+        tell: told how far it is.
+
+    Raises:
+        C360Error: the source failed; what was received before is kept, and gone on from.
+    """
+    result = StreamResult()
+    parts = find_parts(raw, stream.name)
+    last = parts[-1].progress if parts else None
+    broke_off_before = (
+        last is not None and not last.complete and parts[-1].path.parent.name < as_of.isoformat()
+    )
+    for _ in range(2 if broke_off_before else 1):
+        _Pass(connector, stream, raw, as_of, started_at, tell, result).run()
+    return result
+
+
+class _Pass:
+    """One pass over a stream, from its first part to the one that completes it."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        stream: Stream,
+        raw: Path,
+        as_of: date,
+        started_at: datetime,
+        tell: Callable[[str], None],
+        result: StreamResult,
+    ) -> None:
+        self.connector, self.stream, self.raw, self.result = connector, stream, raw, result
+        self.folder = raw / as_of.isoformat()
+        self.tell = tell
+        self.parts = find_parts(raw, stream.name)
+        last = self.parts[-1].progress if self.parts else None
+        self.is_resumed = last is not None and not last.complete
+        self.next_part = last.part + 1 if last else 1
+        self.high_water = last.high_water if last else None
+        if last and self.is_resumed:
+            self.first_part, self.ask = last.first_part, Ask(last.since, last.until, last.resume)
+        else:
+            self.first_part, self.ask = self.next_part, Ask(self._since(), started_at)
+        self.known = self._known()
+        self.seen: set[str] = self._seen_before() if stream.scan else set()
+        self.waiting: list[Record] = []
+
+    def run(self) -> None:
+        """Read to the end; what was received before a failure is committed."""
+        try:
+            self._read(self.ask)
+        except CannotResumeError:
+            since = self._since() if self.stream.ordered else self.ask.since
+            self.ask = Ask(since, self.ask.until)
+            self._read(self.ask)
+
+    def _read(self, ask: Ask) -> None:
+        resume = ask.resume
+        try:
+            for page in self.connector.pages(self.stream, ask):
+                self._take(page.records)
+                resume = page.resume
+                if len(self.waiting) >= PART_RECORDS:
+                    self._commit(resume)
+        except Exception:
+            if self.waiting:
+                self._commit(resume)
+            raise
+        if self.stream.scan:
+            self._bury()
+        if self.waiting or self.next_part > self.first_part:
+            self._commit(None, complete=True)
+        if self.stream.scan:
+            self._seen_file.unlink(missing_ok=True)
+
+    def _take(self, records: list[Record]) -> None:
+        for record in records:
+            if self.stream.scan:
+                self.seen.add(record.id)
+            digest = record.digest
+            is_news = self.known.get(record.id) != digest
+            if record.op == "delete" and self.ask.since is None:
+                is_news = is_news and record.id in self.known  # gone before we came
+            if is_news:
+                self.known[record.id] = digest
+                self.waiting.append(record)
+            if record.modified and record.op == "upsert":
+                # A clock that runs ahead must not make us miss what comes before its time.
+                newest = min(record.modified, self.ask.until)
+                self.high_water = max(self.high_water or newest, newest)
+
+    def _bury(self) -> None:
+        """What the source no longer lists was deleted, by the time of asking."""
+        gone = Record("", b"", op="delete").digest
+        self.waiting += [
+            Record(id, b"", self.ask.until, "delete")
+            for id, digest in self.known.items()
+            if id not in self.seen and digest != gone
+        ]
+
+    def _commit(self, resume: Any, *, complete: bool = False) -> None:
+        if self.stream.scan and not complete:
+            self._save_seen()  # before the part: who is seen twice does no harm, who is not does
+        progress = Progress(
+            part=self.next_part,
+            first_part=self.first_part,
+            since=self.ask.since,
+            until=self.ask.until,
+            high_water=self.high_water,
+            resume=resume,
+            complete=complete,
+        )
+        path = commit_part(
+            self.folder, self.stream.name, self.connector.system, progress, self._write
+        )
+        self.result.parts.append(path)
+        self.result.records += len(self.waiting)
+        self.tell(f"{self.stream.name}: {self.result.records:,} records")
+        self.waiting.clear()
+        self.next_part += 1
+
+    def _write(self, path: Path, progress: bytes) -> None:
+        columns = [
+            [record.id for record in self.waiting],
+            [record.op for record in self.waiting],
+            [record.modified for record in self.waiting],
+            [record.digest for record in self.waiting],
+            [record.body for record in self.waiting],
+        ]
+        arrays = [pa.array(c, kind) for c, kind in zip(columns, SCHEMA.types, strict=True)]
+        schema = SCHEMA.with_metadata({PROGRESS_KEY: progress})
+        pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
+
+    def _since(self) -> datetime | None:
+        if self.high_water is None or self.stream.scan:
+            return None
+        return self.high_water - self.connector.overlap
+
+    def _known(self) -> dict[str, bytes]:
+        """Newest digest by id, of the records that this pass may meet again."""
+        known: dict[str, bytes] = {}
+        for part in self.parts:
+            rows = pq.read_table(part.path, columns=["id", "digest", "modified"])
+            if self.ask.since is not None:
+                recent = pc.greater_equal(rows["modified"], pa.scalar(self.ask.since))
+                rows = rows.filter(pc.fill_null(recent, True))
+            known.update(zip(rows["id"].to_pylist(), rows["digest"].to_pylist(), strict=True))
+        return known
+
+    @property
+    def _seen_file(self) -> Path:
+        return self.raw / f".{self.stream.name}.seen.parquet"
+
+    def _save_seen(self) -> None:
+        scratch = self._seen_file.with_suffix(".part")
+        pq.write_table(pa.table({"id": sorted(self.seen)}), with_parent(scratch))
+        scratch.replace(self._seen_file)
+
+    def _seen_before(self) -> set[str]:
+        if not (self.is_resumed and self._seen_file.exists()):
+            return set()
+        return set(pq.read_table(self._seen_file)["id"].to_pylist())

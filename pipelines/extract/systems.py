@@ -1,0 +1,96 @@
+"""The systems that have a connector: how each is reached, and how its records become rows."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from pipelines.errors import AccessRefusedError
+from pipelines.extract import zoho_crm
+from pipelines.extract.client import Log
+from pipelines.extract.mapping import Fields, Rows
+from pipelines.extract.parts import Connector, Stream, extract_stream
+from pipelines.rules.model import SecretsOf, Source
+
+
+class SystemModule(Protocol):
+    """What the file of an API offers beside its `Connector`."""
+
+    STREAMS: dict[str, Stream]
+
+    def parse(self, stream: str, record: dict[str, Any], own: Fields | None = None) -> Rows:
+        """The landing rows of a record as received."""
+
+
+SYSTEMS: dict[str, Any] = {module.SYSTEM: module for module in (zoho_crm,)}
+
+
+@dataclass
+class Brought:
+    """What one call of `extract_api` brought in: new records by stream."""
+
+    records: dict[str, int] = field(default_factory=dict)
+    is_too_late: bool = False
+
+
+def read_secrets(source: Source, variable: str, text: str | None) -> SecretsOf | None:
+    """The secrets of a source, from a JSON object; None if its type needs none.
+
+    Raises:
+        AccessRefusedError: there are none, or they are not what the source's type needs.
+    """
+    if source.secrets is None:
+        return None
+    needed = ", ".join(source.secrets.model_fields)
+    hint = (
+        f"Give an Airflow Connection {source.name} or the environment variable {variable} a JSON "
+        f"object with {needed}."
+    )
+    if text is None:
+        raise AccessRefusedError(f"Source {source.name} has no credentials ({variable}).", hint)
+    try:
+        return source.secrets.model_validate_json(text)
+    except ValidationError as error:
+        wrong = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
+        told = f"check {', '.join(wrong)}" if wrong else "it is no JSON object"
+    raise AccessRefusedError(f"{variable} is not what {source.name} needs: {told}.", hint)
+
+
+def connect(
+    source: Any, secrets: Any, log: Log, sleep: Callable[[float], None] = time.sleep
+) -> Connector:
+    """The connector of a configured source."""
+    connector: Connector = SYSTEMS[source.type].Connector(source, secrets, log, sleep)
+    return connector
+
+
+def extract_api(
+    connector: Connector, raw: Path, as_of: date, started_at: datetime, tell: Callable[[str], None]
+) -> Brought:
+    """Bring in what has changed in every stream of a source.
+
+    A run for a day before the newest one extracted brings in nothing: what it would file under the
+    older day would slip under nights that have been released.
+
+    Args:
+        connector: what reads the system.
+        raw: the source's folder in `raw/`.
+        as_of: the run date that new parts are filed under.
+        started_at: the present.
+        tell: told how far it is.
+
+    Raises:
+        C360Error: the source failed; what was received before is kept, and gone on from.
+    """
+    days = [path.name for path in raw.glob("????-??-??")]
+    if max(days, default="") > as_of.isoformat():
+        return Brought(is_too_late=True)
+    brought = Brought()
+    for stream in connector.streams():
+        result = extract_stream(connector, stream, raw, as_of, started_at, tell)
+        brought.records[stream.name] = result.records
+    return brought

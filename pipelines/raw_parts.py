@@ -1,0 +1,111 @@
+"""Reads a part of records as received into frames of raw values, by landing table."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import polars as pl
+import pyarrow.parquet as pq
+
+from pipelines.errors import C360Error
+from pipelines.extract.mapping import Fields, as_text
+from pipelines.extract.parts import Part, Stream
+from pipelines.extract.systems import SYSTEMS
+from pipelines.landing import EXTRA, RAW, ROW, RULE
+
+BATCH_RECORDS = 50_000
+# So many records without a field that each must have: the source is another than it was.
+VANISHED_FROM = 20
+
+
+def read_part(
+    part: Part, source: str, own: dict[str, Fields]
+) -> Iterator[tuple[str, pl.DataFrame, set[str]]]:
+    """Read a part in batches, as (landing table, frame, fields that nothing maps).
+
+    Args:
+        part: the part in `raw/`.
+        source: the configured source's name, for messages.
+        own: the company's own fields, by stream.
+
+    Yields:
+        Frames of the table's columns as text, `__c360_extra` (what is mapped nowhere, as JSON),
+        `__c360_row`, `__c360_rule` and `__c360_raw`, as `read_raw` gives them.
+
+    Raises:
+        C360Error: a field that every record must have is in none.
+    """
+    system = SYSTEMS[part.system]
+    stream = system.STREAMS[part.stream]
+    decode = msgspec.json.Decoder(float_hook=str).decode  # 1.10 stays 1.10
+    rows_before = dict.fromkeys(stream.tables, 0)
+    with pq.ParquetFile(part.path) as file:
+        for batch in file.iter_batches(BATCH_RECORDS):
+            rows: dict[str, list[dict[str, str | None]]] = {table: [] for table in stream.tables}
+            present: set[str] = set()
+            unmapped: dict[str, set[str]] = {table: set() for table in stream.tables}
+            decoded = 0
+            for entry in batch.to_pylist():
+                main = stream.tables[0]
+                if entry["op"] == "delete":
+                    rows[main].append(_named({}, entry))
+                    continue
+                try:
+                    record = decode(entry["record"])
+                    told = list(system.parse(part.stream, record, own.get(part.stream)))
+                except (msgspec.DecodeError, ValueError, TypeError, AttributeError, KeyError):
+                    rows[main].append(_unread(entry))
+                    continue
+                present.update(record)
+                decoded += 1
+                for table, row in told:
+                    rows[table].append(_named(row, entry))
+                    unmapped[table].update(row.get("extra") or ())
+            _refuse_vanished(set(stream.always) - present, decoded, part, source)
+            for table, found in rows.items():
+                if found:
+                    yield table, _frame(found, rows_before[table]), unmapped[table]
+                    rows_before[table] += len(found)
+
+
+def is_of_records(part: Part) -> bool:
+    """Whether a part holds records as received; a database's rows are in landing shape already."""
+    return part.system in SYSTEMS
+
+
+def tables_of(part: Part) -> tuple[str, ...]:
+    """The landing tables that a part's records become; a database's streams are tables."""
+    if not is_of_records(part):
+        return (part.stream,)
+    stream: Stream = SYSTEMS[part.system].STREAMS[part.stream]
+    return stream.tables
+
+
+def _named(row: dict[str, Any], entry: dict[str, Any]) -> dict[str, str | None]:
+    """A row as text, with the envelope that the part knows."""
+    modified = entry["modified"].isoformat() if entry["modified"] else None
+    envelope = {"source_record_id": entry["id"], "op": entry["op"], "source_updated_at": modified}
+    told = {name: as_text(value) for name, value in row.items() if name != "extra"}
+    told = {name: value for name, value in told.items() if value is not None}
+    extra = as_text(row["extra"]) if row.get("extra") else None
+    return {**envelope, **told, EXTRA: extra, RULE: None, RAW: None}
+
+
+def _unread(entry: dict[str, Any]) -> dict[str, str | None]:
+    raw = bytes(entry["record"]).decode(errors="replace")
+    return {"source_record_id": entry["id"], RULE: "not_readable", RAW: raw}
+
+
+def _frame(rows: list[dict[str, str | None]], before: int) -> pl.DataFrame:
+    names = dict.fromkeys(name for row in rows for name in row)
+    frame = pl.DataFrame(rows, schema=dict.fromkeys([*names, EXTRA, RULE, RAW], pl.String))
+    return frame.with_columns(pl.int_range(before + 1, before + 1 + pl.len()).alias(ROW))
+
+
+def _refuse_vanished(missing: set[str], records: int, part: Part, source: str) -> None:
+    if missing and records >= VANISHED_FROM:
+        raise C360Error(
+            f"Source {source}: none of {records} records of {part.stream} has "
+            f"{', '.join(sorted(missing))} any more.",
+            "Ask whoever looks after that system what became of it; nothing of it was landed.",
+        )

@@ -1,0 +1,56 @@
+"""What every schema of a rules file is built from."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError(f"{zone!r} is not a time zone; write one such as Europe/London or UTC")
+    return zone
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class Rules(BaseModel):
+    """Every rules file refuses keys it does not know and cannot change once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def refuse_repeats(what: str, names: Iterable[str]) -> None:
+    """Rows joined on a name that stands twice would count twice."""
+    if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
+        raise ValueError(f"{what} {', '.join(repeated)} is listed twice")
+
+
+class SecretsOf(BaseModel):
+    """Secrets of a source; never in a rules file, only in the environment.
+
+    What an Airflow Connection says beside them is passed over.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Source(Rules):
+    """What every source may say."""
+
+    secrets: ClassVar[type[SecretsOf] | None] = None
+
+    name: Name
+    when_down: Literal["stop", "go_on"] = Field(
+        default="stop", description="Whether the night goes on with older data when it is down."
+    )
+    max_stale_days: int = Field(
+        default=3, ge=1, description="With `go_on`: after so many nights without it, stop."
+    )

@@ -1,0 +1,69 @@
+"""The schema of `sources.yml`: the systems that are read, and the company's money and clock."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, HttpUrl, SecretStr, model_validator
+
+from pipelines.rules.model import (
+    Currency,
+    Name,
+    Rules,
+    SecretsOf,
+    Share,
+    Source,
+    TimeZone,
+    refuse_repeats,
+)
+
+OwnFields = dict[Name, dict[Name, str]]
+
+
+class FilesSource(Source):
+    """A drop folder of files named after landing tables."""
+
+    type: Literal["files"]
+    path: Path
+
+
+class ZohoCrmSecrets(SecretsOf):
+    """A self client of the Zoho API console; the refresh token does not change."""
+
+    client_id: str
+    client_secret: SecretStr
+    refresh_token: SecretStr
+
+
+class ZohoCrmSource(Source):
+    """Zoho CRM, API v8."""
+
+    secrets: ClassVar = ZohoCrmSecrets
+
+    type: Literal["zoho_crm"]
+    data_center: Literal["com", "eu", "in", "cn", "au", "jp", "ca", "sa"] = "com"
+    streams: tuple[Name, ...] = Field(default=(), description="Empty: all of them.")
+    fields: OwnFields = Field(
+        default={}, description="Own fields, by stream: landing column, and the field's API name."
+    )
+    bulk_from: int = Field(default=20_000, ge=1, description="First load by bulk read from here.")
+    api_url: HttpUrl | None = Field(default=None, description="Instead of the data centre's.")
+    login_url: HttpUrl | None = Field(default=None, description="Instead of the data centre's.")
+
+
+AnySource = Annotated[FilesSource | ZohoCrmSource, Field(discriminator="type")]
+
+
+class Sources(Rules):
+    """`sources.yml`: where the data comes from, and the company's money and clock."""
+
+    base_currency: Currency | None = Field(
+        default=None, description="Currency of every amount in marts; if absent, the only one seen."
+    )
+    time_zone: TimeZone = "UTC"
+    max_quarantined_share: Share = 0.05
+    sources: tuple[AnySource, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> Self:
+        refuse_repeats("source", (source.name for source in self.sources))
+        return self

@@ -1,0 +1,69 @@
+"""What the conformance suite must know of a system: its stand-in, and words for the same deeds."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from pipelines.fakes.fake import Fake, Fault
+
+
+class Rig:
+    """One system under test.
+
+    The suite speaks of *contacts* only: each system has a main stream whose records become rows of
+    one landing table. Ids are those of the landing rows (`source_record_id`).
+    """
+
+    system: str
+    stream: str  # the main stream
+    table: str = "crm_contacts"
+    path: str  # part of the path of the main stream's list calls, and of no other call
+    page_size: int
+    secrets: dict[str, Any]
+    # Column that `change` and `add_one` set, and how the landing row shows it.
+    text_column: str = "full_name"
+    knows_deletes: bool = True
+    knows_changes: bool = True  # False: the whole list is read each night
+    has_login: bool = True  # False: a fixed key, nothing to refresh
+
+    fake: Fake
+
+    def config(self, url: str) -> dict[str, Any]:
+        """The source's entry in sources.yml, without name and type; the main stream only."""
+        raise NotImplementedError
+
+    def add(self, count: int) -> list[str]:
+        """Add contacts at the stand-in's present."""
+        raise NotImplementedError
+
+    def add_one(self, text: str) -> str:
+        """Add a contact with this text in `text_column`."""
+        raise NotImplementedError
+
+    def change(self, ids: Iterable[str], text: str = "changed") -> None:
+        """Change contacts at the stand-in's present."""
+        raise NotImplementedError
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Delete contacts."""
+        raise NotImplementedError
+
+    def restore(self, ids: Iterable[str]) -> None:
+        """Bring deleted contacts back."""
+        raise NotImplementedError
+
+    def add_field(self, ids: Iterable[str], name: str, value: Any) -> None:
+        """Give contacts a field that no mapping knows, or another value for one it knows."""
+        raise NotImplementedError
+
+    def drop_field(self, ids: Iterable[str]) -> None:
+        """Take away from contacts, as if it had never been, a field that each must have."""
+        raise NotImplementedError
+
+    def quota_fault(self) -> Fault:
+        """The vendor's answer when the day's calls are spent; on the main stream's list."""
+        raise NotImplementedError
+
+    def tick(self, **time: float) -> None:
+        """Let time pass at the stand-in, one hour if nothing is said."""
+        self.fake.now += timedelta(**time) if time else timedelta(hours=1)
