@@ -16,10 +16,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowFailException
 
 TIME_ZONE = os.environ.get("C360_TIME_ZONE", "UTC")
 PROJECT = Path(__file__).resolve().parent.parent
-SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,19 @@ def _local_day(moment: datetime) -> date:
     return utc.date() if typed_as_a_date else moment.astimezone(ZoneInfo(TIME_ZONE)).date()
 
 
+class RetryIfItHeals(RetryPolicy):
+    """Retries as the task says, unless the step's own report says that waiting heals nothing."""
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+    ) -> RetryDecision:
+        """Fail at once what a person has to mend: a refused login, a quota spent for the day."""
+        report = own_report(context)
+        if report and report.get("retry") is False:
+            return RetryDecision.fail(f"it does not heal by waiting: {report['reason']}")
+        return RetryDecision.default()
+
+
 DEFAULTS: dict[str, Any] = {
     "append_env": True,
     "env": {"BUSINESS_DAY": "{{ business_day(params.date, dag_run) }}"},
@@ -55,6 +69,7 @@ DEFAULTS: dict[str, Any] = {
     "do_xcom_push": False,
     # Only success is success: by default 99 would mark the task, and all after it, skipped.
     "skip_on_exit_code": None,
+    "retry_policy": RetryIfItHeals(),
 }
 
 
@@ -75,40 +90,6 @@ def gate(stage: str) -> BashOperator:
     return step(f"gate {stage}", retries=0)
 
 
-def list_sources() -> BashOperator:
-    """The sources of `sources.yml`; the only thing one task hands to another through Airflow."""
-    return BashOperator(
-        task_id="extract_list",
-        # Captured, so that a warning on stderr goes to the log and cannot become the last line.
-        bash_command='sources=$(c360 extract --list) && printf "%s\\n" "$sources"',
-        output_processor=read_source_names,
-        retries=0,
-        **{**DEFAULTS, "do_xcom_push": True},
-    )
-
-
-def read_source_names(line: str) -> list[str]:
-    """Read the one line of `c360 extract --list`, refusing whatever is not a source's name."""
-    names = json.loads(line)
-    if not isinstance(names, list) or not names:
-        # Airflow would skip an empty mapped task and all after it, and call the night a success.
-        raise ValueError("c360 extract --list gave no sources; check sources.yml")
-    for name in names:
-        if not isinstance(name, str) or not SOURCE_NAME.fullmatch(name):
-            raise ValueError(f"not the name of a source: {name!r}; want small letters, digits, _")
-    return names
-
-
-def extract_each(sources: BashOperator) -> Any:
-    """One task per source."""
-    return BashOperator.partial(
-        task_id="extract",
-        execution_timeout=timedelta(hours=2),
-        map_index_template="{{ task.bash_command.split()[2] }}",
-        **DEFAULTS,
-    ).expand(bash_command=sources.output.map(lambda name: command(f"extract {name}")))
-
-
 def report_failure(context: Any) -> None:
     """Say in one message which step stopped, why, and where to look; pass it on if asked to."""
     message = failure_message(context)
@@ -125,17 +106,11 @@ def report_failure(context: Any) -> None:
 
 def failure_message(context: Any) -> str:
     """Tell the story of a failed task from the report its step left in the run folder."""
-    ti, dag_run = context["ti"], context["dag_run"]
-    day = business_day(context["params"]["date"], dag_run)
-    name = _step_name(ti)
-    path = _home() / "runs" / day / "steps" / f"{name.replace(' ', '_')}.json"
-    report = _read_report(path, since=getattr(ti, "start_date", None)) or {
-        "reason": f"unknown: the step left no report of a failure at {path}",
-        "hint": "it was killed, timed out or never began; the task log has its last words",
-    }
+    ti, day = context["ti"], business_day(context["params"]["date"], context["dag_run"])
+    report = own_report(context) or _why_there_is_none(context)
     return "\n".join(
         [
-            f"customer 360 of {day} stopped at: {name}",
+            f"customer 360 of {day} stopped at: {_step_name(ti)}",
             f"reason: {report['reason']}",
             f"to do: {report.get('hint') or 'see docs/operations.md'}",
             f"log: {report.get('log') or 'see the task log'}",
@@ -143,6 +118,27 @@ def failure_message(context: Any) -> str:
             "published: the release before this run stays current",
         ]
     )
+
+
+def own_report(context: Any) -> dict[str, Any] | None:
+    """What the step said of its failure in this very attempt, if it came to say anything."""
+    return _read_report(_report_path(context), since=getattr(context["ti"], "start_date", None))
+
+
+def _why_there_is_none(context: Any) -> dict[str, str]:
+    # Raised by the task itself, so it is a sentence; of anything else the log knows more.
+    if isinstance(error := context.get("exception"), AirflowFailException):
+        return {"reason": str(error)}
+    return {
+        "reason": f"unknown: the step left no report of a failure at {_report_path(context)}",
+        "hint": "it was killed, timed out or never began; the task log has its last words",
+    }
+
+
+def _report_path(context: Any) -> Path:
+    day = business_day(context["params"]["date"], context["dag_run"])
+    name = _step_name(context["ti"]).replace(" ", "_")
+    return _home() / "runs" / day / "steps" / f"{name}.json"
 
 
 def _read_report(path: Path, since: datetime | None) -> dict[str, Any] | None:
@@ -157,7 +153,7 @@ def _read_report(path: Path, since: datetime | None) -> dict[str, Any] | None:
 
 
 def _step_name(ti: Any) -> str:
-    """The words of the command; for a mapped task they are only in its rendered command."""
+    """The words of the command; a task's id has lost which of its _ was a space."""
     line = getattr(ti.task, "bash_command", None)
     found = re.match(r"c360 (.+) --date ", line) if isinstance(line, str) else None
     return found[1] if found else ti.task_id.replace("_", " ")

@@ -17,8 +17,8 @@ text goes to `C360_ALERT_COMMAND` if that is set. `docs/operations.md` has more 
 
 | stopped at | usually | do |
 |---|---|---|
-| `extract_list` | `sources.yml` is empty or wrong | `c360 rules check`, clear the task |
-| `extract` | a source is down or its login expired | repair, clear that one mapped task |
+| `check_sources` | `sources.yml` is empty or wrong | `c360 rules check`; clear it a minute later |
+| `extract_<name>` | the source is down, or refused the login | repair, clear that one task |
 | `land` | a file changed its shape; too many bad rows | `c360 quarantine list`, ask the owner |
 | `gate_landing` | too many rows broke the contract | `c360 quarantine list`; have them sent again |
 | `transform_signals` | the SQL of the signals or its tests failed | read the named log |
@@ -47,15 +47,8 @@ the day before; today can only be asked for by name, since it has not ended.
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from _step import (
-    TIME_ZONE,
-    business_day,
-    extract_each,
-    gate,
-    list_sources,
-    report_failure,
-    step,
-)
+from _sources import check_sources, extract_each, read_sources
+from _step import TIME_ZONE, business_day, gate, report_failure, step
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, chain
 
 RELEASED = [
@@ -93,10 +86,10 @@ with DAG(
     tags=["customer-360", "schedule/nightly", "impact/tier_1"],
     doc_md=__doc__,
 ):
-    sources = list_sources()
-    chain(
-        sources,
-        extract_each(sources),
+    types, fault = read_sources()
+    line = [
+        check_sources(fault),
+        extract_each(types),
         step("land"),
         gate("landing"),
         step("transform signals"),
@@ -110,4 +103,6 @@ with DAG(
         step("publish"),
         gate("lists"),
         step("release", outlets=RELEASED),
-    )
+    ]
+    # An empty list, of a sources.yml that cannot be read, would cut the chain: `land` would start.
+    chain(*(part for part in line if part))

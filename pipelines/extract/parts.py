@@ -296,10 +296,7 @@ class _Pass:
             if self.stream.scan:
                 self.seen.add(record.id)
             digest = record.digest
-            is_news = self.known.get(record.id) != digest
-            if record.op == "delete" and self.ask.since is None:
-                is_news = is_news and record.id in self.known  # gone before we came
-            if is_news:
+            if self.known.get(record.id) != digest:
                 self.known[record.id] = digest
                 self.waiting.append(record)
             if record.modified and record.op == "upsert":

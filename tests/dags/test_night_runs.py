@@ -1,7 +1,6 @@
 """The night, really run by Airflow, with a stand-in for the pipeline behind the commands."""
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,42 +37,6 @@ REPORT = {
     "seconds": 0.1,
 }
 
-# Writes down what it is asked and does nothing, but for the one step it is told to fail at.
-STAND_IN = """#!/bin/sh
-echo "$*" >> "$C360_HOME/calls"
-if [ "$*" = "extract --list" ]; then
-    echo '["crm", "shop"]'
-    echo 'a warning that comes last' >&2
-elif [ "$*" = "$FAIL_AT --date 2026-06-30" ]; then
-    mkdir -p "$C360_HOME/runs/2026-06-30/steps"
-    echo "$REPORT" > "$C360_HOME/runs/2026-06-30/steps/$(echo "$FAIL_AT" | tr ' ' '_').json"
-    exit 99
-fi
-"""
-
-
-@pytest.fixture(scope="session")
-def airflow_database():
-    from airflow.utils.db import initdb
-
-    initdb()
-
-
-@pytest.fixture
-def lake(tmp_path, monkeypatch):
-    """An empty lake, and a `c360` on the path that only writes down its arguments."""
-    stand_in = tmp_path / "bin" / "c360"
-    stand_in.parent.mkdir()
-    stand_in.write_text(STAND_IN)
-    stand_in.chmod(0o755)
-    home = tmp_path / "lake"
-    home.mkdir()
-    monkeypatch.setenv("PATH", f"{stand_in.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("C360_HOME", str(home))
-    monkeypatch.setenv("FAIL_AT", "")
-    monkeypatch.setenv("REPORT", json.dumps(REPORT))
-    return home
-
 
 def calls(lake):
     first, *rest = (lake / "calls").read_text().splitlines()
@@ -92,19 +55,23 @@ def task_of(step, day=DAY, start_date=None, **task):
     return {"ti": ti, "dag_run": dag_run, "params": {"date": day}}
 
 
-def test_a_night_runs_each_command_once_in_order_for_its_day(night, lake, airflow_database):
+@pytest.fixture
+def alert(lake, monkeypatch):
+    """What the operator is told, one message after the other."""
+    monkeypatch.setenv("C360_ALERT_COMMAND", f"tee -a {lake / 'alert'}")
+    return lake / "alert"
+
+
+def test_a_night_runs_each_command_once_in_order_for_its_day(night, lake):
     run = night.test(logical_date=datetime(2026, 6, 30, tzinfo=UTC))
 
     assert run.state == "success"
     assert calls(lake) == [f"{step} --date {DAY}" for step in LINE]
 
 
-def test_a_failing_gate_stops_the_line_and_says_why(
-    night, lake, steps, airflow_database, monkeypatch
-):
-    alert = lake / "alert"
+def test_a_failing_gate_stops_the_line_and_says_why(night, lake, alert, monkeypatch):
     monkeypatch.setenv("FAIL_AT", "gate profile")
-    monkeypatch.setenv("C360_ALERT_COMMAND", f"tee {alert}")
+    monkeypatch.setenv("REPORT", json.dumps(REPORT))
 
     run = night.test(logical_date=None, run_conf={"date": DAY})
 
@@ -118,16 +85,45 @@ def test_a_failing_gate_stops_the_line_and_says_why(
     assert "/tasks/gate_profile" in said[4]
 
 
-def test_the_failure_of_one_source_is_told_by_its_name(steps, lake):
+@pytest.mark.parametrize(
+    ("report", "tries"),
+    [
+        pytest.param({"reason": "the login of shop was refused", "retry": False}, 1, id="hopeless"),
+        pytest.param({"reason": "shop does not answer", "retry": True}, 3, id="may heal"),
+        pytest.param({"reason": "shop does not answer"}, 3, id="does not say"),
+        pytest.param(None, 3, id="no report"),
+    ],
+)
+def test_a_source_is_tried_again_unless_it_says_that_waiting_heals_nothing(
+    night_of, lake, alert, monkeypatch, report, tries
+):
+    night = night_of("sources: [{name: shop, type: files}]")
+    night.get_task("extract_shop").retry_delay = timedelta(0)
+    monkeypatch.setenv("LISTED", '["shop"]')
+    monkeypatch.setenv("FAIL_AT", "extract shop")
+    monkeypatch.setenv("REPORT", json.dumps(report) if report else "")
+
+    run = night.test(logical_date=None, run_conf={"date": DAY})
+
+    assert run.state == "failed"
+    assert calls(lake) == [f"extract shop --date {DAY}"] * tries
+    said = alert.read_text()
+    assert said.count("stopped at: extract shop") == 1
+    assert (report["reason"] if report else "reason: unknown") in said
+
+
+def test_the_word_of_an_earlier_attempt_does_not_count(steps, lake):
     report = lake / "runs" / DAY / "steps" / "extract_shop.json"
     report.parent.mkdir(parents=True)
-    report.write_text(json.dumps({"reason": "shop does not answer"}))
+    report.write_text(json.dumps({"reason": "refused", "retry": False}))
+    line = 'c360 extract shop --date "$BUSINESS_DAY"'
 
-    said = steps.failure_message(
-        task_of("extract", bash_command='c360 extract shop --date "$BUSINESS_DAY"')
-    )
+    def decided(**task):
+        context = task_of("extract_shop", bash_command=line, **task)
+        return steps.RetryIfItHeals().evaluate(RuntimeError(), 1, 2, context).action.value
 
-    assert "stopped at: extract shop\nreason: shop does not answer" in said
+    assert decided() == "fail"
+    assert decided(start_date=datetime.now(UTC) + timedelta(hours=1)) == "default"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +155,42 @@ def test_an_alert_that_cannot_be_sent_does_not_hide_the_failure(
 
     assert "stopped at: score" in caplog.text
     assert "The alert was not delivered" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sources", "listed", "told"),
+    [
+        pytest.param(
+            "sources: [", None, "is not YAML, see line 1", id="c360 and Airflow refuse it"
+        ),
+        pytest.param(
+            "sources: [{name: crm, type: hubspto}]", None, "cannot be used", id="c360 refuses it"
+        ),
+        pytest.param(
+            "sources: []", '["crm"]', "names no source", id="Airflow reads it otherwise than c360"
+        ),
+        pytest.param(
+            "sources: [{name: crm, type: hubspot}]",
+            '["crm", "shop", "web"]',
+            "this run has no extract_shop, extract_web",
+            id="more sources since the run was made",
+        ),
+    ],
+)
+def test_a_night_does_not_begin_unless_each_source_of_a_sound_file_has_its_task(
+    night_of, lake, alert, monkeypatch, sources, listed, told
+):
+    night = night_of(sources)
+    monkeypatch.setenv("FAIL_AT", "nothing" if listed else "extract --list")
+    monkeypatch.setenv("LISTED", listed or "")
+
+    run = night.test(logical_date=None, run_conf={"date": DAY})
+
+    assert run.state == "failed"
+    assert calls(lake) == []
+    said = alert.read_text()
+    assert "stopped at: check sources" in said
+    assert told in said
 
 
 def test_relative_folders_mean_the_same_to_a_task_as_in_the_project_folder(night, monkeypatch):

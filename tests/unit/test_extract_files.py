@@ -6,7 +6,7 @@ import pytest
 from pipelines.errors import C360Error
 from pipelines.extract import files
 from pipelines.extract.files import Extracted, extract_files, table_of
-from pipelines.rules.schemas import FilesSource
+from pipelines.rules.sources import FilesSource
 
 TABLES = ("orders", "order_items", "crm_contacts")
 
