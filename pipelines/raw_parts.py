@@ -83,12 +83,12 @@ def tables_of(part: Part) -> tuple[str, ...]:
 
 def _named(row: dict[str, Any], entry: dict[str, Any]) -> dict[str, str | None]:
     """A row as text, with the envelope that the part knows."""
-    modified = entry["modified"].isoformat() if entry["modified"] else None
-    envelope = {"source_record_id": entry["id"], "op": entry["op"], "source_updated_at": modified}
-    told = {name: as_text(value) for name, value in row.items() if name != "extra"}
-    told = {name: value for name, value in told.items() if value is not None}
-    extra = as_text(row["extra"]) if row.get("extra") else None
-    return {**envelope, **told, EXTRA: extra, RULE: None, RAW: None}
+    told: dict[str, str | None] = {"source_record_id": entry["id"], "op": entry["op"]}
+    if entry["modified"] and "source_updated_at" not in row:
+        told["source_updated_at"] = entry["modified"].isoformat()
+    for name, value in row.items():
+        told[EXTRA if name == "extra" else name] = as_text(value)
+    return told
 
 
 def _unread(entry: dict[str, Any]) -> dict[str, str | None]:
@@ -97,7 +97,9 @@ def _unread(entry: dict[str, Any]) -> dict[str, str | None]:
 
 
 def _frame(rows: list[dict[str, str | None]], before: int) -> pl.DataFrame:
-    names = dict.fromkeys(name for row in rows for name in row)
+    names: dict[str, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(row))
     frame = pl.DataFrame(rows, schema=dict.fromkeys([*names, EXTRA, RULE, RAW], pl.String))
     return frame.with_columns(pl.int_range(before + 1, before + 1 + pl.len()).alias(ROW))
 

@@ -7,6 +7,7 @@ mean. Many report an error inside a 200, so an answer's meaning is never its sta
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, cast
@@ -275,10 +276,15 @@ def retry_after(response: httpx.Response) -> float | None:
     if asked.isdigit():
         return float(asked)
     try:
-        until, now = (parsedate_to_datetime(text) for text in (asked, response.headers["Date"]))
+        until, now = (_instant(text) for text in (asked, response.headers["Date"]))
     except (ValueError, KeyError):
         return None
     return max(0.0, (until - now).total_seconds())
+
+
+def _instant(text: str) -> datetime:
+    moment = parsedate_to_datetime(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _wait(state: RetryCallState) -> float:

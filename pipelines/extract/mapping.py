@@ -28,7 +28,7 @@ SHORT_NAMES = {
 NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mapping:
     """How the records of one stream become rows.
 
@@ -47,11 +47,22 @@ class Mapping:
 
         `own` is the company's mapping, which goes before the connector's.
         """
-        fields = {**self.fields, **(own or {})}
-        row: Row = {column: value_at(record, path) for column, path in fields.items()}
-        used = {path.split(".", 1)[0] for path in fields.values()} | set(self.also)
+        paths, used = self._paths(tuple((own or {}).items()))
+        row: Row = dict(self.constants)
+        for column, keys in paths:
+            if (value := _at(record, keys)) is not None:
+                row[column] = value
         extra = {k: v for k, v in record.items() if k not in used and v not in NOTHING}
-        return {**self.constants, **row, "extra": extra}
+        return row | {"extra": extra} if extra else row
+
+    @cache  # noqa: B019 - a mapping lives as long as the program
+    def _paths(
+        self, own: tuple[tuple[str, str], ...]
+    ) -> tuple[list[tuple[str, list[str]]], frozenset[str]]:
+        """Columns with the keys that lead to their value, and the fields that are not extra."""
+        fields = {**self.fields, **dict(own)}
+        paths = [(column, path.split(".")) for column, path in fields.items()]
+        return paths, frozenset([*(keys[0] for _, keys in paths), *self.also])
 
     def source_fields(self, own: Fields | None = None) -> list[str]:
         """The vendor's fields that must be asked for."""
@@ -76,8 +87,12 @@ def load_mappings(system: str) -> dict[str, Mapping]:
 
 def value_at(record: Record, path: str) -> Any:
     """The value at a path such as `Account_Name.id`; a lookup may also be the bare id itself."""
+    return _at(record, path.split("."))
+
+
+def _at(record: Record, keys: list[str]) -> Any:
     value: Any = record
-    for key in path.split("."):
+    for key in keys:
         if not isinstance(value, dict):
             return value
         value = value.get(key)
@@ -126,10 +141,9 @@ def country_code(name: Any) -> str | None:
 
 @cache
 def _countries() -> dict[str, str]:
-    codes = [code for code in Locale("en").territories if len(code) == 2 and code.isalpha()]
-    names = {
-        str(Locale(language).territories[code]).casefold(): code
-        for language in ("en", "zh")
-        for code in codes
-    }
-    return {**names, **SHORT_NAMES, **{code.casefold(): code for code in codes}}
+    names: dict[str, str] = {}
+    for language in ("en", "zh"):
+        territories = Locale(language).territories
+        names |= {str(name).casefold(): code for code, name in territories.items()}
+    names |= SHORT_NAMES | {code.casefold(): code for code in names.values()}
+    return {name: code for name, code in names.items() if len(code) == 2 and code.isalpha()}

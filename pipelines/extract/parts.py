@@ -12,39 +12,35 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import polars as pl
 
+from pipelines.extract.client import ApiClient
 from pipelines.lake import sha256_of, sync, with_parent
 
 PART_RECORDS = 10_000
 DIGEST_LENGTH = 16
-PROGRESS_KEY = b"c360.progress"
+PROGRESS_KEY = "c360.progress"
 PART_NAME = re.compile(
     r"(?P<digest>[0-9a-f]{16})__(?P<stream>[a-z0-9_]+)-(?P<number>\d{6})\.(?P<system>[a-z0-9_]+)"
     r"\.parquet"
 )
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("op", pa.string()),
-        ("modified", pa.timestamp("us", "UTC")),
-        ("digest", pa.binary(8)),
-        ("record", pa.binary()),
-    ]
-)
+SCHEMA = {
+    "id": pl.String,
+    "op": pl.String,
+    "modified": pl.Datetime("us", "UTC"),
+    "digest": pl.Binary,
+    "record": pl.Binary,
+}
 
 
 class CannotResumeError(Exception):
     """The vendor no longer knows the place where an earlier try stopped."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record as received: its id in the source, when it changed, and its bytes."""
 
     id: str
@@ -98,6 +94,7 @@ class Connector(Protocol):
 
     system: str
     overlap: timedelta
+    client: ApiClient
 
     def streams(self) -> tuple[Stream, ...]:
         """The streams that are configured."""
@@ -139,7 +136,7 @@ class Part:
     @property
     def progress(self) -> Progress:
         """Where the stream stood after this part."""
-        metadata = pq.read_schema(self.path).metadata
+        metadata = pl.read_parquet_metadata(self.path)
         return msgspec.json.decode(metadata[PROGRESS_KEY], type=Progress)
 
 
@@ -292,17 +289,20 @@ class _Pass:
             self._seen_file.unlink(missing_ok=True)
 
     def _take(self, records: list[Record]) -> None:
+        known = self.known
         for record in records:
-            if self.stream.scan:
-                self.seen.add(record.id)
             digest = record.digest
-            if self.known.get(record.id) != digest:
-                self.known[record.id] = digest
+            if known.get(record.id) != digest:
+                known[record.id] = digest
                 self.waiting.append(record)
-            if record.modified and record.op == "upsert":
-                # A clock that runs ahead must not make us miss what comes before its time.
-                newest = min(record.modified, self.ask.until)
-                self.high_water = max(self.high_water or newest, newest)
+        if self.stream.scan:
+            self.seen.update(record.id for record in records)
+        changes = [record.modified for record in records if record.op == "upsert"]
+        newest = max((change for change in changes if change), default=None)
+        if newest:
+            # A clock that runs ahead must not make us miss what comes before its time.
+            newest = min(newest, self.ask.until)
+            self.high_water = max(self.high_water or newest, newest)
 
     def _bury(self) -> None:
         """What the source no longer lists was deleted, by the time of asking."""
@@ -335,16 +335,15 @@ class _Pass:
         self.next_part += 1
 
     def _write(self, path: Path, progress: bytes) -> None:
-        columns = [
-            [record.id for record in self.waiting],
-            [record.op for record in self.waiting],
-            [record.modified for record in self.waiting],
-            [record.digest for record in self.waiting],
-            [record.body for record in self.waiting],
-        ]
-        arrays = [pa.array(c, kind) for c, kind in zip(columns, SCHEMA.types, strict=True)]
-        schema = SCHEMA.with_metadata({PROGRESS_KEY: progress})
-        pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
+        rows = {
+            "id": [record.id for record in self.waiting],
+            "op": [record.op for record in self.waiting],
+            "modified": [record.modified for record in self.waiting],
+            "digest": [self.known[record.id] for record in self.waiting],
+            "record": [record.body for record in self.waiting],
+        }
+        metadata = {PROGRESS_KEY: progress.decode()}
+        pl.DataFrame(rows, schema=SCHEMA).write_parquet(path, compression="zstd", metadata=metadata)
 
     def _since(self) -> datetime | None:
         if self.high_water is None or self.stream.scan:
@@ -355,11 +354,11 @@ class _Pass:
         """Newest digest by id, of the records that this pass may meet again."""
         known: dict[str, bytes] = {}
         for part in self.parts:
-            rows = pq.read_table(part.path, columns=["id", "digest", "modified"])
+            rows = pl.scan_parquet(part.path)
             if self.ask.since is not None:
-                recent = pc.greater_equal(rows["modified"], pa.scalar(self.ask.since))
-                rows = rows.filter(pc.fill_null(recent, True))
-            known.update(zip(rows["id"].to_pylist(), rows["digest"].to_pylist(), strict=True))
+                is_recent = pl.col("modified") >= self.ask.since
+                rows = rows.filter(is_recent | pl.col("modified").is_null())
+            known.update(rows.select("id", "digest").collect().rows())
         return known
 
     @property
@@ -368,10 +367,10 @@ class _Pass:
 
     def _save_seen(self) -> None:
         scratch = self._seen_file.with_suffix(".part")
-        pq.write_table(pa.table({"id": sorted(self.seen)}), with_parent(scratch))
+        pl.DataFrame({"id": sorted(self.seen)}, {"id": pl.String}).write_parquet(scratch)
         scratch.replace(self._seen_file)
 
     def _seen_before(self) -> set[str]:
         if not (self.is_resumed and self._seen_file.exists()):
             return set()
-        return set(pq.read_table(self._seen_file)["id"].to_pylist())
+        return set(pl.read_parquet(self._seen_file)["id"])

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -77,7 +78,7 @@ def extract_api(
     older day would slip under nights that have been released.
 
     Args:
-        connector: what reads the system.
+        connector: what reads the system; its connections are closed afterwards.
         raw: the source's folder in `raw/`.
         as_of: the run date that new parts are filed under.
         started_at: the present.
@@ -90,7 +91,8 @@ def extract_api(
     if max(days, default="") > as_of.isoformat():
         return Brought(is_too_late=True)
     brought = Brought()
-    for stream in connector.streams():
-        result = extract_stream(connector, stream, raw, as_of, started_at, tell)
-        brought.records[stream.name] = result.records
+    with closing(connector.client):
+        for stream in connector.streams():
+            result = extract_stream(connector, stream, raw, as_of, started_at, tell)
+            brought.records[stream.name] = result.records
     return brought

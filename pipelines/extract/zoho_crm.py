@@ -330,7 +330,7 @@ def parse(stream: str, record: dict[str, Any], own: Fields | None = None) -> Row
     row = mapping.row(record, own)
     if "country_code" in row:
         row["country_code"] = country_code(row["country_code"])
-    if isinstance(row["tags"], list):  # a bulk read has them as text
+    if isinstance(row.get("tags"), list):  # a bulk read has them as text
         row["tags"] = [tag.get("name") for tag in row["tags"]]
     if mapping.tables[0] == "crm_activities":
         row |= _activity(stream, record)
@@ -348,13 +348,13 @@ def _activity(stream: str, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _case(row: dict[str, Any]) -> dict[str, Any]:
-    told = str(row["case_type"] or "").strip().lower()
-    closed = str(row["status"] or "").lower() == "closed"
+    told = str(row.get("case_type", "")).strip().lower()
+    closed = str(row.get("status", "")).lower() == "closed"
     return {
         "case_type": CASE_TYPES.get(
             told, told if told in ("question", "return", "praise") else "other"
         ),
-        "closed_at": row["source_updated_at"] if closed else None,
+        "closed_at": row.get("source_updated_at") if closed else None,
     }
 
 

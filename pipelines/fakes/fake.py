@@ -44,7 +44,8 @@ class Fake:
     """A stand-in as an ASGI application.
 
     `now` is the stand-in's own clock; whoever changes records moves it. `calls` are the paths asked
-    for, logins included. `token_calls` is after how many calls a token dies.
+    for, logins included. `token_calls` is after how many calls a token dies. `before_call` is told
+    the path of each call before it is answered, so that records may change while pages are read.
     """
 
     login_path = "/token"
@@ -53,6 +54,7 @@ class Fake:
         self.now = datetime(2026, 6, 30, 12, tzinfo=UTC)
         self.calls: list[str] = []
         self.faults: list[Fault] = []
+        self.before_call: Callable[[str], None] = lambda path: None
         self.token_calls: int | None = None
         self.refuses_login = False
         self._tokens = 0
@@ -71,6 +73,7 @@ class Fake:
             return
         path = scope["path"]
         self.calls.append(path)
+        self.before_call(path)
         for fault in self.faults:
             if fault.strikes(path):
                 if fault.cut is not None:

@@ -15,7 +15,9 @@ START_SECONDS = 10.0
 def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve an application in a thread; gives its address. Port 0 is any free one."""
     server = uvicorn.Server(
-        uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off")
+        uvicorn.Config(
+            app, host=host, port=port, log_level="warning", lifespan="off", date_header=False
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
