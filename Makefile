@@ -62,6 +62,7 @@ format: setup ## Put Python and SQL in order
 airflow: setup ## Start Airflow with the DAGs on http://localhost:8080 (PORT=8080; Ctrl-C stops it)
 	@umask 077; demo="$(C360_HOME)/demo/rules"; \
 	if [ -z "$$C360_RULES_DIR" ] && [ -d "$$demo" ]; then export C360_RULES_DIR="$$demo"; fi; \
+	$(AIRFLOW) airflow db migrate && $(AIRFLOW) airflow pools import dags/pools.json && \
 	$(AIRFLOW) airflow standalone
 
 docs: setup ## Build the dbt documentation of the run of DATE into data/docs

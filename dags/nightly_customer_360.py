@@ -4,6 +4,9 @@
 `published/current` to them, once, at the very end. Each task is a command that you can run yourself
 in the project folder: `gate_landing` is `c360 gate landing --date 2026-06-30`.
 
+**From where.** One task per source of `sources.yml`, side by side, each in the pool of its system
+and with the login of the Airflow Connection of its name. The file is read twice a minute.
+
 **When.** 02:00 in `C360_TIME_ZONE`, for the business day that ended at midnight. Two nights never
 run together.
 

@@ -101,6 +101,11 @@ esac
 """
 
 
+@pytest.fixture
+def airflow_home():
+    return HOME
+
+
 @pytest.fixture(scope="session")
 def airflow_database():
     from airflow.utils.db import initdb

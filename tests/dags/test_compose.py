@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 TEXT = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES = COMPOSE["services"]
-AIRFLOW = sorted(set(SERVICES) - {"postgres"})
+AIRFLOW = sorted(set(SERVICES) - {"postgres", "fake-apis"})
 ONE_SHOT = {"airflow-init"}
 DOCKERFILE = (PROJECT / "Dockerfile").read_text(encoding="utf-8").splitlines()
 
@@ -30,7 +30,8 @@ def mounts(name):
 
 def test_all_parts_are_there():
     expected = {"postgres", "airflow-init", "api-server", "scheduler", "dag-processor", "triggerer"}
-    assert set(SERVICES) == expected
+    assert {name for name in SERVICES if "profiles" not in SERVICES[name]} == expected
+    assert set(SERVICES) - expected == {"fake-apis"}
 
 
 @every_service
@@ -92,8 +93,48 @@ def test_no_way_to_the_docker_engine_or_the_hosts_own_namespaces(name):
 def test_the_database_is_on_a_network_without_a_way_out():
     assert SERVICES["postgres"]["networks"] == ["metadata"]
     assert COMPOSE["networks"]["metadata"]["internal"] is True
-    with_a_way_out = {n for n in SERVICES if set(SERVICES[n]["networks"]) != {"metadata"}}
+    ways_out = {
+        name for name, network in COMPOSE["networks"].items() if not (network or {}).get("internal")
+    }
+    with_a_way_out = {n for n in SERVICES if ways_out & set(SERVICES[n]["networks"])}
     assert with_a_way_out == {"api-server", "scheduler"}
+
+
+def test_the_made_up_systems_start_only_when_asked_for_and_only_the_scheduler_reaches_them():
+    service = SERVICES["fake-apis"]
+    assert service["profiles"] == ["demo"]
+    assert " ".join(service["command"]) == "c360 demo serve --host 0.0.0.0 --port 8090"
+    assert "http://127.0.0.1:8090/health" in service["healthcheck"]["test"][-1]
+    assert service["networks"] == ["stand-ins"]
+    assert COMPOSE["networks"]["stand-ins"]["internal"] is True
+    assert {n for n in SERVICES if "stand-ins" in SERVICES[n]["networks"]} == {
+        "fake-apis",
+        "scheduler",
+    }
+
+
+def test_the_made_up_systems_hold_no_secret_and_nothing_of_airflow():
+    service = SERVICES["fake-apis"]
+    assert service["secrets"] == []
+    assert not [key for key in service["environment"] if key.startswith("AIRFLOW")]
+    assert [(to, mode) for _, to, mode in mounts("fake-apis")] == [("/lake", ["ro"])]
+    for key in ("image", "user", "build"):
+        assert service[key] == SERVICES["scheduler"][key]
+
+
+def test_who_parses_the_dags_reads_the_same_sources_as_the_steps():
+    rules = [(source, to, mode) for source, to, mode in mounts("scheduler") if to == "/rules"]
+    assert rules == [mount for mount in mounts("dag-processor") if mount[1] == "/rules"]
+
+
+def test_the_pools_are_there_before_the_first_task():
+    command = SERVICES["airflow-init"]["command"]
+    assert command[:2] == ["sh", "-c"]
+    assert command[2] == "airflow db migrate && exec airflow pools import dags/pools.json"
+    workdir = next(line for line in DOCKERFILE if line.startswith("WORKDIR "))
+    assert workdir.split()[1] == SERVICES["scheduler"]["environment"]["C360_PROJECT_DIR"]
+    assert "COPY dags ./dags" in DOCKERFILE
+    assert (PROJECT / "dags" / "pools.json").is_file()
 
 
 def test_only_the_scheduler_writes_the_lake_and_has_the_pipelines_secrets():

@@ -22,6 +22,7 @@ from pipelines.land import (
 )
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import RuleBook, RunFacts
+from pipelines.rules.sources import Sources
 
 HEADER = "id,status,currency,total_amount,ordered_at"
 GOOD = [f"{n},paid,EUR,{n}.50,2026-06-{n:02}" for n in range(1, 10)]
@@ -47,7 +48,7 @@ def receive(
 
 
 def land(lake: Lake, catalogue: Catalogue, as_of: date) -> int:
-    return land_new_files(lake, catalogue, as_of, lambda line: None)
+    return land_new_files(lake, catalogue, Sources(), as_of, lambda line: None)
 
 
 def landed(lake: Lake, table: str = "orders") -> pl.DataFrame:
