@@ -103,7 +103,8 @@ def test_the_database_is_on_a_network_without_a_way_out():
 def test_the_made_up_systems_start_only_when_asked_for_and_only_the_scheduler_reaches_them():
     service = SERVICES["fake-apis"]
     assert service["profiles"] == ["demo"]
-    assert " ".join(service["command"]) == "c360 demo serve --host 0.0.0.0 --port 8090"
+    command = "c360 demo serve --host 0.0.0.0 --port 8090 --no-database"
+    assert " ".join(service["command"]) == command
     assert "http://127.0.0.1:8090/health" in service["healthcheck"]["test"][-1]
     assert service["networks"] == ["stand-ins"]
     assert COMPOSE["networks"]["stand-ins"]["internal"] is True
