@@ -23,7 +23,11 @@ app = typer.Typer(
     "customer.",
 )
 rules_app = typer.Typer(no_args_is_help=True, help="Check the rules files.")
+sources_app = typer.Typer(no_args_is_help=True, help="Try the sources, or add one.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rows that broke the contract.")
+demo_app = typer.Typer(invoke_without_command=True, help="The made-up company, to try it all.")
+app.add_typer(demo_app, name="demo")
+app.add_typer(sources_app, name="sources")
 app.add_typer(rules_app, name="rules")
 segment_app = typer.Typer(no_args_is_help=True, help="Look at a list before it goes out.")
 app.add_typer(quarantine_app, name="quarantine")
@@ -105,7 +109,7 @@ def _work(work: Callable[[str], StepResult], step: str) -> Callable[[], StepResu
 @app.command(epilog="Example: c360 nightly --date 2026-06-30")
 def nightly(day: Day) -> None:
     """Run the whole line for one business day, and show what was released."""
-    from pipelines.line import configured_sources
+    from pipelines.configured import configured_sources
     from pipelines.summary import show_run
 
     settings = load_settings()
@@ -125,7 +129,7 @@ def extract(
     list_sources: Annotated[bool, typer.Option("--list", help="Print the names as JSON.")] = False,
 ) -> None:
     """Bring in what a source has delivered."""
-    from pipelines.line import configured_sources
+    from pipelines.configured import configured_sources
 
     names = configured_sources(load_settings())
     if list_sources:
@@ -219,13 +223,38 @@ def rollback(
 @rules_app.command("check", epilog="Example: C360_RULES_DIR=my_rules c360 rules check")
 def check_rules() -> None:
     """Read all rules files; each fault is one sentence."""
-    from pipelines.line import configured_rules
+    from pipelines.configured import configured_rules
 
     book = configured_rules(load_settings())
     out.print(
         f"The rules are sound: {len(book.sources.sources)} sources, "
         f"{len(book.segments.segments)} lists, {len(book.lifecycle.stages)} life-cycle rules."
     )
+
+
+@sources_app.command("check", epilog="Examples: c360 sources check, c360 sources check crm")
+def check_sources(
+    name: Annotated[str | None, typer.Argument(help="Only this source.")] = None,
+) -> None:
+    """Try each configured source: credentials, reach, permissions, a first page."""
+    from pipelines.collect import try_sources
+    from pipelines.summary import show_findings
+
+    if not show_findings(out, try_sources(load_settings(), name)):
+        raise typer.Exit(1)
+
+
+@sources_app.command("add", epilog="Example: c360 sources add crm --type zoho_crm")
+def add_source(
+    name: Annotated[str, typer.Argument(help="Small letters, digits and _.")],
+    kind: Annotated[str, typer.Option("--type", help="Type of system; an unknown one lists all.")],
+) -> None:
+    """Write a commented entry for a new source into your sources.yml."""
+    from pipelines.collect import add_entry
+
+    file, entry, next_step = add_entry(load_settings(), name, kind)
+    out.print(f"Added to {file}:\n\n{_plain(entry)}")
+    out.print(f"Next: {_plain(next_step)}")
 
 
 @quarantine_app.command("list", epilog="Example: c360 quarantine list --table orders --rows 5")
@@ -243,15 +272,16 @@ def list_quarantine(
 @segment_app.command("preview", epilog="Example: c360 segment preview churn_warning")
 def preview_segment(name: Annotated[str, typer.Argument(help="Name in segments.yml.")]) -> None:
     """Whom a list's rule finds in the current release, before consent; ids and reasons only."""
-    from pipelines.line import configured_rules
+    from pipelines.configured import configured_rules
     from pipelines.summary import show_segment
 
     settings = load_settings()
     show_segment(out, Lake(settings.home), configured_rules(settings), name)
 
 
-@app.command(epilog="Example: c360 demo --customers 20000 --date 2026-06-30")
+@demo_app.callback(epilog="Example: c360 demo --customers 20000 --date 2026-06-30")
 def demo(
+    context: typer.Context,
     day: Annotated[
         date,
         typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Last day of the company."),
@@ -260,6 +290,9 @@ def demo(
         int, typer.Option(min=100, help="Persons acquired by 2026-06-30.")
     ] = 20_000,
     seed: Annotated[int, typer.Option(help="Another seed is another company.")] = 7,
+    served: Annotated[
+        bool, typer.Option("--served", help="CRM and shop as systems, for c360 demo serve.")
+    ] = False,
 ) -> None:
     """Make the demo company: drop folders, its truth, and a sources.yml that reads them.
 
@@ -267,7 +300,22 @@ def demo(
     """
     from pipelines.demo.setup import make_demo
 
-    make_demo(out, load_settings(), day, customers, seed)
+    if context.invoked_subcommand is None:
+        make_demo(out, load_settings(), day, customers, seed, served=served)
+
+
+@demo_app.command("serve", epilog="Example: c360 demo serve --port 8090")
+def serve_demo(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the stand-in APIs.")] = 8090,
+    database: Annotated[
+        bool, typer.Option(help="Also a PostgreSQL with the shop's tables, on a socket.")
+    ] = True,
+) -> None:
+    """Serve the demo company's systems until stopped: stand-ins of the APIs, a real PostgreSQL."""
+    from pipelines.demo.setup import serve_demo as serve
+
+    serve(out, load_settings(), host, port, database=database)
 
 
 def main() -> None:

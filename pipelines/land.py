@@ -30,7 +30,7 @@ from pipelines.raw_files import read_raw
 from pipelines.raw_parts import is_of_records, read_part, tables_of
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
-from pipelines.rules.sources import Sources
+from pipelines.rules.sources import OwnFields, Sources
 
 MONEY_TABLES = ("orders", "refunds", "service_costs")
 NO_CURRENCY = "XXX"  # ISO 4217: no currency involved
@@ -47,6 +47,7 @@ class RawFile:
     source: str
     date: str
     tables: tuple[str, ...]
+    own: OwnFields
     part: Part | None = None
 
     @property
@@ -80,46 +81,50 @@ def land_new_files(
     Raises:
         C360Error: a file cannot be read, or lost a required column.
     """
-    own = {source.name: getattr(source, "fields", {}) for source in sources.sources}
     waiting = [
         file
-        for file in _raw_files(lake, catalogue, as_of)
+        for file in _raw_files(lake, catalogue, sources, as_of)
         if not file.manifest(lake.landing, file.tables[0]).exists()
     ]
     for number, file in enumerate(waiting, start=1):
         progress(f"{number}/{len(waiting)} {file.source} {file.name}")
         try:
-            _land_file(lake, catalogue, file, own.get(file.source, {}))
+            _land_file(lake, catalogue, file)
         except C360Error as error:
             advice = f"Once there is a better one, remove {file.path} and run again."
             raise C360Error(error.message, f"{error.hint} {advice}") from None
     return len(waiting)
 
 
-def _raw_files(lake: Lake, catalogue: Catalogue, as_of: date) -> Iterator[RawFile]:
-    for source in sorted(path for path in lake.raw.glob("*") if path.is_dir()):
-        parts = {part.path: part for part in find_parts(source)}
-        still_open = open_parts(source)
-        for path in sorted(source.glob("*/*")):
+def _raw_files(
+    lake: Lake, catalogue: Catalogue, sources: Sources, as_of: date
+) -> Iterator[RawFile]:
+    configured = {source.name: source for source in sources.sources}
+    for folder in sorted(path for path in lake.raw.glob("*") if path.is_dir()):
+        source = configured.get(folder.name)
+        lands_as = (source and source.part_of) or folder.name
+        own: OwnFields = getattr(source, "fields", {})
+        parts = {part.path: part for part in find_parts(folder)}
+        still_open = open_parts(folder)
+        for path in sorted(folder.glob("*/*")):
             day, name = path.parent.name, path.name[DIGEST_LENGTH + 2 :]
             if day > as_of.isoformat() or path.name.startswith(".") or path in still_open:
                 continue
             part = parts.get(path)
-            tables = tables_of(part) if part else (table_of(name, catalogue.landing),)
+            named = table_of(name, catalogue.landing)
+            tables = tables_of(part) if part and is_of_records(part) else (named,)
             if tables[0]:
-                yield RawFile(path, source.name, day, cast(tuple[str, ...], tables), part)
+                yield RawFile(path, lands_as, day, cast(tuple[str, ...], tables), own, part)
 
 
-def _land_file(
-    lake: Lake, catalogue: Catalogue, file: RawFile, own: dict[str, dict[str, str]]
-) -> None:
+def _land_file(lake: Lake, catalogue: Catalogue, file: RawFile) -> None:
     facts = FileFacts(file.source, file.name, date.fromisoformat(file.date))
     counts = {table: _Counts() for table in file.tables}
     for table in file.tables:  # what an attempt that died left behind
         for root in (lake.landing, lake.quarantine):
             for old in file.partition(root, table).glob(f"part-{file.digest}-*.parquet"):
                 old.unlink()
-    for number, (table, frame, unmapped) in enumerate(_read(file, own)):
+    for number, (table, frame, unmapped) in enumerate(_read(file)):
         so_far = counts[table]
         result = land_rows(frame, catalogue["landing", table], facts, so_far.seen)
         so_far.rows_in += frame.height
@@ -151,12 +156,10 @@ def _land_file(
         write_json(manifest, file.manifest(lake.landing, table))
 
 
-def _read(
-    file: RawFile, own: dict[str, dict[str, str]]
-) -> Iterator[tuple[str, pl.DataFrame, set[str]]]:
+def _read(file: RawFile) -> Iterator[tuple[str, pl.DataFrame, set[str]]]:
     """The file's rows as (landing table, frame of raw values, fields that nothing maps)."""
     if file.part and is_of_records(file.part):
-        yield from read_part(file.part, file.source, own)
+        yield from read_part(file.part, file.source, file.own)
         return
     for frame in read_raw(file.path, file.name):
         yield file.tables[0], frame, set()

@@ -1,18 +1,15 @@
 """Wires the steps: each reads files of the run, calls a pure function, writes files of the run."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from pipelines.catalogue import Catalogue, load_catalogue
-from pipelines.errors import C360Error, SourceDownError
-from pipelines.extract.files import extract_files
-from pipelines.extract.systems import connect, extract_api, read_secrets
+from pipelines.collect import extract_source
+from pipelines.configured import configured_rules
+from pipelines.errors import C360Error
 from pipelines.identity.resolve import Signals, resolve_customers
 from pipelines.lake import Lake, Run, read_json, with_parent, write_json, write_table
 from pipelines.land import (
@@ -27,11 +24,9 @@ from pipelines.publish import publish
 from pipelines.release import previous_release, release_run, write_manifest
 from pipelines.rules import find_rules, load_rules, rules_sha256
 from pipelines.rules.schemas import RuleBook, RunFacts
-from pipelines.rules.sources import AnySource, FilesSource
 from pipelines.scoring.customers import score_customers
-from pipelines.segments import check_segment
-from pipelines.settings import Settings, source_variable
-from pipelines.steps import GATES, LINE, StepResult, last_fresh_day, read_report
+from pipelines.settings import Settings
+from pipelines.steps import GATES, LINE, StepResult, read_report
 from pipelines.transform import run_dbt, transform
 
 Progress = Callable[[str], None]
@@ -68,59 +63,7 @@ class Line:
 
     def extract(self, name: str) -> StepResult:
         """Bring in what a source has delivered; if it is down, go on without it if it may be."""
-        rules = configured_rules(self.settings)
-        found = [source for source in rules.sources.sources if source.name == name]
-        if not found:
-            known = ", ".join(source.name for source in rules.sources.sources)
-            raise C360Error(f"There is no source {name!r}.", f"Sources are: {known}.")
-        source = found[0]
-        try:
-            summary, notes = self._extract_from(source)
-        except SourceDownError as error:
-            fresh = last_fresh_day(self.lake, name, self.run.as_of)
-            may_last = timedelta(days=source.max_stale_days)
-            if source.when_down == "stop" or not fresh or self.run.as_of - fresh > may_last:
-                raise
-            note = f"{name} is stale since {fresh}: {error.message}"
-            facts = {"type": source.type, "fresh_through": fresh.isoformat(), "is_stale": True}
-            return StepResult(f"stale since {fresh}; the night goes on without it", (note,), facts)
-        day = self.run.as_of.isoformat()
-        facts = {"type": source.type, "fresh_through": day, "is_stale": False}
-        return StepResult(summary, notes, facts)
-
-    def _extract_from(self, source: AnySource) -> tuple[str, tuple[str, ...]]:
-        if isinstance(source, FilesSource):
-            return self._extract_files(source)
-        secrets = read_secrets(source, *source_variable(source.name))
-        with self._call_log(source.name) as log:
-            connector = connect(source, secrets, log)
-            brought = extract_api(
-                connector, self.lake.raw / source.name, self.run.as_of, datetime.now(UTC),
-                lambda told: self.progress(f"extract {source.name}: {told}"),
-            )  # fmt: skip
-        if brought.is_too_late:
-            return "nothing", (f"{source.name}: a later day was extracted; its changes wait.",)
-        total = sum(brought.records.values())
-        told = ", ".join(
-            f"{stream} {count:,}" for stream, count in brought.records.items() if count
-        )
-        return f"{total:,} new records{': ' if told else ''}{told}", ()
-
-    def _extract_files(self, source: FilesSource) -> tuple[str, tuple[str, ...]]:
-        result = extract_files(source, self.lake.raw, self.run.as_of, self.catalogue.landing)
-        notes = [
-            f"{source.name}: {file} is named after no landing table." for file in result.ignored
-        ]
-        if result.waiting:
-            notes.append(f"{source.name}: {result.waiting} new files wait for a later night.")
-        return f"{len(result.new)} new files, {result.known} known", tuple(notes)
-
-    @contextmanager
-    def _call_log(self, name: str) -> Iterator[Callable[[dict[str, Any]], None]]:
-        """One line for each call to a source: where and how it went, never what was said."""
-        path = with_parent(self.run.steps / f"extract_{name}.calls.jsonl")
-        with path.open("w", encoding="utf-8") as file:
-            yield lambda entry: print(json.dumps(entry), file=file, flush=True)
+        return extract_source(self.settings, self.run, name, self.progress)
 
     def land(self) -> StepResult:
         """Type the new files, and freeze what this run reads."""
@@ -332,35 +275,6 @@ def pipeline_version() -> str:
     from pipelines import __version__
 
     return __version__
-
-
-def configured_rules(settings: Settings) -> RuleBook:
-    """The rules as they stand now, checked against the catalogue.
-
-    Raises:
-        C360Error: with one sentence per fault.
-    """
-    book = load_rules(find_rules(settings.rules_dir))
-    audience = load_catalogue(settings.project_dir)["models", "audience"].schema
-    for segment in book.segments.segments:
-        check_segment(segment, audience)
-    return book
-
-
-def configured_sources(settings: Settings) -> list[str]:
-    """Names of the sources.
-
-    Raises:
-        C360Error: there are none.
-    """
-    names = [source.name for source in configured_rules(settings).sources.sources]
-    if not names:
-        raise C360Error(
-            "No sources are configured.",
-            "Write sources.yml (c360 extract --help shows one) and set C360_RULES_DIR to its "
-            "folder, or try c360 demo.",
-        )
-    return names
 
 
 def build_docs(settings: Settings, as_of: date) -> Path:

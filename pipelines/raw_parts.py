@@ -74,9 +74,7 @@ def is_of_records(part: Part) -> bool:
 
 
 def tables_of(part: Part) -> tuple[str, ...]:
-    """The landing tables that a part's records become; a database's streams are tables."""
-    if not is_of_records(part):
-        return (part.stream,)
+    """The landing tables that a part's records become."""
     stream: Stream = SYSTEMS[part.system].STREAMS[part.stream]
     return stream.tables
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.errors import C360Error
+from pipelines.extract.check import Finding
 from pipelines.lake import Lake, Run, read_json
 from pipelines.release import Release, current_release
 from pipelines.rules.schemas import RuleBook
@@ -40,6 +42,21 @@ def show_run(console: Console, lake: Lake, day: date) -> None:
     done = [report for report in reports if report["step"] == "release"]
     if done and done[0]["status"] == "ok":
         show_release(console, Release(lake.published / done[0]["facts"]["release"]), lake)
+
+
+def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
+    """Print what trying the sources gave; returns whether all is well."""
+    table = Table("source", "tried", "", "result", title="Sources", title_justify="left")
+    hints: dict[str, None] = {}
+    for finding in findings:
+        mark = MARKS["ok" if finding.ok else "failed"]
+        table.add_row(finding.source, finding.what, mark, escape(finding.told))
+        if finding.hint:
+            hints[finding.hint] = None
+    console.print(table)
+    for hint in hints:
+        console.print(f"[yellow]next:[/yellow] {escape(hint)}")
+    return not hints
 
 
 def follow_run(console: Console, lake: Lake, day: date, process: int) -> None:

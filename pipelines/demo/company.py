@@ -34,6 +34,7 @@ from pipelines.demo.world import (
     make_catalogue,
     plan_chunks,
     second_of,
+    to_utc,
 )
 from pipelines.demo.writing import DIRT_SCHEMA, write_table
 
@@ -44,6 +45,13 @@ NAMED_TABLES = (
     ("shop", "crm_contacts"),
     ("shop", "orders"),
     ("social", "crm_contacts"),
+)
+# What stand-ins of a CRM and of a shop's database can serve.
+SERVED = (
+    *(("crm", f"crm_{kind}") for kind in ("contacts", "accounts", "activities", "cases", "deals")),
+    ("shop", "crm_contacts"),
+    *(("shop", table) for table in ("orders", "order_items", "refunds", "products", "fx_rates")),
+    *(("shop", table) for table in ("loyalty_entries", "referrals")),
 )
 Table = tuple[str, str, pl.DataFrame]
 
@@ -81,13 +89,15 @@ def write_company(
     seed: int,
     until: date,
     after: date | None = None,
+    served: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> CompanySummary:
     """Write what the systems deliver up to the end of `until`, or only what is new since `after`.
 
     Days end at midnight in China. `customers` is the number of persons acquired by 2026-06-30,
     the default date; others keep coming at the same pace until the end of 2027. Memory depends on
-    the chunk, not on `customers`.
+    the chunk, not on `customers`. With `served`, the tables of SERVED go to `systems/` instead, for
+    stand-ins of a CRM and a database to serve, each row with the time of its last change.
     """
     check_window(customers, until, after)
     window = (second_of(after) + DAY if after else 0, second_of(until) + DAY)
@@ -105,12 +115,14 @@ def write_company(
             for source, table, frame in tell_tables(history, goods, customers, seed, window):
                 if (source, table) in NAMED_TABLES and "_person" in frame.columns:
                     named.append((source, table, frame.select("id", "_person", "_at")))
+                system = root / "systems" if served and (source, table) in SERVED else None
+                if system:
+                    frame = frame.with_columns(updated_at=to_utc(frame["_at"].to_numpy()))
                 part = cut_window(frame, window)
                 if part.is_empty():
                     continue
-                dirt += write_table(
-                    part, root / "drop", source, table, f"{until}-{part_number(chunk, frame)}"
-                )
+                name = f"{until}-{part_number(chunk, frame)}"
+                dirt += write_table(part, root / "drop", source, table, name, system)
                 rows[f"{source}.{table}"] = rows.get(f"{source}.{table}", 0) + part.height
                 files += 1
             truth = {

@@ -38,16 +38,22 @@ DIRT_SCHEMA = {
 
 
 def write_table(
-    frame: pl.DataFrame, drop: Path, source: str, table: str, part: str
+    frame: pl.DataFrame,
+    drop: Path,
+    source: str,
+    table: str,
+    part: str,
+    system: Path | None = None,
 ) -> list[dict[str, object]]:
     """Write one table's part in its format, faulty rows and all.
 
-    Return what is wrong with it, as truth rows.
+    With `system`, the good rows are written there as Parquet, for a system to serve them; people
+    still send the faulty ones by hand. Return what is wrong with it, as truth rows.
     """
-    folder = drop / source
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = with_folder(drop / source)
     ending, encoding = FORMATS.get((source, table), ("parquet", ""))
-    path = folder / f"{table}-{part}.{ending}"
+    ending = "parquet" if system else ending
+    path = (with_folder(system / source) if system else folder) / f"{table}-{part}.{ending}"
     faulty, twice = choose_rows(frame)
     if ending == "parquet":
         frame.write_parquet(path, compression="zstd")
@@ -80,6 +86,12 @@ def write_table(
         }
         for kind, rows in spoilt.items()
     ]
+
+
+def with_folder(path: Path) -> Path:
+    """Make a folder; return its path."""
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def write_instants(frame: pl.DataFrame) -> pl.DataFrame:

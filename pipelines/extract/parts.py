@@ -27,13 +27,15 @@ PART_NAME = re.compile(
     r"(?P<digest>[0-9a-f]{16})__(?P<stream>[a-z0-9_]+)-(?P<number>\d{6})\.(?P<system>[a-z0-9_]+)"
     r"\.parquet"
 )
-SCHEMA = {
-    "id": pl.String,
-    "op": pl.String,
-    "modified": pl.Datetime("us", "UTC"),
-    "digest": pl.Binary,
-    "record": pl.Binary,
-}
+SCHEMA = pl.Schema(
+    {
+        "id": pl.String,
+        "op": pl.String,
+        "modified": pl.Datetime("us", "UTC"),
+        "digest": pl.Binary,
+        "record": pl.Binary,
+    }
+)
 
 
 class CannotResumeError(Exception):

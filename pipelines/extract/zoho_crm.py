@@ -333,9 +333,9 @@ def parse(stream: str, record: dict[str, Any], own: Fields | None = None) -> Row
     if isinstance(row.get("tags"), list):  # a bulk read has them as text
         row["tags"] = [tag.get("name") for tag in row["tags"]]
     if mapping.tables[0] == "crm_activities":
-        row |= _activity(stream, record)
+        row = _activity(stream, record) | row
     if stream == "cases":
-        row |= _case(row)
+        row = _case(row)
     yield mapping.tables[0], row
     yield from (("consents", statement) for statement in _consents(record))
 
@@ -348,14 +348,11 @@ def _activity(stream: str, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _case(row: dict[str, Any]) -> dict[str, Any]:
+    """The contract's word for the kind of case; Zoho has no time of closing."""
     told = str(row.get("case_type", "")).strip().lower()
-    closed = str(row.get("status", "")).lower() == "closed"
-    return {
-        "case_type": CASE_TYPES.get(
-            told, told if told in ("question", "return", "praise") else "other"
-        ),
-        "closed_at": row.get("source_updated_at") if closed else None,
-    }
+    is_closed = str(row.get("status", "")).lower() == "closed"
+    closed_at = row.get("source_updated_at") if is_closed else None
+    return {"closed_at": closed_at, **row, "case_type": CASE_TYPES.get(told, "other")}
 
 
 def _consents(record: dict[str, Any]) -> Iterator[dict[str, Any]]:

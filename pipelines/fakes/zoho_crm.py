@@ -23,7 +23,7 @@ from pipelines.fakes.fake import Fake, Handler, as_json
 CREDENTIALS = {"client_id": "1000.DEMO", "client_secret": "demo", "refresh_token": "1000.demo"}
 MODULES = ("Contacts", "Leads", "Accounts", "Deals", "Cases", "Tasks", "Calls", "Events")
 FIRST_ID = 4_876_876_000_000_000_001
-MAX_PAGE, MAX_UNPAGED = 200, 2_000
+MAX_PAGE, MAX_UNPAGED, MAX_FIELDS = 200, 2_000, 50
 Row = dict[str, Any]
 
 
@@ -127,6 +127,8 @@ class ZohoCrmFake(Fake):
         query, module = request.query_params, request.path_params["module"]
         if not query.get("fields"):
             return _error(400, "REQUIRED_PARAM_MISSING", "", {"param_name": "fields"})
+        if query["fields"].count(",") >= MAX_FIELDS:
+            return _error(400, "LIMIT_EXCEEDED", "", {"param_name": "fields"})
         size, page = int(query.get("per_page", MAX_PAGE)), int(query.get("page", 1))
         if page * size > MAX_UNPAGED:
             return _error(400, "DISCRETE_PAGINATION_LIMIT_EXCEEDED", "use page_token")

@@ -48,6 +48,11 @@ class Source(Rules):
     secrets: ClassVar[type[SecretsOf] | None] = None
 
     name: Name
+    part_of: Name | None = Field(
+        default=None,
+        description="The source whose records these are, such as files sent by a CRM's people: "
+        "ids mean the same, and rows land under that name.",
+    )
     when_down: Literal["stop", "go_on"] = Field(
         default="stop", description="Whether the night goes on with older data when it is down."
     )

@@ -1,0 +1,127 @@
+"""The `extract` step: brings in what a configured source has delivered, or says why it did not."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.catalogue import load_catalogue
+from pipelines.configured import configured_rules
+from pipelines.errors import C360Error, SourceDownError
+from pipelines.extract.check import Finding, check_source
+from pipelines.extract.entry import source_types, write_entry
+from pipelines.extract.files import extract_files
+from pipelines.extract.systems import connect, extract_api, read_secrets
+from pipelines.lake import Lake, Run, with_parent
+from pipelines.rules.sources import AnySource, FilesSource
+from pipelines.settings import Settings, source_variable
+from pipelines.steps import StepResult, last_fresh_day
+
+Told = tuple[str, tuple[str, ...]]  # a summary and notes
+
+
+def extract_source(
+    settings: Settings, run: Run, name: str, tell: Callable[[str], None]
+) -> StepResult:
+    """Bring in what a source has delivered; if it is down, go on without it if its policy says so.
+
+    Raises:
+        C360Error: there is no such source, or it failed and the night must stop for it.
+    """
+    lake = Lake(settings.home)
+    source = _find(settings, name)
+    try:
+        summary, notes = _extract_from(source, settings, lake, run, tell)
+    except SourceDownError as error:
+        fresh = last_fresh_day(lake, name, run.as_of)
+        may_last = timedelta(days=source.max_stale_days)
+        if source.when_down == "stop" or not fresh or run.as_of - fresh > may_last:
+            raise
+        note = f"{name} is stale since {fresh}: {error.message}"
+        facts = {"type": source.type, "fresh_through": fresh.isoformat(), "is_stale": True}
+        return StepResult(f"stale since {fresh}; the night goes on without it", (note,), facts)
+    day = run.as_of.isoformat()
+    facts = {"type": source.type, "fresh_through": day, "is_stale": False}
+    return StepResult(summary, notes, facts)
+
+
+def _find(settings: Settings, name: str) -> AnySource:
+    sources = configured_rules(settings).sources.sources
+    for source in sources:
+        if source.name == name:
+            return source
+    known = ", ".join(source.name for source in sources) or "none yet"
+    raise C360Error(f"There is no source {name!r}.", f"Sources are: {known}.")
+
+
+def _extract_from(
+    source: AnySource, settings: Settings, lake: Lake, run: Run, tell: Callable[[str], None]
+) -> Told:
+    """The clock is read here and nowhere else: what changes after this moment waits."""
+    landing = load_catalogue(settings.project_dir).landing
+    raw, as_of, now = lake.raw / source.name, run.as_of, datetime.now(UTC)
+    if isinstance(source, FilesSource):
+        result = extract_files(source, lake.raw, as_of, landing)
+        name = source.name
+        notes = [f"{name}: {file} is named after no landing table." for file in result.ignored]
+        if result.waiting:
+            notes.append(f"{name}: {result.waiting} new files wait for a later night.")
+        return f"{len(result.new)} new files, {result.known} known", tuple(notes)
+    secrets = read_secrets(source, *source_variable(source.name))
+    with _call_log(run, source.name) as log:
+        connector = connect(source, secrets, log)
+        brought = extract_api(
+            connector, raw, as_of, now, lambda told: tell(f"extract {source.name}: {told}")
+        )
+    if brought.is_too_late:
+        return "nothing", (f"{source.name}: a later day was extracted; its changes wait.",)
+    total = sum(brought.records.values())
+    told = ", ".join(f"{stream} {n:,}" for stream, n in brought.records.items() if n)
+    return f"{total:,} new records{': ' if told else ''}{told}", ()
+
+
+@contextmanager
+def _call_log(run: Run, name: str) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """One line for each call to a source: where and how it went, never what was said."""
+    path = with_parent(run.steps / f"extract_{name}.calls.jsonl")
+    with path.open("w", encoding="utf-8") as file:
+        yield lambda entry: print(json.dumps(entry), file=file, flush=True)
+
+
+def try_sources(settings: Settings, name: str | None = None) -> Iterator[Finding]:
+    """Try each configured source, or the one named.
+
+    Raises:
+        C360Error: there is no source of that name.
+    """
+    chosen = (_find(settings, name),) if name else configured_rules(settings).sources.sources
+    if not chosen:
+        raise C360Error("There are no sources yet.", "c360 sources add writes one.")
+    for source in chosen:
+        yield from check_source(source, *source_variable(source.name), datetime.now(UTC))
+
+
+def add_entry(settings: Settings, name: str, kind: str) -> tuple[Path, str, str]:
+    """Add a source to the company's `sources.yml`; returns the file, the entry and what is next.
+
+    Raises:
+        C360Error: there is no rules directory, or the entry cannot be added.
+    """
+    if settings.rules_dir is None:
+        raise C360Error(
+            "There is no rules directory of your own to write to.",
+            "Make a folder and set C360_RULES_DIR to it.",
+        )
+    file = settings.rules_dir / "sources.yml"
+    entry = write_entry(file, name, kind)
+    secrets = source_types()[kind].secrets
+    variable, _ = source_variable(name)
+    login = (
+        f"give {variable} (or an Airflow Connection {name}) a JSON object with "
+        f"{', '.join(secrets.model_fields)}; "
+        if secrets
+        else ""
+    )
+    return file, entry, f"{login}c360 sources check {name}"
