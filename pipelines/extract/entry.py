@@ -84,5 +84,5 @@ def _entry_lines(schema: type[Source], name: str, kind: str) -> Iterator[str]:
             yield from (f"  {line}" for line in lines[1:])
             continue
         default = list(field.default) if isinstance(field.default, tuple) else field.default
-        shown = yaml.safe_dump({key: default}, default_flow_style=None, allow_unicode=True)
-        yield f"  # {shown.splitlines()[0].replace(' null', '')}{told}"
+        shown = yaml.safe_dump(default, default_flow_style=True, allow_unicode=True)
+        yield f"  # {key}: {shown.splitlines()[0].replace('null', '')}{told}"
