@@ -52,8 +52,8 @@ class Record(NamedTuple):
 
     @property
     def digest(self) -> bytes:
-        """Short digest of what the source says about the record."""
-        content = self.body if self.op == "upsert" else self.op.encode()
+        """Short digest of what the source says about the record, and of when it changed."""
+        content = f"{self.modified}".encode() + self.body if self.op == "upsert" else b"delete"
         return hashlib.blake2b(content, digest_size=8).digest()
 
 
@@ -341,7 +341,7 @@ class _Pass:
             "id": [record.id for record in self.waiting],
             "op": [record.op for record in self.waiting],
             "modified": [record.modified for record in self.waiting],
-            "digest": [self.known[record.id] for record in self.waiting],
+            "digest": [record.digest for record in self.waiting],
             "record": [record.body for record in self.waiting],
         }
         metadata = {PROGRESS_KEY: progress.decode()}
