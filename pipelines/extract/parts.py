@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import polars as pl
 
+from pipelines.errors import SourceDownError
 from pipelines.extract.client import ApiClient
 from pipelines.lake import sha256_of, sync, with_parent
 
@@ -266,10 +267,17 @@ class _Pass:
         """Read to the end; what was received before a failure is committed."""
         try:
             self._read(self.ask)
+            return
         except CannotResumeError:
             since = self._since() if self.stream.ordered else self.ask.since
             self.ask = Ask(since, self.ask.until)
+        try:
             self._read(self.ask)
+        except CannotResumeError:
+            raise SourceDownError(
+                f"{self.connector.system} forgets its place in {self.stream.name} while it is read.",
+                "What was read is kept. Run the step again.",
+            ) from None
 
     def _read(self, ask: Ask) -> None:
         resume = ask.resume

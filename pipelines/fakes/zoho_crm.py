@@ -37,7 +37,7 @@ class ZohoCrmFake(Fake):
         self.deleted: dict[str, dict[str, Row]] = {module: {} for module in MODULES}
         self.bulk_rows = 200_000
         self.credits_left: int | None = None
-        self.tokens_expire = False  # page tokens, that is
+        self.page_token_age = 0  # older page tokens have expired
         self.extra_fields: set[str] = set()  # sent though nobody asked
         self.dropped_fields: set[str] = set()
         self._jobs: list[Row] = []
@@ -137,10 +137,10 @@ class ZohoCrmFake(Fake):
         if since := request.headers.get("If-Modified-Since"):
             start += bisect.bisect_left(order, (_utc(since), ""))
         if token := query.get("page_token"):
-            if self.tokens_expire:
+            age, *after = json.loads(base64.urlsafe_b64decode(token))
+            if age < self.page_token_age:
                 return _error(400, "INVALID_DATA", "expired", {"param_name": "page_token"})
-            after = tuple(json.loads(base64.urlsafe_b64decode(token)))
-            start = bisect.bisect_right(order, after)
+            start = bisect.bisect_right(order, tuple(after))
         keys = order[start : start + size]
         if not keys:
             return Response(status_code=304 if since else 204)
@@ -151,7 +151,7 @@ class ZohoCrmFake(Fake):
         more = start + size < len(order)
         info: Row = {"per_page": size, "count": len(rows), "more_records": more, "page": page}
         if more:
-            token_text = json.dumps(keys[-1]).encode()
+            token_text = json.dumps([self.page_token_age, *keys[-1]]).encode()
             info["next_page_token"] = base64.urlsafe_b64encode(token_text).decode()
         names = [*dict.fromkeys([*names, *sorted(self.extra_fields)])]
         names = [name for name in names if name not in self.dropped_fields]
