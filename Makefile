@@ -35,9 +35,13 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## Make the demo company and run its night through Airflow (CUSTOMERS=20000 DATE=2026-06-30)
-	@c360 demo --customers $(CUSTOMERS) --date $(DATE)
-	@mkdir -p .airflow; export C360_RULES_DIR="$(C360_HOME)/demo/rules"; \
+demo: setup ## Serve the demo company from a CRM and a database, and run its night through Airflow
+	@set -e; c360 demo --served --customers $(CUSTOMERS) --date $(DATE); mkdir -p .airflow; \
+	c360 demo serve > .airflow/serve.log 2>&1 & serve_pid=$$!; trap "kill $$serve_pid; wait $$serve_pid" EXIT; \
+	until [ -e "$(C360_HOME)/demo/logins.env" ]; do sleep 0.5; \
+		kill -0 $$serve_pid 2>/dev/null || { cat .airflow/serve.log >&2; trap - EXIT; exit 1; }; done; \
+	. "$(C360_HOME)/demo/logins.env"; export C360_RULES_DIR="$(C360_HOME)/demo/rules"; \
+	cat .airflow/serve.log; c360 sources check; \
 	echo "Running the DAG nightly_customer_360 in Airflow; its own log is .airflow/demo.log"; \
 	$(AIRFLOW) airflow db migrate > .airflow/demo.log 2>&1 || { tail -5 .airflow/demo.log; exit 1; }; \
 	$(AIRFLOW) airflow dags test nightly_customer_360 --conf '{"date": "$(DATE)"}' >> .airflow/demo.log 2>&1 & \
