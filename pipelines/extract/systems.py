@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from pipelines.errors import AccessRefusedError
-from pipelines.extract import fxiaoke, zoho_crm
+from pipelines.extract import fxiaoke, hubspot, zoho_crm
 from pipelines.extract.client import Log
 from pipelines.extract.mapping import Fields, Rows
 from pipelines.extract.parts import Connector, Stream, extract_stream
@@ -27,7 +27,7 @@ class SystemModule(Protocol):
         """The landing rows of a record as received."""
 
 
-SYSTEMS: dict[str, Any] = {module.SYSTEM: module for module in (zoho_crm, fxiaoke)}
+SYSTEMS: dict[str, Any] = {module.SYSTEM: module for module in (zoho_crm, fxiaoke, hubspot)}
 
 
 @dataclass
