@@ -28,9 +28,10 @@ from pipelines.lake import (
 from pipelines.landing import FileFacts, SeenRows, land_rows
 from pipelines.raw_files import read_raw
 from pipelines.raw_parts import is_of_records, read_part, tables_of
+from pipelines.rules.model import OwnFields
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
-from pipelines.rules.sources import OwnFields, Sources
+from pipelines.rules.sources import Sources
 
 MONEY_TABLES = ("orders", "refunds", "service_costs")
 NO_CURRENCY = "XXX"  # ISO 4217: no currency involved

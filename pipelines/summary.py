@@ -123,6 +123,11 @@ def show_release(console: Console, release: Release, lake: Lake) -> None:
         for name, result in gates.items()
     )
     console.print(f"\n[bold]Gates[/bold]  {told}")
+    for source in manifest["sources"]:
+        if source["is_stale"]:
+            console.print(
+                f"[yellow]stale[/yellow]  {source['name']}: last read on {source['fresh_through']}"
+            )
     for note in manifest["notes"]:
         console.print(f"[dim]note[/dim]   {escape(note)}")
     current = current_release(lake)

@@ -7,7 +7,7 @@ import bisect
 import hashlib
 import hmac
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -146,7 +146,7 @@ class MetaFake(Fake):
         shown = numbers[::-1][:size] if newest_first else numbers[:size]
         prefix = next(iter(items), "").rpartition("_")[0]
         rows = [items[f"{prefix}_{number}" if prefix else str(number)] for number in shown]
-        if since := query.get("since"):
+        if (since := query.get("since")) and edge == "published_posts":
             rows = [row for row in rows if _stamp(row) >= int(since)]
         paging: Row = {}
         if rows:
@@ -205,7 +205,7 @@ def _time(at: datetime) -> str:
 
 
 def _time_of(second: int) -> str:
-    return _time(datetime.fromtimestamp(second).astimezone())
+    return _time(datetime.fromtimestamp(second, UTC))
 
 
 def _error(code: int, message: str, subcode: int | None = None, status: int = 400) -> Response:

@@ -1,13 +1,16 @@
 """The schema of `sources.yml`: the systems that are read, and the company's money and clock."""
 
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 
+from pipelines.rules.folder import FilesSecrets, FolderPath
+from pipelines.rules.fxiaoke_source import FxiaokeSource
+from pipelines.rules.hubspot_source import HubspotSource
 from pipelines.rules.model import (
     Currency,
     Name,
+    OwnFields,
     Rules,
     SecretsOf,
     Share,
@@ -16,14 +19,14 @@ from pipelines.rules.model import (
     refuse_repeats,
 )
 
-OwnFields = dict[Name, dict[Name, str]]
-
 
 class FilesSource(Source):
-    """A drop folder of files named after landing tables."""
+    """A drop folder, or a bucket's prefix, of files named after landing tables."""
+
+    secrets: ClassVar = FilesSecrets
 
     type: Literal["files"]
-    path: Path
+    path: FolderPath
 
 
 class ZohoCrmSecrets(SecretsOf):
@@ -50,7 +53,9 @@ class ZohoCrmSource(Source):
     login_url: HttpUrl | None = Field(default=None, description="Instead of the data centre's.")
 
 
-AnySource = Annotated[FilesSource | ZohoCrmSource, Field(discriminator="type")]
+AnySource = Annotated[
+    FilesSource | ZohoCrmSource | FxiaokeSource | HubspotSource, Field(discriminator="type")
+]
 
 
 class Sources(Rules):

@@ -1,3 +1,5 @@
+import os
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import pytest
 
 from pipelines.errors import C360Error
 from pipelines.extract import files
+from pipelines.extract.buckets import Folder
 from pipelines.extract.files import Extracted, extract_files, table_of
 from pipelines.rules.sources import FilesSource
 
@@ -110,13 +113,65 @@ def test_an_emptied_folder_is_no_fault_once_something_was_there(drop, extract):
 def test_a_file_that_changes_while_it_is_copied_commits_nothing(drop, extract, lake, monkeypatch):
     (drop / "orders.csv").write_text("id\n1\n")
 
-    def copy_of_a_growing_file(source: Path, target: Path) -> None:
-        target.write_bytes(source.read_bytes() + b"2\n")
+    def copy_of_a_growing_file(source: str, target: str) -> None:
+        content = Path(source).read_bytes()
+        Path(target).write_bytes(content)
+        Path(source).write_bytes(content + b"2\n")
 
-    monkeypatch.setattr(files.shutil, "copyfile", copy_of_a_growing_file)
-    with pytest.raises(C360Error, match="changed while it was copied"):
+    monkeypatch.setattr(shutil, "copyfile", copy_of_a_growing_file)
+    with pytest.raises(C360Error, match=r"orders.csv changed while it was copied"):
         extract()
-    assert list(lake.raw.glob("*/*/*")) == []
+    assert [path for path in lake.raw.rglob("*") if path.is_file()] == []
+
+
+def test_a_file_that_is_as_it_was_is_not_read_again(drop, extract, monkeypatch):
+    (drop / "orders.csv").write_text("id\n1\n")
+    extract()
+    monkeypatch.setattr(Folder, "fetch", None)
+    assert extract() == Extracted(new=(), known=1, ignored=())
+
+
+@pytest.mark.parametrize("memory", [None, "", "{", "no JSON"])
+def test_what_was_read_is_known_without_the_memory_of_it(drop, extract, lake, memory):
+    (drop / "orders.csv").write_text("id\n1\n")
+    extract()
+    note = lake.raw / "shop" / files.MEMORY
+    note.unlink() if memory is None else note.write_text(memory)
+    assert extract() == Extracted(new=(), known=1, ignored=())
+    assert "orders.csv" in note.read_text()
+
+
+def test_the_memory_forgets_files_that_are_gone(drop, extract, lake):
+    for name in ("orders-1.csv", "orders-2.csv"):
+        (drop / name).write_text(f"id\n{name}\n")
+    extract()
+    (drop / "orders-1.csv").unlink()
+    extract()
+    assert "orders-1" not in (lake.raw / "shop" / files.MEMORY).read_text()
+
+
+def test_a_raw_file_that_was_taken_away_comes_again(drop, extract):
+    (drop / "orders.csv").write_text("id\n1\n")
+    [copy] = extract().new
+    copy.unlink()
+    assert extract().new == (copy,)
+
+
+def test_a_linked_file_is_read_and_seen_to_change(drop, extract, tmp_path):
+    real = tmp_path / "real.csv"
+    real.write_text("id\n1\n")
+    (drop / "orders.csv").symlink_to(real)
+    (drop / "orders-lost.csv").symlink_to(tmp_path / "nowhere")
+    assert len(extract().new) == 1
+    real.write_text("id\n2\n")
+    assert len(extract().new) == 1
+
+
+def test_a_name_that_is_no_text_is_copied_too(drop, extract):
+    name = os.fsdecode(b"orders-\xff.csv")
+    (drop / name).write_text("id\n1\n")
+    assert [path.name[18:] for path in extract().new] == [name]
+    assert extract().known == 1
 
 
 def test_a_run_for_an_older_day_slips_no_new_file_under_released_nights(tmp_path):
@@ -128,5 +183,5 @@ def test_a_run_for_an_older_day_slips_no_new_file_under_released_nights(tmp_path
     (drop / "orders-2.csv").write_text("id\n2\n")
     early = extract_files(source, raw, date(2026, 6, 15), ["orders"])
     assert (len(early.new), early.known, early.waiting) == (0, 1, 1)
-    assert [path.name for path in raw.glob("*/*")] == ["2026-06-30"]
+    assert [path.name for path in raw.glob("*/2*")] == ["2026-06-30"]
     assert len(extract_files(source, raw, date(2026, 7, 1), ["orders"]).new) == 1
