@@ -5,17 +5,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pipelines.catalogue import load_catalogue
 from pipelines.configured import configured_rules
 from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.check import Finding, check_source
 from pipelines.extract.entry import source_types, write_entry
-from pipelines.extract.files import extract_files
+from pipelines.extract.files import Extracted, extract_files
+from pipelines.extract.ga4 import extract_ga4
+from pipelines.extract.sql import extract_sql
 from pipelines.extract.systems import connect, extract_api, read_secrets
 from pipelines.lake import Lake, Run, with_parent
+from pipelines.rules.folder import FilesSecrets
+from pipelines.rules.ga4_source import Ga4Secrets, Ga4Source
 from pipelines.rules.sources import AnySource, FilesSource
+from pipelines.rules.sql_source import SqlSecrets, SqlSource
 from pipelines.settings import Settings, source_variable
 from pipelines.steps import StepResult, last_fresh_day
 
@@ -33,7 +38,9 @@ def extract_source(
     lake = Lake(settings.home)
     source = _find(settings, name)
     try:
-        summary, notes = _extract_from(source, settings, lake, run, tell)
+        summary, notes = _extract_from(
+            source, settings, lake, run, lambda told: tell(f"extract {name}: {told}")
+        )
     except SourceDownError as error:
         fresh = last_fresh_day(lake, name, run.as_of)
         may_last = timedelta(days=source.max_stale_days)
@@ -59,27 +66,39 @@ def _find(settings: Settings, name: str) -> AnySource:
 def _extract_from(
     source: AnySource, settings: Settings, lake: Lake, run: Run, tell: Callable[[str], None]
 ) -> Told:
-    """The clock is read here and nowhere else: what changes after this moment waits."""
     landing = load_catalogue(settings.project_dir).landing
-    raw, as_of, now = lake.raw / source.name, run.as_of, datetime.now(UTC)
-    if isinstance(source, FilesSource):
-        result = extract_files(source, lake.raw, as_of, landing)
-        name = source.name
-        notes = [f"{name}: {file} is named after no landing table." for file in result.ignored]
-        if result.waiting:
-            notes.append(f"{name}: {result.waiting} new files wait for a later night.")
-        return f"{len(result.new)} new files, {result.known} known", tuple(notes)
     secrets = read_secrets(source, *source_variable(source.name))
-    with _call_log(run, source.name) as log:
-        connector = connect(source, secrets, log)
-        brought = extract_api(
-            connector, raw, as_of, now, lambda told: tell(f"extract {source.name}: {told}")
+    if isinstance(source, FilesSource):
+        return _told_of_files(
+            source.name,
+            extract_files(source, lake.raw, run.as_of, landing, cast(FilesSecrets, secrets)),
         )
-    if brought.is_too_late:
+    raw = lake.raw / source.name
+    # What would be filed under an older day would slip under nights that have been released.
+    if max((path.name for path in raw.glob("????-??-??")), default="") > run.as_of.isoformat():
         return "nothing", (f"{source.name}: a later day was extracted; its changes wait.",)
-    total = sum(brought.records.values())
-    told = ", ".join(f"{stream} {n:,}" for stream, n in brought.records.items() if n)
+    now = datetime.now(UTC)  # the clock is read here and nowhere else: what changes later waits
+    with _call_log(run, source.name) as log:
+        match source:
+            case SqlSource():
+                login = cast(SqlSecrets, secrets)
+                results = extract_sql(source, login, raw, run.as_of, landing, tell)
+            case Ga4Source():
+                key = cast(Ga4Secrets, secrets)
+                results = {"web_events": extract_ga4(source, key, raw, run.as_of, now, tell, log)}
+            case _:
+                connector = connect(source, secrets, log)
+                results = extract_api(connector, raw, run.as_of, now, tell)
+    total = sum(result.records for result in results.values())
+    told = ", ".join(f"{name} {r.records:,}" for name, r in results.items() if r.records)
     return f"{total:,} new records{': ' if told else ''}{told}", ()
+
+
+def _told_of_files(name: str, result: Extracted) -> Told:
+    notes = [f"{name}: {file} is named after no landing table." for file in result.ignored]
+    if result.waiting:
+        notes.append(f"{name}: {result.waiting} new files wait for a later night.")
+    return f"{len(result.new)} new files, {result.known} known", tuple(notes)
 
 
 @contextmanager
@@ -99,8 +118,10 @@ def try_sources(settings: Settings, name: str | None = None) -> Iterator[Finding
     chosen = (_find(settings, name),) if name else configured_rules(settings).sources.sources
     if not chosen:
         raise C360Error("There are no sources yet.", "c360 sources add writes one.")
+    landing = load_catalogue(settings.project_dir).landing
     for source in chosen:
-        yield from check_source(source, *source_variable(source.name), datetime.now(UTC))
+        variable, text = source_variable(source.name)
+        yield from check_source(source, variable, text, landing, datetime.now(UTC))
 
 
 def add_entry(settings: Settings, name: str, kind: str) -> tuple[Path, str, str]:

@@ -48,15 +48,17 @@ def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
     """Print what trying the sources gave; returns whether all is well."""
     table = Table("source", "tried", "", "result", title="Sources", title_justify="left")
     hints: dict[str, None] = {}
+    is_well = True
     for finding in findings:
         mark = MARKS["ok" if finding.ok else "failed"]
         table.add_row(finding.source, finding.what, mark, escape(finding.told))
+        is_well &= finding.ok
         if finding.hint:
             hints[finding.hint] = None
     console.print(table)
     for hint in hints:
         console.print(f"[yellow]next:[/yellow] {escape(hint)}")
-    return not hints
+    return is_well
 
 
 def follow_run(console: Console, lake: Lake, day: date, process: int) -> None:

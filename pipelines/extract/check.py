@@ -1,15 +1,23 @@
 """Tries every configured source: credentials, reach, permissions, a first page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
+from pipelines.catalogue import Dataset
 from pipelines.errors import C360Error
+from pipelines.extract.buckets import Folder
+from pipelines.extract.ga4 import check_ga4
 from pipelines.extract.parts import Ask, Connector, Stream
-from pipelines.extract.systems import SYSTEMS, connect, read_secrets
-from pipelines.rules.model import Source
-from pipelines.rules.sources import FilesSource
+from pipelines.extract.sql_check import check_sql
+from pipelines.extract.systems import connect, read_secrets
+from pipelines.rules.folder import FilesSecrets
+from pipelines.rules.ga4_source import Ga4Secrets, Ga4Source
+from pipelines.rules.model import SecretsOf
+from pipelines.rules.sources import AnySource, FilesSource
+from pipelines.rules.sql_source import SqlSecrets, SqlSource
 
 
 @dataclass(frozen=True)
@@ -24,31 +32,41 @@ class Finding:
 
 
 def check_source(
-    source: Source, variable: str, secrets: str | None, now: datetime
+    source: AnySource,
+    variable: str,
+    secrets: str | None,
+    landing: Mapping[str, Dataset],
+    now: datetime,
 ) -> Iterator[Finding]:
     """Try a source; each thing tried is one finding, and a failure of one hides no other.
 
     Asks for yesterday's changes only, so that no large first load is set off.
     """
     try:
-        yield from _try_source(source, variable, secrets, now)
+        yield from _try_source(source, read_secrets(source, variable, secrets), landing, now)
     except C360Error as error:
         yield Finding(source.name, "login", False, error.message, error.hint)
 
 
 def _try_source(
-    source: Source, variable: str, secrets: str | None, now: datetime
+    source: AnySource, secrets: SecretsOf | None, landing: Mapping[str, Dataset], now: datetime
 ) -> Iterator[Finding]:
-    if isinstance(source, FilesSource):
-        yield _try_folder(source)
-        return
-    given = read_secrets(source, variable, secrets)
-    if source.type in SYSTEMS:
-        connector = connect(source, given, lambda entry: None)
-        ask = Ask(now - timedelta(days=1), now)
-        with closing(connector.client):
-            for stream in connector.streams():
-                yield _try_stream(source.name, connector, stream, ask)
+    match source:
+        case FilesSource():
+            files = Folder(source.name, source.path, cast(FilesSecrets, secrets)).files()
+            yield Finding(source.name, "folder", True, f"{len(files)} files in {source.path}")
+        case SqlSource():
+            for table in check_sql(source, cast(SqlSecrets, secrets), landing):
+                yield Finding(source.name, table.table, table.ok, table.told)
+        case Ga4Source():
+            told = check_ga4(source, cast(Ga4Secrets, secrets), now)
+            yield Finding(source.name, "events", True, told)
+        case _:
+            connector = connect(source, secrets, lambda entry: None)
+            ask = Ask(now - timedelta(days=1), now)
+            with closing(connector.client):
+                for stream in connector.streams():
+                    yield _try_stream(source.name, connector, stream, ask)
 
 
 def _try_stream(source: str, connector: Connector, stream: Stream, ask: Ask) -> Finding:
@@ -58,17 +76,3 @@ def _try_stream(source: str, connector: Connector, stream: Stream, ask: Ask) -> 
         return Finding(source, stream.name, False, error.message, error.hint)
     told = f"{len(page.records)} records on a first page" if page else "nothing new since yesterday"
     return Finding(source, stream.name, True, told)
-
-
-def _try_folder(source: FilesSource) -> Finding:
-    folder = source.path.expanduser()
-    if not folder.is_dir():
-        return Finding(
-            source.name,
-            "folder",
-            False,
-            f"{folder} does not exist",
-            "Make it, or mend sources.yml.",
-        )
-    files = sum(path.is_file() and not path.name.startswith(".") for path in folder.iterdir())
-    return Finding(source.name, "folder", True, f"{files} files in {folder}")

@@ -4,6 +4,7 @@ What differs between vendors is a `System`: how it logs in, where a token goes, 
 mean. Many report an error inside a 200, so an answer's meaning is never its status alone.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,9 @@ from tenacity import (
 )
 
 from pipelines.errors import AccessRefusedError, C360Error, QuotaSpentError, SourceDownError
+
+# httpx tells its log whole addresses, and those of some vendors hold a token or a secret.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 TRIES = 6
 LONGEST_WAIT_SECONDS = 300.0  # who asks for more has closed for the night

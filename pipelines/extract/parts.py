@@ -17,26 +17,26 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import polars as pl
 
-from pipelines.errors import SourceDownError
+from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.client import ApiClient
 from pipelines.lake import sha256_of, sync, with_parent
+from pipelines.rules.model import Source
 
 PART_RECORDS = 10_000
+MANY = 20  # fewer may vanish from one day to the next, whatever the share
 DIGEST_LENGTH = 16
 PROGRESS_KEY = "c360.progress"
 PART_NAME = re.compile(
     r"(?P<digest>[0-9a-f]{16})__(?P<stream>[a-z0-9_]+)-(?P<number>\d{6})\.(?P<system>[a-z0-9_]+)"
     r"\.parquet"
 )
-SCHEMA = pl.Schema(
-    {
-        "id": pl.String,
-        "op": pl.String,
-        "modified": pl.Datetime("us", "UTC"),
-        "digest": pl.Binary,
-        "record": pl.Binary,
-    }
-)
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "id": pl.String,
+    "op": pl.String,
+    "modified": pl.Datetime("us", "UTC"),
+    "digest": pl.Binary,
+    "record": pl.Binary,
+}
 
 
 class CannotResumeError(Exception):
@@ -98,6 +98,10 @@ class Connector(Protocol):
     system: str
     overlap: timedelta
     client: ApiClient
+
+    @property
+    def source(self) -> Source:
+        """The configured source."""
 
     def streams(self) -> tuple[Stream, ...]:
         """The streams that are configured."""
@@ -261,7 +265,7 @@ class _Pass:
             self.first_part, self.ask = self.next_part, Ask(self._since(), started_at)
         self.known = self._known()
         self.seen: set[str] = self._seen_before() if stream.scan else set()
-        self.waiting: list[Record] = []
+        self.waiting: list[tuple[Record, bytes]] = []
 
     def run(self) -> None:
         """Read to the end; what was received before a failure is committed."""
@@ -275,7 +279,7 @@ class _Pass:
             self._read(self.ask)
         except CannotResumeError:
             raise SourceDownError(
-                f"{self.connector.system} forgets its place in {self.stream.name} while it is read.",
+                f"{self.connector.system} forgets its place in {self.stream.name} again and again.",
                 "What was read is kept. Run the step again.",
             ) from None
 
@@ -304,7 +308,7 @@ class _Pass:
             digest = record.digest
             if known.get(record.id) != digest:
                 known[record.id] = digest
-                self.waiting.append(record)
+                self.waiting.append((record, digest))
         if self.stream.scan:
             self.seen.update(record.id for record in records)
         changes = [record.modified for record in records if record.op == "upsert"]
@@ -317,11 +321,17 @@ class _Pass:
     def _bury(self) -> None:
         """What the source no longer lists was deleted, by the time of asking."""
         gone = Record("", b"", op="delete").digest
-        self.waiting += [
-            Record(id, b"", self.ask.until, "delete")
-            for id, digest in self.known.items()
-            if id not in self.seen and digest != gone
-        ]
+        living = {id for id, digest in self.known.items() if digest != gone}
+        lost = living - self.seen
+        share = self.connector.source.max_vanished_share
+        if len(lost) >= MANY and len(lost) > share * len(living):
+            raise C360Error(
+                f"Source {self.connector.source.name}: {len(lost)} of {len(living)} records of "
+                f"{self.stream.name} are gone at once; nothing was taken for deleted.",
+                "A login that lost rights looks like this: see what it may read. If they are gone "
+                "indeed, let max_vanished_share be 1 in sources.yml for a night.",
+            )
+        self.waiting += [(Record(id, b"", op="delete"), gone) for id in sorted(lost)]
 
     def _commit(self, resume: Any, *, complete: bool = False) -> None:
         if self.stream.scan and not complete:
@@ -341,16 +351,19 @@ class _Pass:
         self.result.parts.append(path)
         self.result.records += len(self.waiting)
         self.tell(f"{self.stream.name}: {self.result.records:,} records")
-        self.waiting.clear()
+        self.waiting = []
         self.next_part += 1
 
     def _write(self, path: Path, progress: bytes) -> None:
+        # Where the source tells no time, a change is of the time of asking, as a disappearance is:
+        # who comes back must not be older than the own tombstone.
+        asked_at = self.ask.until if self.stream.scan else None
         rows = {
-            "id": [record.id for record in self.waiting],
-            "op": [record.op for record in self.waiting],
-            "modified": [record.modified for record in self.waiting],
-            "digest": [record.digest for record in self.waiting],
-            "record": [record.body for record in self.waiting],
+            "id": [record.id for record, _ in self.waiting],
+            "op": [record.op for record, _ in self.waiting],
+            "modified": [record.modified or asked_at for record, _ in self.waiting],
+            "digest": [digest for _, digest in self.waiting],
+            "record": [record.body for record, _ in self.waiting],
         }
         metadata = {PROGRESS_KEY: progress.decode()}
         pl.DataFrame(rows, schema=SCHEMA).write_parquet(path, compression="zstd", metadata=metadata)
@@ -377,7 +390,8 @@ class _Pass:
 
     def _save_seen(self) -> None:
         scratch = self._seen_file.with_suffix(".part")
-        pl.DataFrame({"id": sorted(self.seen)}, {"id": pl.String}).write_parquet(scratch)
+        seen = pl.DataFrame({"id": sorted(self.seen)}, {"id": pl.String})
+        seen.write_parquet(with_parent(scratch))
         scratch.replace(self._seen_file)
 
     def _seen_before(self) -> set[str]:

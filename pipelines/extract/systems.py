@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +10,10 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from pipelines.errors import AccessRefusedError
-from pipelines.extract import fxiaoke, hubspot, zoho_crm
+from pipelines.extract import fxiaoke, hubspot, mailchimp, meta, wecom, zoho_crm
 from pipelines.extract.client import Log
 from pipelines.extract.mapping import Fields, Rows
-from pipelines.extract.parts import Connector, Stream, extract_stream
+from pipelines.extract.parts import Connector, Stream, StreamResult, extract_stream
 from pipelines.rules.model import SecretsOf, Source
 
 
@@ -27,15 +26,8 @@ class SystemModule(Protocol):
         """The landing rows of a record as received."""
 
 
-SYSTEMS: dict[str, Any] = {module.SYSTEM: module for module in (zoho_crm, fxiaoke, hubspot)}
-
-
-@dataclass
-class Brought:
-    """What one call of `extract_api` brought in: new records by stream."""
-
-    records: dict[str, int] = field(default_factory=dict)
-    is_too_late: bool = False
+API_MODULES = (zoho_crm, fxiaoke, hubspot, mailchimp, wecom, meta)
+SYSTEMS: dict[str, Any] = {module.SYSTEM: module for module in API_MODULES}
 
 
 def read_secrets(source: Source, variable: str, text: str | None) -> SecretsOf | None:
@@ -46,7 +38,10 @@ def read_secrets(source: Source, variable: str, text: str | None) -> SecretsOf |
     """
     if source.secrets is None:
         return None
-    needed = ", ".join(source.secrets.model_fields)
+    fields = source.secrets.model_fields
+    if text is None and not any(field.is_required() for field in fields.values()):
+        return source.secrets()  # a local folder, or a machine that may read the bucket as it is
+    needed = ", ".join(fields)
     hint = (
         f"Give an Airflow Connection {source.name} or the environment variable {variable} a JSON "
         f"object with {needed}."
@@ -71,11 +66,8 @@ def connect(
 
 def extract_api(
     connector: Connector, raw: Path, as_of: date, started_at: datetime, tell: Callable[[str], None]
-) -> Brought:
-    """Bring in what has changed in every stream of a source.
-
-    A run for a day before the newest one extracted brings in nothing: what it would file under the
-    older day would slip under nights that have been released.
+) -> dict[str, StreamResult]:
+    """Bring in what has changed in every stream of a source; returns what came in, by stream.
 
     Args:
         connector: what reads the system; its connections are closed afterwards.
@@ -87,12 +79,8 @@ def extract_api(
     Raises:
         C360Error: the source failed; what was received before is kept, and gone on from.
     """
-    days = [path.name for path in raw.glob("????-??-??")]
-    if max(days, default="") > as_of.isoformat():
-        return Brought(is_too_late=True)
-    brought = Brought()
     with closing(connector.client):
-        for stream in connector.streams():
-            result = extract_stream(connector, stream, raw, as_of, started_at, tell)
-            brought.records[stream.name] = result.records
-    return brought
+        return {
+            stream.name: extract_stream(connector, stream, raw, as_of, started_at, tell)
+            for stream in connector.streams()
+        }

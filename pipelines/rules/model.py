@@ -60,3 +60,6 @@ class Source(Rules):
     max_stale_days: int = Field(
         default=3, ge=1, description="With `go_on`: after so many nights without it, stop."
     )
+    max_vanished_share: Share = Field(
+        default=0.5, description="Of a list that is read whole: if more are gone at once, stop."
+    )

@@ -6,7 +6,10 @@ from pydantic import Field, HttpUrl, SecretStr, model_validator
 
 from pipelines.rules.folder import FilesSecrets, FolderPath
 from pipelines.rules.fxiaoke_source import FxiaokeSource
+from pipelines.rules.ga4_source import Ga4Source
 from pipelines.rules.hubspot_source import HubspotSource
+from pipelines.rules.mailchimp_source import MailchimpSource
+from pipelines.rules.meta_source import MetaSource
 from pipelines.rules.model import (
     Currency,
     Name,
@@ -18,6 +21,8 @@ from pipelines.rules.model import (
     TimeZone,
     refuse_repeats,
 )
+from pipelines.rules.sql_source import SqlSource
+from pipelines.rules.wecom_source import WecomSource
 
 
 class FilesSource(Source):
@@ -54,7 +59,16 @@ class ZohoCrmSource(Source):
 
 
 AnySource = Annotated[
-    FilesSource | ZohoCrmSource | FxiaokeSource | HubspotSource, Field(discriminator="type")
+    FilesSource
+    | SqlSource
+    | Ga4Source
+    | ZohoCrmSource
+    | FxiaokeSource
+    | HubspotSource
+    | MailchimpSource
+    | MetaSource
+    | WecomSource,
+    Field(discriminator="type"),
 ]
 
 

@@ -17,7 +17,7 @@ from rig import Rig  # noqa: E402 - beside this file
 
 from pipelines.catalogue import Catalogue  # noqa: E402
 from pipelines.extract import parts  # noqa: E402
-from pipelines.extract.systems import SYSTEMS, Brought, connect, extract_api  # noqa: E402
+from pipelines.extract.systems import SYSTEMS, connect, extract_api  # noqa: E402
 from pipelines.fakes.serving import serving  # noqa: E402
 from pipelines.lake import Lake  # noqa: E402
 from pipelines.land import committed_files, land_new_files  # noqa: E402
@@ -49,15 +49,12 @@ class Nights:
         given = secrets.model_validate(self.rig.secrets) if secrets else None
         return connect(self.source, given, self.log.append, self.sleeps.append)
 
-    def extract(self, connector: Any = None) -> Brought:
-        """Extract for the present night."""
-        return extract_api(
-            connector or self.connector(),
-            self.raw,
-            self.as_of,
-            self.rig.fake.now,
-            lambda told: None,
-        )
+    def extract(self, connector: Any = None) -> dict[str, int]:
+        """Extract for the present night; gives the number of new records by stream."""
+        connector = connector or self.connector()
+        now = self.rig.fake.now
+        results = extract_api(connector, self.raw, self.as_of, now, lambda told: None)
+        return {stream: result.records for stream, result in results.items()}
 
     def next(self) -> None:
         """The next night; an hour has passed at the stand-in."""

@@ -4,8 +4,8 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from pipelines.demo.company import sources_yaml, write_company
 from pipelines.configured import configured_sources
+from pipelines.demo.company import sources_yaml, write_company
 from pipelines.line import Line
 from pipelines.settings import Settings
 from pipelines.steps import LINE, run_step

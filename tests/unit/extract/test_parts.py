@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.errors import C360Error
 from pipelines.extract import parts
 from pipelines.extract.parts import (
     Ask,
@@ -46,6 +47,12 @@ class Source:
     asked: list[Ask] = field(default_factory=list)
     forgets: bool = False
     lists_all: bool = False
+    max_vanished_share: float = 1.0
+    name: str = "memory"
+
+    @property
+    def source(self) -> "Source":
+        return self
 
     def put(self, id: str, text: str) -> None:
         self.gone.pop(id, None)
@@ -190,6 +197,22 @@ def test_what_a_list_no_longer_holds_is_buried_once_and_can_come_back(tmp_path):
     source.put("a", "x")
     assert night(source, tmp_path, 3, **stream) == 1
     assert sorted(current(tmp_path)) == ["a", "b"]
+
+
+def test_a_list_that_lost_most_of_its_records_at_once_is_not_believed(tmp_path):
+    source = Source(lists_all=True, max_vanished_share=0.5)
+    stream = {"scan": True, "ordered": False}
+    for number in range(40):
+        source.put(f"{number:02}", "x")
+    night(source, tmp_path, **stream)
+    for number in range(25):
+        source.remove(f"{number:02}")
+    with pytest.raises(C360Error, match="25 of 40 records of people are gone at once"):
+        night(source, tmp_path, 1, **stream)
+    assert len(current(tmp_path)) == 40
+    source.max_vanished_share = 1.0
+    assert night(source, tmp_path, 1, **stream) == 25
+    assert len(current(tmp_path)) == 15
 
 
 def test_foreign_files_and_half_written_parts_are_no_parts(tmp_path):
