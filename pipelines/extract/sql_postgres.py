@@ -32,6 +32,8 @@ class Postgres:
 
     type: ClassVar[str] = "postgres"
     title: ClassVar[str] = "PostgreSQL"
+    settings: ClassVar[str] = ""
+    asked: ClassVar[str] = "postgres_query('source', $1)"
     now: ClassVar[str] = "select now() as now"
 
     def login(self, secrets: SqlSecrets) -> tuple[dict[str, str | int], str]:

@@ -55,10 +55,16 @@ Relation = tuple[str, str]  # schema (MySQL: database) and table
 
 
 class Server(Protocol):
-    """What is particular to one kind of server."""
+    """What is particular to one kind of server.
+
+    `settings`: what DuckDB is told before it logs in. `asked`: how it hands a query on. `now`: the
+    query for the server's clock.
+    """
 
     type: ClassVar[str]
     title: ClassVar[str]
+    settings: ClassVar[str]
+    asked: ClassVar[str]
     now: ClassVar[str]
 
     def login(self, secrets: SqlSecrets) -> tuple[dict[str, str | int], str]:

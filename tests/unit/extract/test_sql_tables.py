@@ -213,8 +213,13 @@ def test_days_that_mysql_alone_knows_are_null(read_mysql):
     run("set statement sql_mode = '' for update orders set changed = '0000-00-00' where id = 3")
     marked = {"deleted_at": "gone"}
     assert (read_mysql(marked), read_mysql(marked)) == (3, 0)
-    assert read_mysql.rows()["cancelled_at"].null_count() == 3
-    assert read_mysql.rows()["op"].to_list() == ["upsert"] * 3
+    run("set statement sql_mode = 'ALLOW_INVALID_DATES' for "
+        "update orders set changed = '2026-02-31' where id = 1")  # fmt: skip
+    assert read_mysql(marked) == 1
+    read_mysql.shop.put(1, changed="'2026-04-01'")
+    assert read_mysql(marked) == 1
+    assert read_mysql.rows()["cancelled_at"].null_count() == 5
+    assert read_mysql.rows()["op"].to_list() == ["upsert"] * 5
 
 
 def test_a_day_is_that_of_the_sources_own_zone(shop, read):
@@ -296,13 +301,16 @@ def test_columns_that_are_not_mapped_are_not_read(shop, read):
         ({"columns": {"ship_city": "citty"}}, r"no column citty \(for ship_city\); did you.* city"),
         ({"updated_at": "chnged"}, r"no column chnged \(for updated_at\); did you mean changed"),
         ({"id": ["id", "nix"]}, r"no column nix \(for id\)"),
-        ({"from": "ordres"}, r"no table (public|shop)\.ordres, .* did you mean (public|shop)\.ord"),
+        (
+            {"from": "ordres"},
+            r"there is no table (public|shop)\.ordres, .* did you mean (public|shop)\.ord",
+        ),
         ({"from": "nix.orders"}, r"no table nix\.orders"),
         ({"updated_at": "city"}, "updated_at is city, .*; it must be a time, or be left out"),
         ({"created_at": "city"}, "created_at is city, .*; it must be a time or a date"),
         ({"deleted_at": "city"}, "deleted_at is city, .*; it must be a time, a truth value or a"),
         ({"columns": {"ship_city": "seal"}}, "seal is (bytea|blob), bytes without a meaning"),
-        ({"columns": {"status": None}}, "orders needs status, and no column of the table is call"),
+        ({"columns": {"status": None}}, "orders needs status, and no column is called so"),
     ],
 )
 def test_a_mapping_that_does_not_fit_is_told_in_a_sentence(shop, read, entry, told):
@@ -336,6 +344,17 @@ def test_ids_of_another_type_than_the_cursors_are_told(read_postgres):
     assert "geheim" not in str(caught.value)
     assert "may have changed its type" in caught.value.hint
     assert read_postgres({"id": "code", "name": "orders_anew"}) == 1
+
+
+def test_a_cursor_of_other_columns_is_told(shop, read):
+    shop.make_orders()
+    shop.put(1)
+    read()
+    with pytest.raises(C360Error, match="read by changed, id so far, and now is to be by ordered"):
+        read({"updated_at": "ordered_at"})
+    with pytest.raises(C360Error, match="and now is to be by changed, id, status"):
+        read({"id": ["id", "status"]})
+    assert read({"updated_at": "ordered_at", "name": "orders_2"}) == 1
 
 
 def reader_of(read: Reader, **more: Any) -> None:
