@@ -1,11 +1,44 @@
 """What the settings point at: the rules and sources of this installation, checked."""
 
-from pipelines.catalogue import load_catalogue
+import difflib
+from collections.abc import Iterable, Mapping
+
+from pipelines.catalogue import Dataset, load_catalogue
 from pipelines.errors import C360Error
+from pipelines.extract.parts import Stream
+from pipelines.extract.systems import SYSTEMS
 from pipelines.rules import find_rules, load_rules
+from pipelines.rules.model import OwnFields
 from pipelines.rules.schemas import RuleBook
+from pipelines.rules.sources import AnySource
 from pipelines.segments import check_segment
 from pipelines.settings import Settings
+
+
+def check_own_fields(source: AnySource, landing: Mapping[str, Dataset]) -> None:
+    """Refuse own fields of a stream or for a landing column that there is not.
+
+    Raises:
+        C360Error: naming the source, the stream and what comes nearest.
+    """
+    own: OwnFields = getattr(source, "fields", {})
+    streams: dict[str, Stream] = SYSTEMS[source.type].STREAMS if own else {}
+    for name, fields in own.items():
+        where = f"sources.yml: source {source.name}, fields"
+        if name not in streams:
+            raise C360Error(f"{where}: {source.type} has no stream {name}.", _near(name, streams))
+        table = streams[name].tables[0]
+        if table == "consents":  # there they say which purpose a kind of message serves
+            continue
+        for column in fields:
+            if column not in landing[table].schema:
+                hint = _near(column, landing[table].schema)
+                raise C360Error(f"{where}, {name}: {table} has no column {column}.", hint)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
 
 
 def configured_rules(settings: Settings) -> RuleBook:
@@ -15,7 +48,10 @@ def configured_rules(settings: Settings) -> RuleBook:
         C360Error: with one sentence per fault.
     """
     book = load_rules(find_rules(settings.rules_dir))
-    audience = load_catalogue(settings.project_dir)["models", "audience"].schema
+    catalogue = load_catalogue(settings.project_dir)
+    for source in book.sources.sources:
+        check_own_fields(source, catalogue.landing)
+    audience = catalogue["models", "audience"].schema
     for segment in book.segments.segments:
         check_segment(segment, audience)
     return book

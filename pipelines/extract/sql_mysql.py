@@ -26,6 +26,8 @@ READ_AS = {
     "datetime": (Kind.local_time, "try_cast({} as timestamp)"),
     "timestamp": (Kind.instant, "timezone('UTC', try_cast({} as timestamp))"),
 }
+# To most collations a, A and ä are one, and an enum is a number.
+IN_BYTES = "cast(convert({} using utf8mb4) as binary)"
 
 
 class MySql:
@@ -92,7 +94,8 @@ class MySql:
             sent = f"cast({quoted} as {type.partition(')')[0]}))"
             return Column(name, type, Kind.number, may_read, quoted, sent)
         kind, read = READ_AS.get(base, (Kind.text, "{}"))
-        return Column(name, type, kind, may_read, quoted, f"cast({quoted} as char)", read)
+        order = IN_BYTES if kind is Kind.text else "{}"
+        return Column(name, type, kind, may_read, quoted, f"cast({quoted} as char)", read, order)
 
     def columns_query(self, relation: Relation) -> str:
         """What the login may not read at all is not listed."""

@@ -3,69 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from pipelines.extract.sql_server import Column, Kind, Relation, Server, literal
+from pipelines.extract.sql_values import (
+    FIRST,
+    as_instant,
+    as_landed,
+    as_mark,
+    own_terms,
+    translated,
+)
 from pipelines.rules.sql_source import SqlTable
 
 ID, OP, UPDATED = "source_record_id", "op", "source_updated_at"
 KEY_TIME = "__key_time"
-# Databases also hold infinity, and years that no calendar of ours has.
-FIRST, LAST = datetime(1000, 1, 1), datetime(9999, 12, 30)  # noqa: DTZ001 - in a column's own terms
-DUCKDB_TYPES = {Kind.date: "date", Kind.local_time: "timestamp", Kind.instant: "timestamptz"}
-
-
-def own_terms(moment: datetime, column: Column, zone: str) -> datetime:
-    """A moment as a column writes it: in UTC if it keeps the zone, else in the source's zone.
-
-    When clocks are put back an hour comes twice. Of its first time none is read yet: what the
-    second writes would lie behind the cursor.
-    """
-    if column.kind is Kind.instant:
-        return moment.astimezone(UTC).replace(tzinfo=None)
-    local = moment.astimezone(ZoneInfo(zone))
-    offset, later = local.utcoffset(), local.replace(fold=1).utcoffset()
-    if offset is not None and later is not None and later < offset:
-        local -= offset - later
-    return local.replace(tzinfo=None, fold=0)
-
-
-def as_instant(column: Column, c: str, zone: str) -> str:
-    """A date or time as an instant; null where no calendar has it."""
-    value = column.read.format(c)
-    if column.kind is Kind.date:
-        return _if_known(column, value, f"timezone({literal(zone)}, cast({value} as timestamp))")
-    if column.kind is Kind.local_time:
-        return _if_known(column, value, f"timezone({literal(zone)}, {value})")
-    return _if_known(column, value, value)
-
-
-def as_landed(column: Column, c: str, dtype: pl.DataType, zone: str) -> str:
-    """A column's values as those of a landing column."""
-    value = column.read.format(c)
-    if column.kind is Kind.list:
-        return value if isinstance(dtype, pl.List) else c
-    if column.kind not in DUCKDB_TYPES:
-        return value
-    if dtype != pl.Date and (column.kind is not Kind.date or isinstance(dtype, pl.Datetime)):
-        return as_instant(column, c, zone)
-    if column.kind is Kind.instant:  # the day that it was where the source is
-        return _if_known(column, value, f"cast(timezone({literal(zone)}, {value}) as date)")
-    return _if_known(column, value, f"cast({value} as date)")
-
-
-def as_mark(column: Column, c: str, zone: str) -> str:
-    """Whether a column says that its row was deleted: a time, or what is true or not 0."""
-    if column.kind in DUCKDB_TYPES:
-        return f"{as_instant(column, c, zone)} is not null"
-    return f"coalesce(cast({c} as double), 0) <> 0"
-
-
-def _if_known(column: Column, value: str, then: str) -> str:
-    type = DUCKDB_TYPES[column.kind]
-    return f"case when {value} between {type} '{FIRST}' and {type} '{LAST}' then {then} end"
 
 
 class Asked:
@@ -188,7 +141,8 @@ class Plan:
         return select, f"select {asked} from {self._relation} where {where} {tail}"  # noqa: S608 - all in it is quoted
 
     def _order(self, *first: str) -> str:
-        return "order by " + ", ".join([*first, *(column.quoted for column in self.ids)])
+        ids = (column.order.format(column.quoted) for column in self.ids)
+        return "order by " + ", ".join([*first, *ids])
 
     def _kept(self, asked: Asked, stamp: datetime | None) -> dict[str, str]:
         """What DuckDB makes of the rows, by column of the landing table."""
@@ -207,7 +161,7 @@ class Plan:
             kept["source_account_id"] = literal(self.table.account)
         for name, column in self.mapped.items():
             value = as_landed(column, asked(column.sent), self.dtypes[name], self.zone)
-            kept[name] = _translated(value, self.table.values.get(name))
+            kept[name] = translated(value, self.table.values.get(name))
         return kept | {name: literal(value) for name, value in self.table.constants.items()}
 
     def _key_of(self, asked: Asked) -> dict[str, str]:
@@ -221,10 +175,13 @@ class Plan:
         """Of the rows at the key's very time, those with a greater id; a null has none after it."""
         if not columns or values[0] is None:
             return ""
-        first, value = columns[0], self.server.value(columns[0], values[0])
+        name, value = (
+            columns[0].order.format(sql)
+            for sql in (columns[0].quoted, self.server.value(columns[0], values[0]))
+        )
         rest = self._or_after(columns[1:], values[1:]).removeprefix(" or ")
-        tie = f" or ({first.quoted} = {value} and ({rest}))" if rest else ""
-        return f" or {first.quoted} > {value}{tie}"
+        tie = f" or ({name} = {value} and ({rest}))" if rest else ""
+        return f" or {name} > {value}{tie}"
 
     def _at(self, moment: datetime) -> str:
         """A moment, to compare the times of change with."""
@@ -247,11 +204,3 @@ class Plan:
     @property
     def _id(self) -> str:
         return self.server.joined([self.server.as_text(column) for column in self.ids])
-
-
-def _translated(value: str, meanings: Mapping[str, str] | None) -> str:
-    if not meanings:
-        return value
-    text = f"cast({value} as varchar)"
-    cases = (f"when {literal(told)} then {literal(means)}" for told, means in meanings.items())
-    return f"case {text} {' '.join(cases)} else {text} end"

@@ -39,7 +39,8 @@ class Column:
     """A column of a real table.
 
     `quoted`: its name in SQL. `sent`: what the server is asked for. `read`: what DuckDB makes of
-    that, so that a date or time is of DuckDB's own type.
+    that, so that a date or time is of DuckDB's own type. `order`: what the server orders by, so
+    that no two values are one.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Column:
     quoted: str
     sent: str
     read: str = "{}"
+    order: str = "{}"
 
 
 Relation = tuple[str, str]  # schema (MySQL: database) and table

@@ -154,6 +154,19 @@ def test_an_unknown_source_is_told_with_those_that_there_are(settings, lake):
     assert error.value.hint == "Sources are: crm."
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"contact": {"gender": "Gender__c"}}, "zoho_crm has no stream contact. Did you mean cont"),
+        ({"contacts": {"gendre": "X"}}, "crm_contacts has no column gendre. Did you mean gender?"),
+    ],
+)
+def test_own_fields_that_lead_nowhere_are_refused(settings, fields, told):
+    with pytest.raises(C360Error) as error:
+        list(try_sources(settings(fields=fields)))
+    assert told in str(error.value)
+
+
 def test_an_added_entry_is_read_as_it_is_and_keeps_what_was_there(settings):
     configured = settings()
     file, entry, told = add_entry(configured, "drops", "files")

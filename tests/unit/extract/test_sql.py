@@ -9,7 +9,7 @@ from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract import sql, sql_database
 from pipelines.extract.parts import find_parts, open_parts
 from pipelines.extract.sql_mapping import plan_table
-from pipelines.extract.sql_plan import own_terms
+from pipelines.extract.sql_values import own_terms
 from pipelines.landing import FileFacts, land_rows
 from pipelines.raw_files import read_raw
 
@@ -276,11 +276,11 @@ def test_a_table_found_empty_buries_nobody(shop, read):
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_text_ids_follow_the_servers_own_order(shop, read):
-    """In bytes 'Z' comes before 'a', in most collations after it."""
-    order = {"postgres": 'collate "en-x-icu"', "mysql": "collate utf8mb4_unicode_ci"}[shop.type]
+def test_text_ids_keep_one_order_whatever_the_collation(shop, read):
+    """In bytes 'Z' comes before 'a'; in most collations after it, and 'ä' is the same as 'a'."""
+    order = {"postgres": "", "mysql": "collate utf8mb4_unicode_ci"}[shop.type]
     shop.make_orders(f", code varchar(20) {order}")
-    codes = ["b", "B1", "a", "A1", "Z", "z1", "ä", "Ä1", "中", "😀", "0", "_", "o''k", "back\\\\"]
+    codes = ["b", "B", "a", "A", "Z", "z1", "ä", "Ä1", "中", "😀", "0", "_", "o''k", "back\\\\"]
     codes = [code.replace("\\\\", "\\") if shop.type == "postgres" else code for code in codes]
     for number, code in enumerate(codes):
         shop.put(number)
