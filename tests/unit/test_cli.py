@@ -82,8 +82,35 @@ def test_the_commands_are_those_the_design_promises():
     assert names >= {
         "nightly", "extract", "land", "transform", "resolve", "score", "gate", "publish",
         "release",
-        "status", "rollback", "rules check", "quarantine list", "demo", "docs",
+        "status", "rollback", "rules check", "quarantine list", "demo serve", "docs",
+        "sources check", "sources add",
     }  # fmt: skip
+
+
+def test_the_demo_explains_itself_and_takes_its_date_as_any_command_does(c360):
+    code, text = c360("demo", "--help")
+    assert (code, "Example: c360 demo --customers" in text) == (0, True)
+    code, text = c360("demo", "--date", "tomorrow")
+    assert code == 2
+    assert "is not a date; write it as 2026-06-30." in " ".join(text.replace("│", " ").split())
+
+
+def test_sources_check_tells_in_a_table_and_by_its_exit_code(c360, shop):
+    code, text = c360("sources", "check")
+    assert (code, "shop" in text, "✓" in text) == (0, True, True)
+    shop.rmdir()
+    code, text = c360("sources", "check")
+    assert (code, "✗" in text, "does not exist" in " ".join(text.split())) == (1, True, True)
+
+
+def test_sources_add_shows_what_it_wrote_and_what_comes_next(c360, shop):
+    code, text = c360("sources", "add", "crm", "--type", "zoho_crm")
+    assert code == 0
+    assert "client_id, client_secret, refresh_token" in " ".join(text.split())
+    assert "- name: crm" in text
+    code, text = c360("sources", "add", "crm", "--type", "zoho_crm")
+    assert code == 1
+    assert "already" in text
 
 
 @pytest.mark.parametrize("words", [(), ("rules",), ("quarantine",)])

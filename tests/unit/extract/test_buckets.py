@@ -11,6 +11,8 @@ import boto3
 import fsspec
 import httpx
 import pytest
+from ga4_events import event, write_parquet
+from ga4_nights import Nights
 from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 from pydantic import TypeAdapter, ValidationError
@@ -123,6 +125,17 @@ def test_an_emptied_prefix_is_no_fault_once_something_was_there(bucket, put, ext
 def test_an_empty_prefix_is_told_as_an_empty_folder_is(bucket, extract):
     with pytest.raises(C360Error, match=r"Source shop: s3://drop/shop holds nothing"):
         extract()
+
+
+def test_an_export_is_read_from_a_bucket(put, server, secrets, catalogue, tmp_path):
+    login = {"key": "demo", "secret": SECRET, "endpoint_url": server, "region": "eu-west-1"}
+    nights = Nights(tmp_path / "raw" / "web", catalogue, login, path="s3://drop/ga4")
+    for user in (None, "changed"):
+        write_parquet(tmp_path / "day", [event(1), event(2, user_id=user)])
+        put("ga4/events_20260630_000000000000.parquet", (tmp_path / "day").read_bytes())
+        assert nights.extract().records == (1 if user else 2)
+        assert nights.extract().parts == []
+    assert [row["user_id"] for row in nights.rows()] == [None, "changed"]
 
 
 # --- What can go wrong -----------------------------------------------------------------------

@@ -263,16 +263,17 @@ def test_tombstones_land(shop, read, catalogue):
     assert landed.quarantined.is_empty()
 
 
-def test_a_table_found_empty_buries_nobody(shop, read):
+def test_a_table_that_loses_most_of_its_rows_at_once_is_not_believed(shop, read):
     shop.make_orders()
     assert read(COMPARED) == 0
-    shop.put(1, 2)
+    shop.put(*range(40))
     read(COMPARED)
-    shop.run("delete from orders")
-    with pytest.raises(C360Error, match="is empty, and 2 of its rows are known") as caught:
+    shop.run("delete from orders where id > 15")
+    with pytest.raises(C360Error, match=r"24 of 40 rows of \w+\.orders are gone at once") as caught:
         read(COMPARED)
-    assert "wait until that is done" in caught.value.hint
+    assert "let max_vanished_share be 1 in sources.yml" in caught.value.hint
     assert read.number_of_parts() == 1
+    assert read(COMPARED, max_vanished_share=1) == 24
 
 
 @pytest.mark.usefixtures("small_parts")
