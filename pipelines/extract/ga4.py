@@ -36,9 +36,6 @@ def extract_ga4(
 ) -> StreamResult:
     """Bring in the days that are new or have changed, a part for each.
 
-    A run for a day before the newest one extracted brings in nothing: what it would file under the
-    older day would slip under nights that have been released.
-
     Args:
         source: the configured source.
         secrets: the key of the bucket, or the service account's.
@@ -52,9 +49,6 @@ def extract_ga4(
     Raises:
         C360Error: the source failed; the days that were read before are kept.
     """
-    if max((path.name for path in raw.glob("????-??-??")), default="") > as_of.isoformat():
-        tell("a later day was extracted; changes wait")
-        return StreamResult()
     oldest = as_of - timedelta(days=source.history_days - 1)
     with Days(source, raw, as_of, started_at, tell) as days:
         if source.path is not None:

@@ -2,8 +2,11 @@
 
 Google goes on changing a day for three days after it. A day that is read again replaces what was
 known of it by meaning: an event that is as it was is not stored again, one that changed is stored
-beside its older self, and one that is gone gets a tombstone. A part holds what was new of one day
-in the columns of the landing table, and its `key` says which day and what it was read from.
+beside its older self, and one that is gone gets a tombstone. A day that could change no more when
+it was read last only grows: a bucket that loses old files deletes nothing.
+
+A part holds what was new of one day in the columns of the landing table, and its `key` says which
+day and what it was read from.
 """
 
 import shutil
@@ -115,6 +118,7 @@ class Days:
                 "preserve_insertion_order": False,
             }
         )
+        self.query("set enable_progress_bar = false")  # standard output is not DuckDB's
         return self
 
     def __exit__(self, *_: object) -> None:

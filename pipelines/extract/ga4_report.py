@@ -42,6 +42,8 @@ TOKEN_SECONDS = 3600
 PAGE_SIZE = 250_000
 DIMENSIONS = ("eventName", "countryId", "sessionSource", "sessionMedium")
 METRICS = ("eventCount", "userEngagementDuration", "purchaseRevenue")
+SECONDS = "try_cast(userEngagementDuration as double)"
+REVENUE = "try_cast(purchaseRevenue as double)"
 UNKNOWN = ("", "(not set)", "(data not available)")
 RETRIES, ERRORS_A_RUN = 2, 8
 READINGS = 3  # of a report that changes while its pages are read
@@ -248,14 +250,13 @@ def _mapping(day: date, metadata: _Metadata, rows: str) -> str:
         "grain": "'daily'",
         "event_name": "eventName",
         "event_at": f"timestamp '{noon.replace(tzinfo=None)}'",
-        "event_count": "eventCount",
+        "event_count": "try_cast(eventCount as bigint)",
         "utm_source": _known("sessionSource"),
         "utm_medium": _known("sessionMedium"),
         "country": "country",
-        "value": "nullif(cast(purchaseRevenue as decimal(18, 4)), 0)",
-        "currency": f"case when cast(purchaseRevenue as double) <> 0 "
-        f"then {quoted(metadata.currency_code or '')} end",
-        "engagement_time_ms": "cast(userEngagementDuration as double) * 1000",
+        "value": f"case when {REVENUE} <> 0 then try_cast({REVENUE} as decimal(18, 4)) end",
+        "currency": f"case when {REVENUE} <> 0 then {quoted(metadata.currency_code or '')} end",
+        "engagement_time_ms": f"try_cast({SECONDS} * 1000 as bigint)",
     }
     columns = ", ".join(f"{told.get(name, 'null')} as {name}" for name in COLUMNS)
     key = f"concat_ws(chr(31), '{day}', {', '.join(DIMENSIONS)})"

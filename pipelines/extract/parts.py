@@ -53,8 +53,8 @@ class Record(NamedTuple):
 
     @property
     def digest(self) -> bytes:
-        """Short digest of what the source says about the record, and of when it changed."""
-        content = f"{self.modified}".encode() + self.body if self.op == "upsert" else b"delete"
+        """Short digest of what the source says about the record, its time of change among it."""
+        content = self.body if self.op == "upsert" else b"delete"
         return hashlib.blake2b(content, digest_size=8).digest()
 
 

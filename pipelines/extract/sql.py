@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pipelines.catalogue import Dataset
 from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.parts import (
+    MANY,
     PROGRESS_KEY,
     Progress,
     StreamResult,
@@ -28,7 +29,7 @@ from pipelines.extract.sql_mapping import check_mapping, plan_table
 from pipelines.extract.sql_plan import ID, KEY_TIME, OP, UPDATED, Plan
 from pipelines.rules.sql_source import SqlSecrets, SqlSource
 
-PART_ROWS = 250_000  # holds memory below half a gigabyte
+PART_ROWS = 200_000  # keeps the process below 400 MB
 IDS_AT_ONCE = 1_000
 FAR_AHEAD = timedelta(days=1)
 DIGEST = "__digest"
@@ -155,20 +156,24 @@ class _Pass:
         there = _as_frame(pa.concat_tables([schema.empty_table(), *batches]))
         there = there.filter(~pl.col("is_deleted")).drop_nulls("id")
         alive = self._newest_ops().filter(pl.col(OP) == "upsert").drop_nulls(ID)
-        if there.is_empty() and not alive.is_empty():
-            raise C360Error(
-                f"Source {self.database.source.name}: {self.plan.label} is empty, and "
-                f"{alive.height} of its rows are known. Nothing was deleted.",
-                "If it is being loaded anew, wait until that is done. If it was emptied for good, "
-                "take `deletes: compare` out of its entry in sources.yml.",
-            )
         gone = alive.join(there, left_on=ID, right_on="id", how="anti")
+        self._believe(gone.height, alive.height)
         self._take(self._tombstones(gone[ID].sort()))
         behind = there.filter("settled").join(alive, left_on="id", right_on=ID, how="anti")
         for some in behind.select(pl.col("id").sort()).iter_slices(IDS_AT_ONCE):
             _, batches = self._ask(self.plan.by_id(some["id"].to_list(), self.until))
             for rows in batches:
                 self._take(rows)
+
+    def _believe(self, gone: int, alive: int) -> None:
+        source = self.database.source
+        if gone >= MANY and gone > source.max_vanished_share * alive:
+            raise C360Error(
+                f"Source {source.name}: {gone} of {alive} rows of {self.plan.label} are gone at "
+                "once; nothing was taken for deleted.",
+                "A table that is being loaded anew looks like this, or a login that lost rights. "
+                "If they are gone indeed, let max_vanished_share be 1 in sources.yml for a night.",
+            )
 
     def _ask(self, asked: tuple[str, str]) -> tuple[pa.Schema, Rows]:
         return self.database.read(*asked, self.plan.label)

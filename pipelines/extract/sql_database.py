@@ -21,7 +21,7 @@ from pipelines.extract.sql_postgres import Postgres
 from pipelines.extract.sql_server import Column, Relation, Server, literal
 from pipelines.rules.sql_source import SqlSecrets, SqlSource
 
-BATCH_ROWS = 100_000
+BATCH_ROWS = 20_000
 SERVERS: dict[str, Server] = {"postgres": Postgres(), "mysql": MySql()}
 CONFIG: dict[str, Any] = {
     "threads": 1,  # a query's rows come in one stream, in the server's order

@@ -56,7 +56,10 @@ class Source:
 
     def put(self, id: str, text: str) -> None:
         self.gone.pop(id, None)
-        self.records[id] = Record(id, text.encode(), None if self.lists_all else self.now)
+        if self.lists_all:
+            self.records[id] = Record(id, text.encode())
+        else:  # as every API that tells a time of change tells it in the record
+            self.records[id] = Record(id, f"{text} {self.now}".encode(), self.now)
 
     def remove(self, id: str) -> None:
         if self.records.pop(id, None):
