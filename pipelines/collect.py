@@ -137,12 +137,9 @@ def add_entry(settings: Settings, name: str, kind: str) -> tuple[Path, str, str]
         )
     file = settings.rules_dir / "sources.yml"
     entry = write_entry(file, name, kind)
-    secrets = source_types()[kind].secrets
+    fields = getattr(source_types()[kind].secrets, "model_fields", {})
+    needed = [key for key, field in fields.items() if field.is_required()]
     variable, _ = source_variable(name)
-    login = (
-        f"give {variable} (or an Airflow Connection {name}) a JSON object with "
-        f"{', '.join(secrets.model_fields)}; "
-        if secrets
-        else ""
-    )
+    told = f"give {variable} (or an Airflow Connection {name}) a JSON object with "
+    login = f"{told}{', '.join(needed)}; " if needed else ""
     return file, entry, f"{login}c360 sources check {name}"

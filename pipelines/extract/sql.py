@@ -84,7 +84,7 @@ class _Pass:
         last = parts[-1].progress if parts else None
         self.next_part = last.part + 1 if last else 1
         self.first_part = last.first_part if last and not last.complete else self.next_part
-        self.key = self._key_of(last) if last else None
+        self.key = self._key_of(last) if last and plan.updated_at else None
         self.high_water = last.high_water if last else None
         self.until = now - timedelta(minutes=database.source.safety_lag_minutes)
         self.soon = now + FAR_AHEAD

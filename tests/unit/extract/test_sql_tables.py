@@ -355,6 +355,7 @@ def test_a_cursor_of_other_columns_is_told(shop, read):
     with pytest.raises(C360Error, match="and now is to be by changed, id, status"):
         read({"id": ["id", "status"]})
     assert read({"updated_at": "ordered_at", "name": "orders_2"}) == 1
+    assert read({"updated_at": None}) == 0  # to be compared is always possible
 
 
 def reader_of(read: Reader, **more: Any) -> None:
