@@ -20,7 +20,8 @@ from pipelines.fakes.serving import serving
 from pipelines.fakes.zoho_crm import CREDENTIALS, ZohoCrmFake
 from pipelines.lake import Lake
 from pipelines.land import land_new_files
-from pipelines.rules.sources import Sources, ZohoCrmSource
+from pipelines.rules.source_types.zoho_crm import ZohoCrmSource
+from pipelines.rules.sources import Sources
 
 RECORDS = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
 AS_OF = date(2026, 6, 30)

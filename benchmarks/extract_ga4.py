@@ -19,8 +19,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.extract.ga4 import extract_ga4
-from pipelines.rules.ga4_source import Ga4Secrets, Ga4Source
+from pipelines.extract.ga4.nights import extract_ga4
+from pipelines.rules.source_types.ga4 import Ga4Secrets, Ga4Source
 
 EVENTS = 1_000_000
 DAY = date(2026, 6, 30)

@@ -25,9 +25,9 @@ from typing import Any
 import duckdb
 
 from pipelines.catalogue import load_catalogue
-from pipelines.extract.sql import extract_sql
-from pipelines.extract.sql_database import find_extension
-from pipelines.rules.sql_source import SqlSecrets, SqlSource
+from pipelines.extract.sql.database import find_extension
+from pipelines.extract.sql.passes import extract_sql
+from pipelines.rules.source_types.sql import SqlSecrets, SqlSource
 
 PROJECT = Path(__file__).resolve().parents[1]
 ROWS = 3_000_000

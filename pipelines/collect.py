@@ -13,14 +13,14 @@ from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.check import Finding, check_source
 from pipelines.extract.entry import source_types, write_entry
 from pipelines.extract.files import Extracted, extract_files
-from pipelines.extract.ga4 import extract_ga4
-from pipelines.extract.sql import extract_sql
+from pipelines.extract.ga4.nights import extract_ga4
+from pipelines.extract.sql.passes import extract_sql
 from pipelines.extract.systems import connect, extract_api, read_secrets
 from pipelines.lake import Lake, Run, with_parent
-from pipelines.rules.folder import FilesSecrets
-from pipelines.rules.ga4_source import Ga4Secrets, Ga4Source
-from pipelines.rules.sources import AnySource, FilesSource
-from pipelines.rules.sql_source import SqlSecrets, SqlSource
+from pipelines.rules.source_types.files import FilesSecrets, FilesSource
+from pipelines.rules.source_types.ga4 import Ga4Secrets, Ga4Source
+from pipelines.rules.source_types.sql import SqlSecrets, SqlSource
+from pipelines.rules.sources import AnySource
 from pipelines.settings import Settings, source_variable
 from pipelines.steps import StepResult, last_fresh_day
 

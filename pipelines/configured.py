@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from pipelines.catalogue import Dataset, load_catalogue
 from pipelines.errors import C360Error
 from pipelines.extract.parts import Stream
+from pipelines.extract.sql.mapping import check_mapping
 from pipelines.extract.systems import SYSTEMS
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.model import OwnFields
 from pipelines.rules.schemas import RuleBook
+from pipelines.rules.source_types.sql import SqlSource
 from pipelines.rules.sources import AnySource
 from pipelines.segments import check_segment
 from pipelines.settings import Settings
@@ -51,6 +53,8 @@ def configured_rules(settings: Settings) -> RuleBook:
     catalogue = load_catalogue(settings.project_dir)
     for source in book.sources.sources:
         check_own_fields(source, catalogue.landing)
+        if isinstance(source, SqlSource):
+            check_mapping(source, catalogue.landing)
     audience = catalogue["models", "audience"].schema
     for segment in book.segments.segments:
         check_segment(segment, audience)

@@ -17,7 +17,7 @@ import yaml
 from duckdb_extension_postgres_scanner import __file__ as scanner_package
 
 from pipelines.demo.company import SERVED, SOURCES
-from pipelines.extract.zoho_crm import MAPPINGS
+from pipelines.extract.apis.zoho_crm import MAPPINGS
 from pipelines.fakes.serving import serving
 from pipelines.fakes.zoho_crm import CREDENTIALS, ZohoCrmFake
 

@@ -14,7 +14,7 @@ from fsspec.core import split_protocol, url_to_fs
 
 from pipelines.errors import AccessRefusedError, C360Error, SourceDownError
 from pipelines.lake import with_parent
-from pipelines.rules.folder import FilesSecrets
+from pipelines.rules.source_types.files import FilesSecrets
 
 S3 = ("s3", "s3a")
 # Drivers name the same thing differently. An entity tag says more than any clock.

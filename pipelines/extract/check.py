@@ -9,15 +9,15 @@ from typing import cast
 from pipelines.catalogue import Dataset
 from pipelines.errors import C360Error
 from pipelines.extract.buckets import Folder
-from pipelines.extract.ga4 import check_ga4
+from pipelines.extract.ga4.nights import check_ga4
 from pipelines.extract.parts import Ask, Connector, Stream
-from pipelines.extract.sql_check import check_sql
+from pipelines.extract.sql.check import check_sql
 from pipelines.extract.systems import connect, read_secrets
-from pipelines.rules.folder import FilesSecrets
-from pipelines.rules.ga4_source import Ga4Secrets, Ga4Source
 from pipelines.rules.model import SecretsOf
-from pipelines.rules.sources import AnySource, FilesSource
-from pipelines.rules.sql_source import SqlSecrets, SqlSource
+from pipelines.rules.source_types.files import FilesSecrets, FilesSource
+from pipelines.rules.source_types.ga4 import Ga4Secrets, Ga4Source
+from pipelines.rules.source_types.sql import SqlSecrets, SqlSource
+from pipelines.rules.sources import AnySource
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from pathlib import Path
 from pipelines.errors import C360Error
 from pipelines.extract.buckets import File, Folder
 from pipelines.lake import read_json, sha256_of, with_parent, write_text
-from pipelines.rules.folder import FilesSecrets
-from pipelines.rules.sources import FilesSource
+from pipelines.rules.source_types.files import FilesSecrets, FilesSource
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 DIGEST_LENGTH = 16

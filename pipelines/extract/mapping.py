@@ -72,7 +72,7 @@ class Mapping:
 
 def load_mappings(system: str) -> dict[str, Mapping]:
     """The mappings of a system's streams, from the YAML file beside its connector."""
-    path = Path(__file__).with_name(f"{system}.yml")
+    path = Path(__file__).parent / "apis" / f"{system}.yml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {
         stream: Mapping(

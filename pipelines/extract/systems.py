@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from pipelines.errors import AccessRefusedError
-from pipelines.extract import fxiaoke, hubspot, mailchimp, meta, wecom, zoho_crm
+from pipelines.extract.apis import fxiaoke, hubspot, mailchimp, meta, wecom, zoho_crm
 from pipelines.extract.client import Log
 from pipelines.extract.mapping import Fields, Rows
 from pipelines.extract.parts import Connector, Stream, StreamResult, extract_stream

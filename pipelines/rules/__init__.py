@@ -115,7 +115,8 @@ def _known_keys(keys: list[str]) -> list[str]:
         models = of_type or models
         annotations = [m.model_fields[key].annotation for m in models if key in m.model_fields]
         models = [found for note in annotations for found in _models_in(note)] or models
-    return sorted({name for model in models for name in model.model_fields})
+    fields = [field for model in models for field in model.model_fields.items()]
+    return sorted({field.alias or name for name, field in fields})
 
 
 def _models_types(model: type[BaseModel]) -> tuple[str, ...]:

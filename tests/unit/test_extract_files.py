@@ -9,7 +9,7 @@ from pipelines.errors import C360Error
 from pipelines.extract import files
 from pipelines.extract.buckets import Folder
 from pipelines.extract.files import Extracted, extract_files, table_of
-from pipelines.rules.sources import FilesSource
+from pipelines.rules.source_types.files import FilesSource
 
 TABLES = ("orders", "order_items", "crm_contacts")
 

@@ -9,7 +9,7 @@ import yaml
 
 from pipelines.demo.company import SERVED, write_company
 from pipelines.demo.served import credentials, load_crm, serve_crm, serve_shop, sources_yaml
-from pipelines.extract.sql import extract_sql
+from pipelines.extract.sql.passes import extract_sql
 from pipelines.extract.systems import connect, extract_api, read_secrets
 from pipelines.lake import Lake
 from pipelines.land import land_new_files

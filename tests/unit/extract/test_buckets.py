@@ -20,8 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipelines.errors import AccessRefusedError, C360Error, SourceDownError
 from pipelines.extract.buckets import File, Folder
 from pipelines.extract.files import Extracted, extract_files
-from pipelines.rules.folder import FilesSecrets, FolderPath
-from pipelines.rules.sources import FilesSource
+from pipelines.rules.source_types.files import FilesSecrets, FilesSource, FolderPath
 
 NIGHT = date(2026, 6, 30)
 ORDERS = b"id\n1\n"

@@ -1,0 +1,1 @@
+"""PostgreSQL and MySQL, through the scanners of DuckDB."""
