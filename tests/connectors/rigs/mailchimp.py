@@ -17,11 +17,11 @@ class MailchimpRig(Rig):
     path = "/members"
     page_size = 100
     secrets = CREDENTIALS
+    fake_class = MailchimpFake
+    text_field = "FNAME"
+    needed_field = "status"
     knows_deletes = False  # unless all members are read each night: see the unit tests
     has_login = False
-
-    def __init__(self) -> None:
-        self.fake: MailchimpFake = MailchimpFake()
 
     def config(self, url: str) -> dict[str, Any]:
         # Each page but the first begins with the last member of the page before.
@@ -35,19 +35,6 @@ class MailchimpRig(Rig):
 
     def change(self, ids: Iterable[str], text: str = "changed") -> None:
         self.fake.change(ids, FNAME=text, LNAME="")
-
-    def remove(self, ids: Iterable[str]) -> None:
-        self.fake.remove(ids)
-
-    def restore(self, ids: Iterable[str]) -> None:
-        self.fake.restore(ids)
-
-    def add_field(self, ids: Iterable[str], name: str, value: Any) -> None:
-        self.fake.extra_fields.add(name)
-        self.fake.change(ids, **{name: value})
-
-    def drop_field(self, ids: Iterable[str]) -> None:
-        self.fake.dropped_fields.add("status")
 
     def quota_fault(self) -> Fault:
         # There is no quota of the day; a wait so long is as good as one.

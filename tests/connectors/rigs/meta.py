@@ -1,7 +1,6 @@
 """Meta under the conformance suite: comments on the posts of a page."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from rig import Rig
@@ -17,13 +16,12 @@ class MetaRig(Rig):
     path = "/comments"
     page_size = 100
     secrets = CREDENTIALS
+    fake_class = MetaFake
+    text_field = "message"
+    needed_field = "created_time"
     text_column = "text"
     knows_deletes = False
     has_login = False
-
-    def __init__(self) -> None:
-        self.fake: MetaFake = MetaFake()
-        self._post: str | None = None
 
     def config(self, url: str) -> dict[str, Any]:
         return {"api_url": url, "page_id": PAGE, "streams": ["post_comments"]}
@@ -34,22 +32,6 @@ class MetaRig(Rig):
     def add_one(self, text: str) -> str:
         return self.fake.comment(self._one_post(), message=text)[0]
 
-    def change(self, ids: Iterable[str], text: str = "changed") -> None:
-        self.fake.change(ids, message=text)
-
-    def remove(self, ids: Iterable[str]) -> None:
-        self.fake.remove(ids)
-
-    def restore(self, ids: Iterable[str]) -> None:
-        self.fake.restore(ids)
-
-    def add_field(self, ids: Iterable[str], name: str, value: Any) -> None:
-        self.fake.extra_fields.add(name)
-        self.fake.change(ids, **{name: value})
-
-    def drop_field(self, ids: Iterable[str]) -> None:
-        self.fake.dropped_fields.add("created_time")
-
     def quota_fault(self) -> Fault:
         error = {"message": "(#80001) Too many calls", "type": "OAuthException", "code": 80001}
         usage = {"102030": [{"type": "pages", "estimated_time_to_regain_access": 57}]}
@@ -58,7 +40,8 @@ class MetaRig(Rig):
         return Fault(400, body, headers, path=self.path, times=None)
 
     def _one_post(self) -> str:
-        self._post = self._post or self.fake.post()
+        if not hasattr(self, "_post"):
+            self._post = self.fake.post()
         return self._post
 
 
