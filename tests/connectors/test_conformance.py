@@ -261,6 +261,17 @@ def test_a_new_field_is_kept_and_told(nights, rig):
     assert "Brand_New" in told
 
 
+@pytest.mark.parametrize("value", [12345, 1.5, True, {"first": "x"}, ["x", "y"]], ids=repr)
+def test_a_field_of_another_type_loses_no_record(nights, rig, value):
+    ids = rig.add(5)
+    rig.change(ids[:2], value)
+    nights.extract()
+    rows = nights.landed()["source_record_id"].to_list()
+    kept = nights.quarantined()
+    assert len(rows) + kept.height == 5
+    assert set(ids[2:]) <= set(rows)
+
+
 def test_a_field_that_every_record_must_have_and_none_has_stops_before_landing(nights, rig):
     rig.add(25)
     rig.drop_field()
