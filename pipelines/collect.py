@@ -78,6 +78,11 @@ def _extract_from(
     if max((path.name for path in raw.glob("????-??-??")), default="") > run.as_of.isoformat():
         return "nothing", (f"{source.name}: a later day was extracted; its changes wait.",)
     now = datetime.now(UTC)  # the clock is read here and nowhere else: what changes later waits
+    if run.as_of > now.date() + timedelta(days=1):
+        raise C360Error(
+            f"{run.as_of} has not come yet, and {source.name} can only say what is so by now.",
+            "Choose a day that has ended: until then, every earlier night would bring in nothing.",
+        )
     with _call_log(run, source.name) as log:
         match source:
             case SqlSource():

@@ -16,7 +16,7 @@ import polars as pl
 from pipelines.catalogue import Catalogue
 from pipelines.errors import C360Error
 from pipelines.extract.files import DIGEST_LENGTH, table_of
-from pipelines.extract.parts import Part, find_parts, open_parts
+from pipelines.extract.parts import Part, find_parts, landing_days
 from pipelines.lake import (
     Lake,
     Run,
@@ -24,11 +24,12 @@ from pipelines.lake import (
     read_json,
     write_json,
     write_table,
+    write_text,
 )
 from pipelines.landing import FileFacts, SeenRows, land_rows
 from pipelines.raw_files import read_raw
 from pipelines.raw_parts import is_of_records, read_part, tables_of
-from pipelines.rules.model import OwnFields
+from pipelines.rules.model import OwnFields, Source
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.rules.sources import Sources
@@ -92,7 +93,12 @@ def land_new_files(
         try:
             _land_file(lake, catalogue, file)
         except C360Error as error:
-            advice = f"Once there is a better one, remove {file.path} and run again."
+            advice = (
+                f"Once the source is as it was, remove {file.path} and every later part of "
+                f"{file.part.stream} in {file.path.parent.parent}; they are read again."
+                if file.part
+                else f"Once there is a better one, remove {file.path} and run again."
+            )
             raise C360Error(error.message, f"{error.hint} {advice}") from None
     return len(waiting)
 
@@ -103,19 +109,38 @@ def _raw_files(
     configured = {source.name: source for source in sources.sources}
     for folder in sorted(path for path in lake.raw.glob("*") if path.is_dir()):
         source = configured.get(folder.name)
-        lands_as = (source and source.part_of) or folder.name
+        lands_as = _landing_name(folder, source)
         own: OwnFields = getattr(source, "fields", {})
-        parts = {part.path: part for part in find_parts(folder)}
-        still_open = open_parts(folder)
+        found = find_parts(folder)
+        parts, days = {part.path: part for part in found}, landing_days(found)
         for path in sorted(folder.glob("*/*")):
-            day, name = path.parent.name, path.name[DIGEST_LENGTH + 2 :]
-            if day > as_of.isoformat() or path.name.startswith(".") or path in still_open:
+            day, name = days.get(path, path.parent.name), path.name[DIGEST_LENGTH + 2 :]
+            if day is None or day > as_of.isoformat() or path.name.startswith("."):
                 continue
             part = parts.get(path)
             named = table_of(name, catalogue.landing)
             tables = tables_of(part) if part and is_of_records(part) else (named,)
             if tables[0]:
                 yield RawFile(path, lands_as, day, cast(tuple[str, ...], tables), own, part)
+
+
+def _landing_name(folder: Path, source: Source | None) -> str:
+    """The source that a folder's rows land under; what it was at first, it stays.
+
+    Raises:
+        C360Error: sources.yml says otherwise by now; every row would land a second time.
+    """
+    wanted = (source and source.part_of) or folder.name
+    noted = folder / ".lands_as"
+    if not noted.exists():
+        write_text(wanted, noted)
+    landed = noted.read_text(encoding="utf-8")
+    if source and landed != wanted:
+        raise C360Error(
+            f"Source {folder.name} has landed as {landed}, and is to land as {wanted} now.",
+            "part_of cannot change later: every row would count twice. Give the source a new name.",
+        )
+    return landed
 
 
 def _land_file(lake: Lake, catalogue: Catalogue, file: RawFile) -> None:

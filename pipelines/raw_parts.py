@@ -82,10 +82,10 @@ def tables_of(part: Part) -> tuple[str, ...]:
 def _named(row: dict[str, Any], entry: dict[str, Any]) -> dict[str, str | None]:
     """A row as text, with the envelope that the part knows."""
     told: dict[str, str | None] = {"source_record_id": entry["id"], "op": entry["op"]}
-    if entry["modified"] and "source_updated_at" not in row:
-        told["source_updated_at"] = entry["modified"].isoformat()
     for name, value in row.items():
         told[EXTRA if name == "extra" else name] = as_text(value)
+    if entry["modified"]:  # who came back is newer than the own tombstone, whatever the record says
+        told["source_updated_at"] = entry["modified"].isoformat()
     return told
 
 

@@ -30,7 +30,13 @@ SHOP_NAMES = {"crm_contacts": "customers", "loyalty_entries": "points", "fx_rate
 
 def sources_yaml(root: Path, crm_url: str) -> str:
     """The text of a sources.yml that reads the served systems and, below `root`, the files."""
-    crm = {"name": "crm", "type": "zoho_crm", "api_url": crm_url, "fields": own_fields(root)}
+    crm = {
+        "name": "crm",
+        "type": "zoho_crm",
+        "api_url": crm_url,
+        "consent": False,  # kept by people, and sent as files
+        "fields": own_fields(root),
+    }
     tables = [
         {
             "from": f"public.{SHOP_NAMES.get(table, table)}",

@@ -196,7 +196,7 @@ class ApiClient:
                 call.method, call.url, params=call.params or None, headers=call.headers,
                 json=call.json, data=call.data,
             )  # fmt: skip
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             self._log({**entry, "error": type(error).__name__})
             raise _AgainError(Answer(Verdict.retry, type(error).__name__)) from None
         answer = classify(response)

@@ -3,7 +3,9 @@
 A part is a Parquet file of records exactly as received. Where to go on is in the part's own
 metadata, so rows and cursor are stored by one rename: no crash can part them.
 
-raw/<source>/<date>/<digest>__<stream>-<number>.<system>.parquet
+raw/<source>/<date>/<digest>__<stream>-<number>[-end].<system>.parquet
+
+`-end` marks the part that completes its pass.
 """
 
 import hashlib
@@ -11,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -27,8 +30,8 @@ MANY = 20  # fewer may vanish from one day to the next, whatever the share
 DIGEST_LENGTH = 16
 PROGRESS_KEY = "c360.progress"
 PART_NAME = re.compile(
-    r"(?P<digest>[0-9a-f]{16})__(?P<stream>[a-z0-9_]+)-(?P<number>\d{6})\.(?P<system>[a-z0-9_]+)"
-    r"\.parquet"
+    r"(?P<digest>[0-9a-f]{16})__(?P<stream>[a-z0-9_]+)-(?P<number>\d{6})(?P<end>-end)?"
+    r"\.(?P<system>[a-z0-9_]+)\.parquet"
 )
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "id": pl.String,
@@ -54,8 +57,11 @@ class Record(NamedTuple):
     @property
     def digest(self) -> bytes:
         """Short digest of what the source says about the record, its time of change among it."""
-        content = self.body if self.op == "upsert" else b"delete"
+        content = self.body if self.op == "upsert" else f"delete {self.modified}".encode()
         return hashlib.blake2b(content, digest_size=8).digest()
+
+
+GONE = Record("", b"", op="delete").digest
 
 
 @dataclass(frozen=True)
@@ -68,11 +74,16 @@ class Page:
 
 @dataclass(frozen=True)
 class Ask:
-    """What a pass asks for: changes since and up to a time, from a place within them."""
+    """What a pass asks for: changes since and up to a time, from a place within them.
+
+    `read_from` is later than `since` where an ordered list was read up to there, and its place was
+    forgotten; what is no part of that list, such as deletions, is still asked for since `since`.
+    """
 
     since: datetime | None
     until: datetime
     resume: Any = None
+    read_from: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,7 @@ class Part:
     stream: str
     number: int
     system: str
+    ends_pass: bool
 
     @property
     def progress(self) -> Progress:
@@ -156,30 +168,47 @@ class StreamResult:
 
 
 def find_parts(folder: Path, stream: str | None = None) -> list[Part]:
-    """The committed parts of a source, or of one of its streams, in the order of their making."""
+    """The committed parts of a source, or of one of its streams, in the order of their making.
+
+    Raises:
+        C360Error: one of a stream's parts is missing, so that its records would be, for ever.
+    """
     parts = []
     for path in folder.glob("????-??-??/*.parquet"):
         if (name := PART_NAME.fullmatch(path.name)) and stream in (None, name["stream"]):
-            parts.append(Part(path, name["stream"], int(name["number"]), name["system"]))
-    return sorted(parts, key=lambda part: (part.stream, part.number))
+            ends = bool(name["end"])
+            parts.append(Part(path, name["stream"], int(name["number"]), name["system"], ends))
+    parts.sort(key=lambda part: (part.stream, part.number))
+    for before, part in pairwise(parts):
+        if before.stream == part.stream and part.number != before.number + 1:
+            raise C360Error(
+                f"Of {part.stream} in {folder}, part {before.number + 1} is not there once.",
+                f"Bring it back, or remove the later parts of {part.stream} too: they are read "
+                "again, as each part says where to go on.",
+            )
+    return parts
+
+
+def landing_days(parts: list[Part]) -> dict[Path, str | None]:
+    """The day that each part is landed for: that of the part which completes its pass.
+
+    None while there is none: half a source must not reach the landing tables, nor slip under an
+    earlier day once the other half is there.
+    """
+    days: dict[Path, str | None] = {}
+    day, stream = None, ""
+    for part in reversed(parts):
+        if part.stream != stream:
+            day, stream = None, part.stream
+        if part.ends_pass:
+            day = part.path.parent.name
+        days[part.path] = day
+    return days
 
 
 def open_parts(folder: Path) -> set[Path]:
-    """Parts of passes that are not complete: half a source must not reach the landing tables."""
-    still_open: set[Path] = set()
-    newest: dict[str, Part] = {}
-    parts = find_parts(folder)
-    for part in parts:
-        newest[part.stream] = part
-    for stream, last in newest.items():
-        progress = last.progress
-        if not progress.complete:
-            still_open |= {
-                part.path
-                for part in parts
-                if part.stream == stream and part.number >= progress.first_part
-            }
-    return still_open
+    """Parts of passes that are not complete."""
+    return {path for path, day in landing_days(find_parts(folder)).items() if day is None}
 
 
 def commit_part(
@@ -194,7 +223,8 @@ def commit_part(
         progress: where the stream stands after this part.
         write: writes the Parquet file, with the given bytes as the metadata `c360.progress`.
     """
-    name = f"{stream}-{progress.part:06d}.{system}.parquet"
+    end = "-end" if progress.complete else ""
+    name = f"{stream}-{progress.part:06d}{end}.{system}.parquet"
     scratch = with_parent(folder / f".{name}.part")
     write(scratch, msgspec.json.encode(progress))
     sync(scratch)
@@ -256,32 +286,38 @@ class _Pass:
         self.tell = tell
         self.parts = find_parts(raw, stream.name)
         last = self.parts[-1].progress if self.parts else None
-        self.is_resumed = last is not None and not last.complete
+        self.own = getattr(connector.source, "fields", {}).get(stream.name, {})
         self.next_part = last.part + 1 if last else 1
         self.high_water = last.high_water if last else None
+        # With other fields of its own, the company wants them of every record, not of new ones.
+        is_new_mapping = last is not None and (last.key or {}) != self.own
+        self.is_resumed = last is not None and not last.complete and not is_new_mapping
+        self.seen: set[str] = set()
+        self.waiting: list[tuple[Record, bytes]] = []
         if last and self.is_resumed:
             self.first_part, self.ask = last.first_part, Ask(last.since, last.until, last.resume)
+            if stream.scan:
+                self._remember_seen()
         else:
-            self.first_part, self.ask = self.next_part, Ask(self._since(), started_at)
-        self.known = self._known()
-        self.seen: set[str] = self._seen_before() if stream.scan else set()
-        self.waiting: list[tuple[Record, bytes]] = []
+            self.first_part = self.next_part
+            self.ask = Ask(None if is_new_mapping else self._since(), started_at)
+        self.known = {} if is_new_mapping else self._known()
 
     def run(self) -> None:
         """Read to the end; what was received before a failure is committed."""
-        try:
-            self._read(self.ask)
-            return
-        except CannotResumeError:
-            since = self._since() if self.stream.ordered else self.ask.since
-            self.ask = Ask(since, self.ask.until)
-        try:
-            self._read(self.ask)
-        except CannotResumeError:
-            raise SourceDownError(
-                f"{self.connector.system} forgets its place in {self.stream.name} again and again.",
-                "What was read is kept. Run the step again.",
-            ) from None
+        while True:
+            try:
+                self._read(self.ask)
+                return
+            except CannotResumeError:
+                read_from = self._since() if self.stream.ordered else None
+                if self.ask.resume is None and read_from == self.ask.read_from:
+                    raise SourceDownError(
+                        f"{self.connector.system} forgets its place in {self.stream.name} again "
+                        "and again.",
+                        "What was read is kept. Run the step again.",
+                    ) from None
+                self.ask = Ask(self.ask.since, self.ask.until, read_from=read_from)
 
     def _read(self, ask: Ask) -> None:
         resume = ask.resume
@@ -306,7 +342,9 @@ class _Pass:
         known = self.known
         for record in records:
             digest = record.digest
-            if known.get(record.id) != digest:
+            if (before := known.get(record.id)) != digest:
+                if self.stream.scan and before == GONE:  # it must be newer than its tombstone
+                    record = record._replace(modified=self.ask.until)
                 known[record.id] = digest
                 self.waiting.append((record, digest))
         if self.stream.scan:
@@ -320,8 +358,7 @@ class _Pass:
 
     def _bury(self) -> None:
         """What the source no longer lists was deleted, by the time of asking."""
-        gone = Record("", b"", op="delete").digest
-        living = {id for id, digest in self.known.items() if digest != gone}
+        living = {id for id, digest in self.known.items() if digest != GONE}
         lost = living - self.seen
         share = self.connector.source.max_vanished_share
         if len(lost) >= MANY and len(lost) > share * len(living):
@@ -331,7 +368,7 @@ class _Pass:
                 "A login that lost rights looks like this: see what it may read. If they are gone "
                 "indeed, let max_vanished_share be 1 in sources.yml for a night.",
             )
-        self.waiting += [(Record(id, b"", op="delete"), gone) for id in sorted(lost)]
+        self.waiting += [(Record(id, b"", op="delete"), GONE) for id in sorted(lost)]
 
     def _commit(self, resume: Any, *, complete: bool = False) -> None:
         if self.stream.scan and not complete:
@@ -344,6 +381,7 @@ class _Pass:
             high_water=self.high_water,
             resume=resume,
             complete=complete,
+            key=self.own or None,
         )
         path = commit_part(
             self.folder, self.stream.name, self.connector.system, progress, self._write
@@ -375,12 +413,18 @@ class _Pass:
 
     def _known(self) -> dict[str, bytes]:
         """Newest digest by id, of the records that this pass may meet again."""
+        since = self.ask.since
+        useful: list[Part] = []
+        for part in reversed(self.parts):
+            high_water = part.progress.high_water if since else None
+            if since and high_water and high_water < since:
+                break  # nothing in it or before it has changed since
+            useful.append(part)
         known: dict[str, bytes] = {}
-        for part in self.parts:
+        for part in reversed(useful):
             rows = pl.scan_parquet(part.path)
-            if self.ask.since is not None:
-                is_recent = pl.col("modified") >= self.ask.since
-                rows = rows.filter(is_recent | pl.col("modified").is_null())
+            if since:
+                rows = rows.filter((pl.col("modified") >= since) | pl.col("modified").is_null())
             known.update(rows.select("id", "digest").collect().rows())
         return known
 
@@ -389,12 +433,15 @@ class _Pass:
         return self.raw / f".{self.stream.name}.seen.parquet"
 
     def _save_seen(self) -> None:
-        scratch = self._seen_file.with_suffix(".part")
-        seen = pl.DataFrame({"id": sorted(self.seen)}, {"id": pl.String})
-        seen.write_parquet(with_parent(scratch))
+        scratch = with_parent(self._seen_file.with_suffix(".part"))
+        pl.DataFrame({"id": sorted(self.seen)}, {"id": pl.String}).write_parquet(scratch)
+        sync(scratch)
         scratch.replace(self._seen_file)
+        sync(self.raw)
 
-    def _seen_before(self) -> set[str]:
-        if not (self.is_resumed and self._seen_file.exists()):
-            return set()
-        return set(pl.read_parquet(self._seen_file)["id"])
+    def _remember_seen(self) -> None:
+        """Go on only with what was seen before; without it, who came early would be buried."""
+        if self._seen_file.exists():
+            self.seen = set(pl.read_parquet(self._seen_file)["id"])
+        else:
+            self.ask = Ask(self.ask.since, self.ask.until)

@@ -7,10 +7,13 @@ import yaml
 from pipelines.collect import add_entry, extract_source, try_sources
 from pipelines.errors import AccessRefusedError, C360Error, SourceDownError
 from pipelines.extract import client
+from pipelines.extract.files import extract_files
 from pipelines.fakes.fake import Fault
 from pipelines.fakes.serving import serving
 from pipelines.fakes.zoho_crm import CREDENTIALS, ZohoCrmFake
 from pipelines.lake import read_json
+from pipelines.land import land_new_files
+from pipelines.rules.sources import Sources
 from pipelines.settings import Settings, load_settings
 from pipelines.steps import read_report, run_step
 
@@ -130,6 +133,28 @@ def test_the_call_log_tells_where_and_how_and_nothing_of_what(settings, lake, cr
     assert {entry["path"] for entry in entries} > {"/crm/v8/Contacts", "/oauth/v2/token"}
     assert "wang" not in "".join(lines)
     assert CREDENTIALS["refresh_token"] not in "".join(lines)
+
+
+def test_a_day_that_has_not_come_is_refused_or_every_night_before_it_would_be_empty(settings, lake):
+    with pytest.raises(C360Error, match="has not come yet"):
+        night(settings(), lake, date(2199, 1, 1))
+
+
+def test_a_part_of_cannot_change_once_it_has_landed(home, lake, catalogue, tmp_path):
+    (tmp_path / "orders.csv").write_text(
+        "id,status,currency,total_amount,ordered_at\n1,paid,CNY,5,2026-06-01\n"
+    )
+    entry = {"name": "shop_files", "type": "files", "path": str(tmp_path)}
+
+    def land(**more) -> None:
+        sources = Sources.model_validate({"sources": [{**entry, **more}]})
+        extract_files(sources.sources[0], lake.raw, MONDAY, catalogue.landing)
+        land_new_files(lake, catalogue, sources, MONDAY, lambda told: None)
+
+    land(part_of="shop")
+    with pytest.raises(C360Error, match="has landed as shop, and is to land as shop_files now"):
+        land()
+    assert [path.name for path in (lake.landing / "orders").iterdir()] == ["source=shop"]
 
 
 def test_checking_tries_every_stream_and_hides_no_failure_behind_another(settings, crm):

@@ -195,8 +195,8 @@ class Connector:
         """A large first load by bulk read, then the list of changes, then the deleted ones."""
         resume = ask.resume or {"at": self._first_leg(stream, ask)}
         if resume["at"] == "bulk":
-            yield from self._bulk(stream, ask, resume.get("page", 1))
-            resume = self._after_bulk(ask)
+            yield from self._bulk(stream)
+            resume = self._after_bulk(stream, ask)
         if resume["at"] == "list":
             yield from self._changes(stream, ask, resume)
             resume = {"at": "deleted"}
@@ -206,17 +206,26 @@ class Connector:
         # No bulk file holds consent, and who is loaded without it would be written to or lost.
         if ask.since is not None or CONSENT in MAPPINGS[stream.name].also:
             return "list"
-        call = Call("GET", f"{self._module(stream)}/actions/count")
-        count = self.client.ask(call, _Count)
-        return "bulk" if count and count.count >= self.source.bulk_from else "list"
+        return "bulk" if self._count(stream) >= self.source.bulk_from else "list"
 
-    def _after_bulk(self, ask: Ask) -> dict[str, Any]:
-        """A bulk read is no snapshot: what changed since it began is asked for again."""
+    def _count(self, stream: Stream) -> int:
+        answer = self.client.ask(Call("GET", f"{self._module(stream)}/actions/count"), _Count)
+        return answer.count if answer else 0
+
+    def _after_bulk(self, stream: Stream, ask: Ask) -> dict[str, Any]:
+        """A bulk read is no snapshot: what changed since it began is asked for again.
+
+        Its files are cut by number, so what is deleted between two of them hides as many records;
+        then all is listed.
+        """
+        if self._in_bulk < self._count(stream):
+            return {"at": "list"}
         return {"at": "list", "since": (ask.until - self.overlap).isoformat()}
 
     def _changes(self, stream: Stream, ask: Ask, resume: dict[str, Any]) -> Iterator[Page]:
         since, token = resume.get("since"), resume.get("token")
-        changed_since = since or (ask.since.isoformat() if ask.since else None)
+        begin = ask.read_from or ask.since
+        changed_since = since or (begin.isoformat() if begin else None)
         while True:
             call = Call(
                 "GET",
@@ -264,21 +273,22 @@ class Connector:
             if not page.info.more_records:
                 return
 
-    def _bulk(self, stream: Stream, ask: Ask, number: int) -> Iterator[Page]:
-        more = True
+    def _bulk(self, stream: Stream) -> Iterator[Page]:
+        """All files, from the first one again if they were broken off."""
+        self._in_bulk = 0
+        number, more = 1, True
         while more:
             job = self._bulk_job(stream, number)
-            here = {"at": "bulk", "page": number}
             more = bool(job.result and job.result.more_records)
             number += 1
-            after = {"at": "bulk", "page": number} if more else self._after_bulk(ask)
             waiting: list[Record] = []
             for record in self._bulk_records(job.id or ""):
-                if len(waiting) == PART_RECORDS:
-                    yield Page(waiting, here)  # a file is gone on with from its beginning
-                    waiting = []
+                self._in_bulk += 1
                 waiting.append(record)
-            yield Page(waiting, after)
+                if len(waiting) == PART_RECORDS:
+                    yield Page(waiting, {"at": "bulk"})
+                    waiting = []
+            yield Page(waiting, {"at": "bulk"})
 
     def _bulk_job(self, stream: Stream, number: int) -> _Job:
         query = {
@@ -321,7 +331,8 @@ class Connector:
         return f"{self.api}/crm/v8/{stream.name.capitalize()}"
 
     def _fields(self, stream: str) -> list[str]:
-        return MAPPINGS[stream].source_fields(self.source.fields.get(stream, {}))
+        fields = MAPPINGS[stream].source_fields(self.source.fields.get(stream, {}))
+        return fields if self.source.consent else [name for name in fields if name != CONSENT]
 
 
 def parse(stream: str, record: dict[str, Any], own: Fields | None = None) -> Rows:
@@ -356,14 +367,12 @@ def _case(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _consents(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What the person allowed, one statement per channel that is spoken of."""
-    told = record.get(CONSENT)
-    if not isinstance(told, dict):
+    """What the person allowed, one statement for each channel."""
+    if CONSENT not in record:  # not asked for
         return
+    told = record[CONSENT] or {}
     obtained = str(told.get("Data_Processing_Basis", ""))
     for flag, (purpose, channel) in CONSENT_FLAGS.items():
-        if told.get(flag) is None:
-            continue
         yield {
             "source_record_id": f"{record['id']}-{flag.rsplit('_', 1)[1].lower()}",
             "subject_key_type": "contact_id",
@@ -371,15 +380,20 @@ def _consents(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "contact_source_id": record["id"],
             "purpose": purpose,
             "channel": channel,
-            "status": _consent_status(obtained, bool(told[flag])),
+            "status": _consent_status(obtained, told.get(flag)),
             "legal_basis": LEGAL_BASES.get(str(told.get("Lawful_Reason")), "consent"),
             "captured_via": told.get("Consent_Through"),
             "effective_at": told.get("Consent_Date") or record.get("Modified_Time"),
         }
 
 
-def _consent_status(basis: str, allowed: bool) -> str:
-    """Only what was obtained is granted; waiting or silence is not."""
+def _consent_status(basis: str, allowed: bool | None) -> str:
+    """Only what was obtained is granted; waiting or silence is not.
+
+    What was granted once and is left open by now is told too, or the grant would stand.
+    """
+    if allowed is None:
+        return "unknown"
     if not allowed:
         return "denied"
     if basis == "Obtained":

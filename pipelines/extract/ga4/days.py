@@ -188,7 +188,7 @@ class Days:
         path = commit_part(
             folder, TABLE, SYSTEM, progress, lambda path, note: self._copy(query, path, note)
         )
-        self._note(Part(path, TABLE, progress.part, SYSTEM), progress)
+        self._note(Part(path, TABLE, progress.part, SYSTEM, ends_pass=True), progress)
         rows: int = self.query(f"select count(*) from read_parquet({quoted(path)})")[0][0]  # noqa: S608
         self.result.records += rows
         self.result.parts.append(path)

@@ -78,9 +78,9 @@ class _Quota(msgspec.Struct, rename="camel"):
 class Report(msgspec.Struct, rename="camel"):
     """One page of a report; Google leaves out what is empty."""
 
+    metadata: _Metadata  # always there; without it, it is no report, and no empty day
     rows: list[_Row] = []
     row_count: int = 0
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
     property_quota: _Quota = msgspec.field(default_factory=_Quota)
 
 
@@ -178,7 +178,8 @@ class DataApi:
             rows, report = self._whole_report(day)
             path = days.scratch / "report.parquet"
             _frame(rows).write_parquet(path)
-            days.replace(day, _mapping(day, report.metadata, f"read_parquet({quoted(path)})"))
+            query = _mapping(day, report.metadata, f"read_parquet({quoted(path)})")
+            days.replace(day, query, may_lose=self.source.max_vanished_share)
             left = report.property_quota.tokens_per_day.remaining
             if report.metadata.data_loss_from_other_row or report.metadata.subject_to_thresholding:
                 days.tell(f"{day}: Google hides small groups, or lumps rare ones together")
@@ -223,7 +224,13 @@ class DataApi:
                 "returnPropertyQuota": True,
             },
         )
-        return self.client.ask(call, Report) or Report()
+        report = self.client.ask(call, Report)
+        if report is None:
+            raise SourceDownError(
+                f"Source {self.source.name}: the property answers with nothing at all.",
+                "Run the step again.",
+            )
+        return report
 
 
 def _key(row: _Row) -> tuple[str, ...]:

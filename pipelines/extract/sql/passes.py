@@ -7,6 +7,7 @@ only once its transaction is over, and by then others with a later time may have
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 
 import polars as pl
@@ -240,8 +241,11 @@ class _Pass:
 
 
 def _newest(facts: Iterator[pl.DataFrame]) -> pl.DataFrame:
-    """The last fact of each id."""
-    return pl.concat(facts).unique(ID, keep="last")
+    """The last fact of each id, one frame after the other: the table's size, not its history's."""
+    return reduce(
+        lambda kept, more: pl.concat([kept, more]).unique(ID, keep="last", maintain_order=True),
+        facts,
+    )
 
 
 def _as_frame(rows: pa.Table) -> pl.DataFrame:

@@ -26,6 +26,11 @@ class ZohoCrmSource(Source):
     fields: OwnFields = Field(
         default={}, description="Own fields, by stream: landing column, and the field's API name."
     )
+    consent: bool = Field(
+        default=True,
+        description="Read what people consented to; what a record leaves open counts as unknown. "
+        "False where consent is kept elsewhere.",
+    )
     bulk_from: int = Field(default=20_000, ge=1, description="First load by bulk read from here.")
     api_url: HttpUrl | None = Field(default=None, description="Instead of the data centre's.")
     login_url: HttpUrl | None = Field(default=None, description="Instead of the data centre's.")

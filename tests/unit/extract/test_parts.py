@@ -22,6 +22,7 @@ from pipelines.extract.parts import (
     Stream,
     extract_stream,
     find_parts,
+    landing_days,
     open_parts,
 )
 
@@ -49,6 +50,7 @@ class Source:
     lists_all: bool = False
     max_vanished_share: float = 1.0
     name: str = "memory"
+    fields: dict = field(default_factory=dict)
 
     @property
     def source(self) -> "Source":
@@ -71,8 +73,8 @@ class Source:
             raise CannotResumeError
         known = [*self.records.values(), *(() if stream.scan else self.gone.values())]
         keyed = sorted(((r.modified or NOON).isoformat(), r.id, r) for r in known)
-        if ask.since:
-            keyed = [entry for entry in keyed if entry[2].modified >= ask.since]
+        if since := ask.read_from or ask.since:
+            keyed = [entry for entry in keyed if entry[2].modified >= since]
         if ask.resume:
             keyed = [entry for entry in keyed if list(entry[:2]) > ask.resume]
         for count, start in enumerate(range(0, len(keyed), PAGE)):
@@ -174,7 +176,8 @@ def test_a_vendor_that_forgot_the_place_is_asked_from_the_newest_change_on(tmp_p
         night(source, tmp_path)
     source.dies_after, source.forgets = None, True
     night(source, tmp_path)
-    assert source.asked[2].since == NOON + timedelta(hours=5) - source.overlap
+    assert source.asked[2].since is None
+    assert source.asked[2].read_from == NOON + timedelta(hours=5) - source.overlap
     assert sorted(current(tmp_path)) == list("abcdefghijkl")
 
 
@@ -216,6 +219,77 @@ def test_a_list_that_lost_most_of_its_records_at_once_is_not_believed(tmp_path):
     source.max_vanished_share = 1.0
     assert night(source, tmp_path, 1, **stream) == 25
     assert len(current(tmp_path)) == 15
+
+
+def test_who_comes_back_with_an_old_time_is_newer_than_the_own_tombstone(tmp_path):
+    source = Source(lists_all=True)
+    stream = {"scan": True, "ordered": False}
+    source.records["a"] = Record("a", b"x", NOON - timedelta(days=9))
+    source.put("b", "x")
+    night(source, tmp_path, **stream)
+    gone = source.records.pop("a")
+    source.now += timedelta(days=1)
+    night(source, tmp_path, 1, **stream)
+    source.records["a"] = gone
+    source.now += timedelta(days=1)
+    night(source, tmp_path, 2, **stream)
+    times = [
+        pl.read_parquet(part.path).filter(pl.col("id") == "a")["modified"].item()
+        for part in find_parts(tmp_path)
+    ]
+    assert times == [NOON - timedelta(days=9), NOON + timedelta(days=1), NOON + timedelta(days=2)]
+
+
+def test_a_list_whose_memory_of_who_was_seen_is_lost_begins_anew(tmp_path):
+    source = Source(lists_all=True, dies_after=4)
+    stream = {"scan": True, "ordered": False}
+    for number in range(30):
+        source.put(f"{number:02}", "x")
+    with pytest.raises(Killed):
+        night(source, tmp_path, **stream)
+    for memory in tmp_path.glob(".*.seen.parquet"):
+        memory.unlink()
+    source.dies_after = None
+    night(source, tmp_path, **stream)
+    assert len(current(tmp_path)) == 30
+
+
+def test_a_part_that_is_missing_among_others_is_told_and_not_read_over(tmp_path):
+    source = Source()
+    for number in range(20):
+        source.put(f"{number:02}", "x")
+    night(source, tmp_path)
+    parts_made = find_parts(tmp_path)
+    parts_made[1].path.unlink()
+    with pytest.raises(C360Error, match="part 2 is not there once"):
+        night(source, tmp_path, 1)
+    for part in parts_made[2:]:
+        part.path.unlink()
+    night(source, tmp_path, 1)
+    assert len(current(tmp_path)) == 20
+
+
+def test_with_other_fields_of_its_own_the_company_gets_them_of_every_record(tmp_path):
+    source = Source()
+    for id in "abc":
+        source.put(id, "x")
+    night(source, tmp_path)
+    source.fields = {"people": {"source_tier": "Grade__c"}}
+    assert night(source, tmp_path, 1) == 3
+    assert night(source, tmp_path, 2) == 0
+
+
+def test_a_pass_over_two_nights_lands_as_one_for_the_night_that_ended_it(tmp_path):
+    source = Source(dies_after=3)
+    for number in range(12):
+        source.put(f"{number:02}", "x")
+    with pytest.raises(Killed):
+        night(source, tmp_path)
+    source.dies_after = None
+    night(source, tmp_path, 1)
+    parts_made = find_parts(tmp_path)
+    assert {part.path.parent.name for part in parts_made} == {"2026-06-01", "2026-06-02"}
+    assert set(landing_days(parts_made).values()) == {"2026-06-02"}
 
 
 def test_foreign_files_and_half_written_parts_are_no_parts(tmp_path):

@@ -110,7 +110,7 @@ def test_consent_is_granted_only_where_it_was_obtained_and_the_channel_is_open(c
     crm.add(1, **RECORDS["contacts"])
     consents = {row["channel"]: row for row in read()["consents"].rows(named=True)}
     assert {channel: row["status"] for channel, row in consents.items()} == {
-        "email": "granted", "phone": "denied",
+        "email": "granted", "phone": "denied", "social": "unknown", "any": "unknown",
     }  # fmt: skip
     assert consents["email"]["effective_at"].date() == date(2026, 1, 2)
     assert consents["email"]["subject_key"] == consents["email"]["contact_source_id"]
@@ -128,8 +128,57 @@ def test_consent_is_granted_only_where_it_was_obtained_and_the_channel_is_open(c
 def test_silence_is_no_consent(basis, status):
     told = {"Data_Processing_Basis": basis, "Contact_Through_Email": True}
     record = {"id": "1", "Modified_Time": AT, "Data_Processing_Basis_Details": told}
-    _, (table, row) = parse("contacts", record)
+    _, (table, row), *_ = parse("contacts", record)
     assert (table, row["status"]) == ("consents", status)
+
+
+def test_a_consent_that_is_cleared_stands_no_longer(crm, read):
+    [id] = crm.add(1, **RECORDS["contacts"])
+    read(streams=["contacts"])
+    crm.now += timedelta(days=1)
+    crm.change([id], Data_Processing_Basis_Details=None)
+    consents = read(1, streams=["contacts"])["consents"].filter(pl.col("channel") == "email")
+    newest = consents.sort("effective_at").rows(named=True)[-1]
+    assert (newest["status"], newest["effective_at"]) == ("unknown", crm.now.replace(tzinfo=None))
+
+
+def test_a_company_that_keeps_consent_elsewhere_reads_none(crm, read):
+    crm.add(1, **RECORDS["contacts"])
+    assert "consents" not in read(streams=["contacts"], consent=False)
+
+
+def test_what_is_deleted_between_two_files_of_a_bulk_read_hides_nobody(crm, read):
+    crm.bulk_rows = 40
+    ids = crm.add(100, "Accounts", Account_Name="x")
+
+    def delete_while_files_are_made(path):
+        if path.endswith("/read/2"):
+            crm.before_call = lambda path: None
+            crm.remove(ids[:5], "Accounts")
+
+    crm.before_call = delete_while_files_are_made
+    rows = read(streams=["accounts"], bulk_from=100)["crm_accounts"]
+    alive = set(rows.filter(pl.col("op") == "upsert")["source_record_id"])
+    assert set(ids[5:]) <= alive
+
+
+def test_who_is_deleted_while_a_page_token_dies_is_still_buried(crm, read, monkeypatch):
+    monkeypatch.setattr(parts, "PART_RECORDS", 200)
+    ids = crm.add(400)
+    read(streams=["contacts"])
+    crm.now += timedelta(hours=1)
+    crm.remove(ids[:3])
+    for _ in range(3):
+        crm.now += timedelta(hours=5)
+        crm.add(200)
+    crm.faults = [Fault(path="/Contacts", nth=3, times=None)]
+    with pytest.raises(SourceDownError):
+        read(1, streams=["contacts"])
+    crm.faults.clear()
+    crm.page_token_age += 1
+    rows = read(1, streams=["contacts"])["crm_contacts"]
+    assert set(rows.filter(pl.col("op") == "delete")["source_record_id"]) == set(ids[:3])
+    assert rows["source_record_id"].n_unique() == 1000
 
 
 def test_a_companys_own_field_goes_before_the_connectors(crm, read):
@@ -161,7 +210,7 @@ def test_a_large_first_load_goes_by_bulk_read_and_what_changed_meanwhile_follows
 def test_who_may_carry_consent_is_never_loaded_by_a_file_that_cannot(crm, read):
     crm.add(30, **RECORDS["contacts"])
     tables = read(streams=["contacts"], bulk_from=10)
-    assert tables["consents"].height == 60
+    assert tables["consents"].height == 120
     assert not any("bulk" in path for path in crm.calls)
 
 

@@ -58,7 +58,7 @@ def test_what_was_read_lands_as_it_is(shop, read, catalogue):
     shop.put(1, 2, 3)
     read()
     [part] = find_parts(read.raw)
-    assert part.path.name.endswith(f"__orders-000001.{shop.type}.parquet")
+    assert part.path.name.endswith(f"__orders-000001-end.{shop.type}.parquet")
     [frame] = read_raw(part.path, part.path.name[18:])
     facts = FileFacts("shop", part.path.name, date(2026, 6, 30))
     landed = land_rows(frame, catalogue["landing", "orders"], facts)
