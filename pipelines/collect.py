@@ -44,8 +44,11 @@ def extract_source(
     except SourceDownError as error:
         fresh = last_fresh_day(lake, name, run.as_of)
         may_last = timedelta(days=source.max_stale_days)
-        if source.when_down == "stop" or not fresh or run.as_of - fresh > may_last:
+        if source.when_down == "stop" or not fresh:
             raise
+        if run.as_of - fresh > may_last:
+            told = f"{error.message} It was last read on {fresh}, more than max_stale_days ago."
+            raise SourceDownError(told, error.hint) from None
         note = f"{name} is stale since {fresh}: {error.message}"
         facts = {"type": source.type, "fresh_through": fresh.isoformat(), "is_stale": True}
         return StepResult(f"stale since {fresh}; the night goes on without it", (note,), facts)

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipelines.errors import C360Error
-from pipelines.extract.mapping import Fields, as_text
+from pipelines.extract.mapping import Fields, as_text, parse_time
 from pipelines.extract.parts import Part, Stream
 from pipelines.extract.systems import SYSTEMS
 from pipelines.landing import EXTRA, RAW, ROW, RULE
@@ -84,8 +84,10 @@ def _named(row: dict[str, Any], entry: dict[str, Any]) -> dict[str, str | None]:
     told: dict[str, str | None] = {"source_record_id": entry["id"], "op": entry["op"]}
     for name, value in row.items():
         told[EXTRA if name == "extra" else name] = as_text(value)
-    if entry["modified"]:  # who came back is newer than the own tombstone, whatever the record says
-        told["source_updated_at"] = entry["modified"].isoformat()
+    # Who came back is newer than the own tombstone, whatever the record says.
+    mapped, modified = told.get("source_updated_at"), entry["modified"]
+    if modified and (mapped is None or (parse_time(mapped) or modified) < modified):
+        told["source_updated_at"] = modified.isoformat()
     return told
 
 

@@ -20,7 +20,7 @@ from pipelines.rules.schemas import RuleBook
 from pipelines.segments import cut_list
 from pipelines.steps import LINE
 
-MARKS = {"ok": "[green]✓[/green]", "failed": "[red]✗[/red]"}
+MARKS = {"ok": "[green]✓[/green]", "stale": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}
 POLL_SECONDS = 1.0
 
 
@@ -49,13 +49,13 @@ def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
     table = Table("source", "tried", "", "result", title="Sources", title_justify="left")
     hints: dict[str, None] = {}
     is_well = True
-    for finding in findings:
-        mark = MARKS["ok" if finding.ok else "failed"]
-        table.add_row(finding.source, finding.what, mark, escape(finding.told))
-        is_well &= finding.ok
-        if finding.hint:
-            hints[finding.hint] = None
-    console.print(table)
+    with Live(table, console=console):  # each row as it comes: a source may take its time
+        for finding in findings:
+            mark = MARKS["ok" if finding.ok else "failed"]
+            table.add_row(finding.source, finding.what, mark, escape(finding.told))
+            is_well &= finding.ok
+            if finding.hint:
+                hints[finding.hint] = None
     for hint in hints:
         console.print(f"[yellow]next:[/yellow] {escape(hint)}")
     return is_well
@@ -102,8 +102,9 @@ def _steps_table(run: Run) -> Table:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for report in _reports(run):
         told = report.get("summary") or report["reason"]
+        is_stale = report.get("facts", {}).get("is_stale", False)
         table.add_row(
-            MARKS[str(report["status"])],
+            MARKS["stale" if is_stale else str(report["status"])],
             str(report["step"]),
             f"{report['seconds']:.1f}",
             escape(str(told)),

@@ -1,5 +1,6 @@
 """Puts the demo company where an installation finds it, as sources like any other."""
 
+import re
 import shlex
 import signal
 import sys
@@ -101,13 +102,20 @@ def serve_demo(
     if not made.exists() or not read_json(made).get("served"):
         raise C360Error(f"{root} holds no demo company to serve.", "Run c360 demo --served first.")
     with ExitStack() as stack:
-        url = stack.enter_context(systems.serve_crm(root, host, port))
+        try:
+            url = stack.enter_context(systems.serve_crm(root, host, port))
+        except OSError:
+            raise C360Error(f"Port {port} is taken.", "Choose another with --port.") from None
         shop = stack.enter_context(systems.serve_shop(root)) if database else None
         console.print(f"Serving the CRM at {url}" + (", the shop on PostgreSQL" if shop else ""))
         if shop:  # who serves the APIs alone, in a container, may not write here
             logins = root / LOGINS
             stack.callback(logins.unlink, missing_ok=True)
             write_text(_as_exports(systems.credentials(shop)), logins)
+            logins.chmod(0o600)
+            rules = root / "rules" / "sources.yml"
+            told = rules.read_text(encoding="utf-8")
+            write_text(re.sub(r"(?<=api_url: )http://127\.0\.0\.1:\d+", url, told), rules)
             console.print(f"Logins: {logins}. Ctrl-C stops.")
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from pipelines.catalogue import Dataset
-from pipelines.errors import C360Error
+from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.buckets import Folder
 from pipelines.extract.ga4.nights import check_ga4
 from pipelines.extract.parts import Ask, Connector, Stream
@@ -64,14 +64,21 @@ def _try_source(
         case _:
             connector = connect(source, secrets, lambda entry: None)
             ask = Ask(now - timedelta(days=1), now)
+            connector.client.tries = 1  # a person is waiting
             with closing(connector.client):
                 for stream in connector.streams():
-                    yield _try_stream(source.name, connector, stream, ask)
+                    try:
+                        yield _try_stream(source.name, connector, stream, ask)
+                    except SourceDownError as error:  # the other streams would only say the same
+                        yield Finding(source.name, stream.name, False, error.message, error.hint)
+                        return
 
 
 def _try_stream(source: str, connector: Connector, stream: Stream, ask: Ask) -> Finding:
     try:
         page = next(connector.pages(stream, ask), None)
+    except SourceDownError:
+        raise
     except C360Error as error:
         return Finding(source, stream.name, False, error.message, error.hint)
     told = f"{len(page.records)} records on a first page" if page else "nothing new since yesterday"

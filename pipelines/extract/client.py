@@ -125,6 +125,7 @@ class ApiClient:
         self.source = source
         self._log = log
         self._sleep = sleep
+        self.tries = TRIES
         self._token: str | None = None
         self._last_call = float("-inf")
         self._http = httpx.Client(timeout=TIMEOUT, headers={"User-Agent": "customer-360"})
@@ -145,7 +146,7 @@ class ApiClient:
             CallRefusedError: the call itself is refused.
         """
         retrying = Retrying(
-            stop=stop_after_attempt(TRIES),
+            stop=stop_after_attempt(self.tries),
             wait=_wait,
             retry=retry_if_exception_type(_AgainError),
             sleep=self._sleep,
@@ -155,8 +156,8 @@ class ApiClient:
             return retrying(self._ask_once, call, page)
         except _AgainError as error:
             raise SourceDownError(
-                f"Source {self.source}: {self.system.name} gave no usable answer after {TRIES} "
-                f"tries: {error.answer.told}.",
+                f"Source {self.source}: {self.system.name} gave no usable answer after "
+                f"{self.tries} tries: {error.answer.told}.",
                 "Nothing that was read is lost: the next try goes on from there. See whether the "
                 f"service is up (c360 sources check {self.source}), then run the step again.",
             ) from None
@@ -198,7 +199,8 @@ class ApiClient:
             )  # fmt: skip
         except httpx.RequestError as error:
             self._log({**entry, "error": type(error).__name__})
-            raise _AgainError(Answer(Verdict.retry, type(error).__name__)) from None
+            told = f"{type(error).__name__} at {httpx.URL(call.url).host}"
+            raise _AgainError(Answer(Verdict.retry, told)) from None
         answer = classify(response)
         self._log(
             {

@@ -14,6 +14,12 @@ from pipelines.rules.model import Source
 from pipelines.rules.sources import AnySource
 
 EMPTY_LIST = "sources: []"
+NAME = r"[a-z][a-z0-9_]{0,62}"
+NEW_FILE = """# Where the data comes from; c360 sources check tries it.
+# base_currency: GBP       # of all amounts in the marts; if absent, the only one in the data
+# time_zone: Europe/London # in which a day begins and ends; if absent, UTC
+sources: []
+"""
 
 
 def source_types() -> dict[str, type[Source]]:
@@ -36,7 +42,9 @@ def write_entry(file: Path, name: str, kind: str) -> str:
     schemas = source_types()
     if kind not in schemas:
         raise C360Error(f"There is no type {kind!r}.", f"Types are {', '.join(sorted(schemas))}.")
-    before = file.read_text(encoding="utf-8") if file.exists() else "base_currency:\nsources: []\n"
+    if not re.fullmatch(NAME, name):
+        raise C360Error(f"{name!r} is no name of a source.", "Use a-z, 0-9 and _.")
+    before = file.read_text(encoding="utf-8") if file.exists() else NEW_FILE
     if any(source.get("name") == name for source in _sources_in(before)):
         raise C360Error(f"{file} has a source {name} already.", "Choose another name, or edit it.")
     entry = textwrap.indent("\n".join(_entry_lines(schemas[kind], name, kind)), _indent(before))
@@ -76,7 +84,7 @@ def _entry_lines(schema: type[Source], name: str, kind: str) -> Iterator[str]:
         if key in ("name", "type"):
             continue
         told = f"  # {field.description}" if field.description else ""
-        if field.default is PydanticUndefined:
+        if field.default is PydanticUndefined or field.examples:
             example = (field.examples or ["..."])[0]
             block = yaml.safe_dump({key: example}, allow_unicode=True, sort_keys=False)
             lines = block.rstrip().splitlines()

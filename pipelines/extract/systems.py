@@ -41,7 +41,9 @@ def read_secrets(source: Source, variable: str, text: str | None) -> SecretsOf |
     fields = source.secrets.model_fields
     if text is None and not any(field.is_required() for field in fields.values()):
         return source.secrets()  # a local folder, or a machine that may read the bucket as it is
-    needed = ", ".join(fields)
+    needed = ", ".join(name for name, field in fields.items() if field.is_required())
+    optional = ", ".join(name for name, field in fields.items() if not field.is_required())
+    needed += f" (it may have {optional})" if optional else ""
     hint = (
         f"Give an Airflow Connection {source.name} or the environment variable {variable} a JSON "
         f"object with {needed}."

@@ -47,5 +47,11 @@ class Sources(Rules):
 
     @model_validator(mode="after")
     def _each_name_once(self) -> Self:
-        refuse_repeats("source", (source.name for source in self.sources))
+        names = [source.name for source in self.sources]
+        refuse_repeats("source", names)
+        for source in self.sources:
+            if source.part_of and source.part_of not in names:
+                raise ValueError(
+                    f"source {source.name} is part_of {source.part_of}, and no source has that name"
+                )
         return self

@@ -5,8 +5,10 @@ import pytest
 import yaml
 
 from pipelines.collect import add_entry, extract_source, try_sources
+from pipelines.configured import configured_rules
 from pipelines.errors import AccessRefusedError, C360Error, SourceDownError
 from pipelines.extract import client
+from pipelines.extract.entry import source_types
 from pipelines.extract.files import extract_files
 from pipelines.fakes.fake import Fault
 from pipelines.fakes.serving import serving
@@ -147,7 +149,8 @@ def test_a_part_of_cannot_change_once_it_has_landed(home, lake, catalogue, tmp_p
     entry = {"name": "shop_files", "type": "files", "path": str(tmp_path)}
 
     def land(**more) -> None:
-        sources = Sources.model_validate({"sources": [{**entry, **more}]})
+        shop = {"name": "shop", "type": "files", "path": str(tmp_path)}
+        sources = Sources.model_validate({"sources": [{**entry, **more}, shop]})
         extract_files(sources.sources[0], lake.raw, MONDAY, catalogue.landing)
         land_new_files(lake, catalogue, sources, MONDAY, lambda told: None)
 
@@ -199,6 +202,29 @@ def test_an_added_entry_is_read_as_it_is_and_keeps_what_was_there(settings):
     assert [source["name"] for source in content["sources"]] == ["crm", "drops"]
     assert "# when_down: stop" in entry
     assert told.endswith("c360 sources check drops")
+
+
+def test_every_type_gets_an_entry_that_is_read_as_it_is(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("C360_RULES_DIR", str(tmp_path / "rules"))
+    for kind in source_types():
+        add_entry(load_settings(), f"my_{kind}", kind)
+    sources = configured_rules(load_settings()).sources.sources
+    assert {source.type for source in sources} == set(source_types())
+
+
+def test_a_name_that_is_none_is_refused_before_it_is_written(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("C360_RULES_DIR", str(tmp_path / "rules"))
+    with pytest.raises(C360Error, match="'Crm-1' is no name of a source"):
+        add_entry(load_settings(), "Crm-1", "files")
+    assert not (tmp_path / "rules").exists()
+
+
+def test_a_source_that_is_down_is_checked_with_one_try_and_told_once(settings, crm):
+    crm.faults = [Fault(**DOWN)]
+    [finding] = try_sources(settings())
+    assert (finding.what, finding.ok) == ("contacts", False)
+    assert "after 1 tries" in finding.told
+    assert sum("/crm/v8" in path for path in crm.calls) == 1
 
 
 def test_an_entry_is_refused_where_it_would_tear_the_file_apart(settings):

@@ -181,9 +181,9 @@ class Database:
         if NO_LOGIN.search(told):
             return refused_login(name, title, "login or password is wrong, or may not come in")
         return SourceDownError(
-            f"Source {name}: {title} cannot be reached.",
-            "See whether the server is up and lets this machine in, and check host and port: "
-            f"c360 sources check {name} tries them.",
+            f"Source {name}: {title} at {self.secrets.host} cannot be reached.",
+            "See whether the server is up and lets this machine in, and whether host and port are "
+            "right.",
         )
 
     def _cannot_read(self, told: str, what: str) -> C360Error:

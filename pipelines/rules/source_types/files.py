@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from pipelines.rules.model import SecretsOf, Source
 
@@ -40,4 +40,4 @@ class FilesSource(Source):
     secrets: ClassVar = FilesSecrets
 
     type: Literal["files"]
-    path: FolderPath
+    path: FolderPath = Field(examples=["/data/drop/shop"])

@@ -36,6 +36,7 @@ class FxiaokeSource(Source):
     open_user_id: str = Field(
         min_length=1,
         description="The employee (FSUID_...) as whom we read; a CRM administrator sees all.",
+        examples=["FSUID_0123456789"],
     )
     streams: tuple[StreamName, ...] = Field(default=(), description="Empty: all of them.")
     accounts_are: Literal["organisations", "persons"] = Field(

@@ -26,7 +26,9 @@ class Ga4Source(Source):
 
     type: Literal["ga4"]
     path: FolderPath | None = Field(
-        default=None, description="Folder or bucket that holds the export, events_YYYYMMDD*."
+        default=None,
+        description="Folder or bucket that holds the export, events_YYYYMMDD*.",
+        examples=["/data/ga4"],
     )
     property_id: (
         Annotated[str, Field(pattern=r"^[0-9]{1,18}$", coerce_numbers_to_str=True)] | None

@@ -23,7 +23,9 @@ class MetaSource(Source):
     secrets: ClassVar = MetaSecrets
 
     type: Literal["meta"]
-    page_id: str | None = Field(default=None, pattern=r"^\d+$", description="Facebook page.")
+    page_id: str | None = Field(
+        default=None, pattern=r"^\d+$", description="Facebook page.", examples=["102030405060708"]
+    )
     instagram_id: str | None = Field(
         default=None, pattern=r"^\d+$", description="Instagram professional account."
     )

@@ -102,7 +102,22 @@ class SqlSource(Source):
     safety_lag_minutes: int = Field(
         default=5, ge=0, description="What changed later waits: a neighbour may be uncommitted."
     )
-    tables: Annotated[tuple[SqlTable, ...], Field(min_length=1)]
+    tables: tuple[SqlTable, ...] = Field(
+        min_length=1,
+        description="Columns take names of columns; for expressions, read a view.",
+        examples=[
+            [
+                {
+                    "from": "public.orders",
+                    "to": "orders",
+                    "id": "id",
+                    "updated_at": "updated_at",
+                    "columns": {"order_number": "number", "customer_source_id": "customer_id"},
+                    "constants": {"currency": "CNY"},
+                }
+            ]
+        ],
+    )
 
     @model_validator(mode="after")
     def _each_table_once(self) -> Self:

@@ -125,6 +125,7 @@ def land(tmp_path, catalogue, monkeypatch):
             overlap=timedelta(0),
             pages=lambda stream, ask: iter([Page([record])]),
             client=SimpleNamespace(close=lambda: None),
+            source=source(),
         )
         night = Account(HubspotFake(), "", tmp_path, catalogue)
         night.own = {stream: own or {}}

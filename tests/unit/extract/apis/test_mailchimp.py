@@ -63,6 +63,7 @@ class Given:
     """Stands for a connector: brings the records that a test gives."""
 
     system, overlap = mailchimp.SYSTEM, timedelta(0)
+    source = MailchimpSource(name="mail", type="mailchimp")
 
     def __init__(self, records: list[dict[str, Any]]) -> None:
         when = datetime(2026, 6, 20, tzinfo=UTC)
