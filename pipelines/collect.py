@@ -80,7 +80,7 @@ def _extract_from(
     # What would be filed under an older day would slip under nights that have been released.
     if max((path.name for path in raw.glob("????-??-??")), default="") > run.as_of.isoformat():
         return "nothing", (f"{source.name}: a later day was extracted; its changes wait.",)
-    now = datetime.now(UTC)  # the clock is read here and nowhere else: what changes later waits
+    now = datetime.now(UTC)  # no other step asks the clock: what changes later waits
     if run.as_of > now.date() + timedelta(days=1):
         raise C360Error(
             f"{run.as_of} has not come yet, and {source.name} can only say what is so by now.",

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.catalogue import Column, Dataset, load_catalogue
+from pipelines.extract.parts import find_parts, landing_days
 
 PROJECT = Path(__file__).resolve().parents[1]
 AS_OF = date(2026, 6, 30)
@@ -62,3 +63,10 @@ def _example(column: Column) -> Any:
 
 def _exact(column: Column, value: Any) -> Any:
     return Decimal(str(value)) if column.dtype.is_decimal() and value is not None else value
+
+
+def open_parts(folder: Path) -> list[Path]:
+    """Parts of passes that are not complete, in the order of their making."""
+    found = find_parts(folder)
+    days = landing_days(found)
+    return [part.path for part in found if days[part.path] is None]

@@ -206,11 +206,6 @@ def landing_days(parts: list[Part]) -> dict[Path, str | None]:
     return days
 
 
-def open_parts(folder: Path) -> set[Path]:
-    """Parts of passes that are not complete."""
-    return {path for path, day in landing_days(find_parts(folder)).items() if day is None}
-
-
 def commit_part(
     folder: Path, stream: str, system: str, progress: Progress, write: Callable[[Path, bytes], None]
 ) -> Path:

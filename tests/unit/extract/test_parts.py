@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from factories import open_parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,6 @@ from pipelines.extract.parts import (
     extract_stream,
     find_parts,
     landing_days,
-    open_parts,
 )
 
 FIRST = date(2026, 6, 1)
@@ -144,7 +144,7 @@ def test_parts_of_a_pass_that_broke_off_are_open_and_are_not_read_again(tmp_path
         source.put(id, "x")
     with pytest.raises(Killed):
         night(source, tmp_path)
-    assert [part.path for part in find_parts(tmp_path)] == list(open_parts(tmp_path))
+    assert [part.path for part in find_parts(tmp_path)] == open_parts(tmp_path)
     source.dies_after = None
     assert night(source, tmp_path) == 6
     assert source.asked[1].resume == [NOON.isoformat(), "f"]

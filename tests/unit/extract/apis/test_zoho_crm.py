@@ -4,13 +4,14 @@ from datetime import date, timedelta
 import httpx
 import polars as pl
 import pytest
+from factories import open_parts
 
 from pipelines.errors import SourceDownError
 from pipelines.extract import parts
 from pipelines.extract.apis.zoho_crm import MAPPINGS, STREAMS, parse
 from pipelines.extract.client import Verdict
 from pipelines.extract.mapping import country_code
-from pipelines.extract.parts import find_parts, open_parts
+from pipelines.extract.parts import find_parts
 from pipelines.extract.systems import connect, extract_api, read_secrets
 from pipelines.fakes.fake import Fault
 from pipelines.fakes.serving import serving
