@@ -62,6 +62,7 @@ class Record(NamedTuple):
 
 
 GONE = Record("", b"", op="delete").digest
+OUTDATED = b""  # the digest of what was stored with other fields: known to be, and to be read anew
 
 
 @dataclass(frozen=True)
@@ -296,7 +297,7 @@ class _Pass:
         else:
             self.first_part = self.next_part
             self.ask = Ask(None if is_new_mapping else self._since(), started_at)
-        self.known = {} if is_new_mapping else self._known()
+        self.known = self._known()
 
     def run(self) -> None:
         """Read to the end; what was received before a failure is committed."""
@@ -420,6 +421,10 @@ class _Pass:
             rows = pl.scan_parquet(part.path)
             if since:
                 rows = rows.filter((pl.col("modified") >= since) | pl.col("modified").is_null())
+            if (part.progress.key or {}) != self.own:
+                is_there = pl.col("op") != "delete"
+                outdated = pl.when(is_there).then(pl.lit(OUTDATED)).otherwise("digest")
+                rows = rows.with_columns(outdated.alias("digest"))
             known.update(rows.select("id", "digest").collect().rows())
         return known
 

@@ -5,27 +5,17 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 
 from pipelines.errors import AccessRefusedError
 from pipelines.extract.apis import fxiaoke, hubspot, mailchimp, meta, wecom, zoho_crm
 from pipelines.extract.client import Log
-from pipelines.extract.mapping import Fields, Rows
-from pipelines.extract.parts import Connector, Stream, StreamResult, extract_stream
+from pipelines.extract.parts import Connector, StreamResult, extract_stream
 from pipelines.rules.model import SecretsOf, Source
 
-
-class SystemModule(Protocol):
-    """What the file of an API offers beside its `Connector`."""
-
-    STREAMS: dict[str, Stream]
-
-    def parse(self, stream: str, record: dict[str, Any], own: Fields | None = None) -> Rows:
-        """The landing rows of a record as received."""
-
-
+# Each has SYSTEM, STREAMS, a Connector, and parse(stream, record, own) for the landing rows.
 API_MODULES = (zoho_crm, fxiaoke, hubspot, mailchimp, wecom, meta)
 SYSTEMS: dict[str, Any] = {module.SYSTEM: module for module in API_MODULES}
 

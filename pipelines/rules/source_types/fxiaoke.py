@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 
-from pipelines.rules.model import Name, SecretsOf, Source
+from pipelines.rules.model import OwnFields, SecretsOf, Source
 
 StreamName = Literal[
     "contacts", "accounts", "activities", "calls", "cases", "orders", "order_items", "refunds",
@@ -46,7 +46,7 @@ class FxiaokeSource(Source):
     compare: tuple[StreamName, ...] = Field(
         default=(), description="Listed whole each night, to find what was deleted for good."
     )
-    fields: dict[Name, dict[Name, str]] = Field(
+    fields: OwnFields = Field(
         default={}, description="Own fields, by stream: landing column, and the field's API name."
     )
     page_size: int = Field(default=100, ge=1, le=2_000)

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 
-from pipelines.rules.model import Name, SecretsOf, Source
+from pipelines.rules.model import Name, OwnFields, SecretsOf, Source
 
 
 class HubspotSecrets(SecretsOf):
@@ -20,7 +20,7 @@ class HubspotSource(Source):
 
     type: Literal["hubspot"]
     streams: tuple[Name, ...] = Field(default=(), description="Empty: all of them.")
-    fields: dict[Name, dict[Name, str]] = Field(
+    fields: OwnFields = Field(
         default={},
         description=(
             "Own fields, by stream: landing column, and the property's internal name. Under "

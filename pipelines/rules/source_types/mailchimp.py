@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
-from pipelines.rules.model import Name, SecretsOf, Source
+from pipelines.rules.model import OwnFields, SecretsOf, Source
 
 StreamName = Literal["members", "sent", "activity", "unsubscribed"]
 ListId = Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
@@ -34,7 +34,7 @@ class MailchimpSource(Source):
     type: Literal["mailchimp"]
     lists: tuple[ListId, ...] = Field(default=(), description="Audience ids; empty: all of them.")
     streams: tuple[StreamName, ...] = Field(default=(), description="Empty: all of them.")
-    fields: dict[Name, dict[Name, str]] = Field(
+    fields: OwnFields = Field(
         default={}, description="Own fields, by stream: landing column, and merge_fields.<TAG>."
     )
     report_days: int = Field(

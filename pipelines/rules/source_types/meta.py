@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 
-from pipelines.rules.model import Name, SecretsOf, Source
+from pipelines.rules.model import Name, OwnFields, SecretsOf, Source
 
 
 class MetaSecrets(SecretsOf):
@@ -30,7 +30,7 @@ class MetaSource(Source):
         default=None, pattern=r"^\d+$", description="Instagram professional account."
     )
     streams: tuple[Name, ...] = Field(default=(), description="Empty: all of the accounts given.")
-    fields: dict[Name, dict[Name, str]] = Field(
+    fields: OwnFields = Field(
         default={}, description="Own fields, by stream: landing column, and the field's path."
     )
     days_back: int = Field(

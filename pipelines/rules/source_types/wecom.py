@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, HttpUrl, SecretStr
 
-from pipelines.rules.model import Name, SecretsOf, Source
+from pipelines.rules.model import Name, OwnFields, SecretsOf, Source
 
 
 class WecomSecrets(SecretsOf):
@@ -21,7 +21,7 @@ class WecomSource(Source):
 
     type: Literal["wecom"]
     streams: tuple[Name, ...] = Field(default=(), description="Empty: all of them.")
-    fields: dict[Name, dict[Name, str]] = Field(
+    fields: OwnFields = Field(
         default={}, description="Own fields, by stream: landing column, and the field's path."
     )
     days_back: int = Field(

@@ -279,6 +279,34 @@ def test_with_other_fields_of_its_own_the_company_gets_them_of_every_record(tmp_
     assert night(source, tmp_path, 2) == 0
 
 
+@pytest.mark.parametrize("lists_all", [False, True])
+def test_a_break_while_other_fields_are_read_leaves_no_record_with_the_old_ones(
+    tmp_path, lists_all
+):
+    source = Source(lists_all=lists_all)
+    stream = {"scan": True, "ordered": False} if lists_all else {}
+    for number in range(20):
+        source.put(f"{number:02}", "x")
+    night(source, tmp_path, **stream)
+    source.fields = {"people": {"source_tier": "Grade__c"}}
+    source.remove("00")
+    source.now += timedelta(days=1)
+    source.dies_after = 3
+    with pytest.raises(Killed):
+        night(source, tmp_path, 1, **stream)
+    source.dies_after = None
+    night(source, tmp_path, 1, **stream)
+    anew = [
+        id
+        for part in find_parts(tmp_path)
+        if part.progress.key
+        for id, op in pl.read_parquet(part.path).select("id", "op").rows()
+        if op == "upsert"
+    ]
+    assert sorted(anew) == [f"{number:02}" for number in range(1, 20)]
+    assert "00" not in current(tmp_path)
+
+
 def test_a_pass_over_two_nights_lands_as_one_for_the_night_that_ended_it(tmp_path):
     source = Source(dies_after=3)
     for number in range(12):
