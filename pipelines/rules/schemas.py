@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
 from pipelines.rules.sources import Sources
 
@@ -12,7 +13,6 @@ Grade = Literal["A", "B", "C", "D"]
 Channel = Literal["email", "sms", "phone", "wechat"]
 Purpose = Literal["marketing", "service", "survey"]
 Score = Annotated[int, Field(ge=1, le=5)]
-IdType = Literal["email", "phone", "external_userid", "unionid", "social_handle", "user_id"]
 
 
 class Labelled(Rules):
@@ -27,21 +27,6 @@ class Orders(Rules):
 
     not_completed: tuple[str, ...] = Field(description="Order statuses that are not a purchase.")
     refund_not_paid: tuple[str, ...] = Field(description="Refund statuses that gave nothing back.")
-
-
-class SharedLimit(Rules):
-    """How many customers may share one value before it says nothing about who they are."""
-
-    max_accounts: int = Field(ge=1, description="Most contacts or accounts that may share it.")
-    max_guest_orders: int = Field(ge=1, description="Most guest orders that may share it.")
-
-
-class Identity(Rules):
-    """`identity.yml`: which identifiers tie records of one person."""
-
-    default_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
-    limits: dict[IdType, SharedLimit]
-    blocked: dict[IdType, tuple[str, ...]] = Field(description="Values that never tie, by type.")
 
 
 class RiskBands(Rules):
@@ -274,6 +259,7 @@ class RuleBook(Rules):
     sources: Sources
     orders: Orders
     identity: Identity
+    identity_rules: IdentityRules
     scores: ScoringParams
     tiers: Tiers
     lifecycle: Lifecycle
