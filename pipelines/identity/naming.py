@@ -2,8 +2,8 @@
 
 Records are numbered by age, and no record that lands later is ever older. So the ids need no
 memory: two runs over the same records, or a rebuild from raw files, give the same ones. The last
-release is still read, for what the records alone cannot say: names of records that were erased, and
-which names were other customers once.
+release is still read, for what the records alone cannot say: names whose record was erased since,
+and which names were other customers once.
 """
 
 from datetime import date
@@ -18,10 +18,10 @@ ALIAS = ["alias_id", "customer_id", "changed_on", "event", *RECORD]
 def name_customers(
     records: pl.DataFrame, previous_keys: pl.DataFrame | None, pseudonym_key: bytes
 ) -> tuple[pl.DataFrame, list[str]]:
-    """Name each component after its oldest record, unless it already had a name.
+    """Name each component after its oldest record.
 
-    Of several names it had, the oldest stays. A name that the records of several components had
-    goes to the one that holds the record it was minted from, else to the one with the oldest.
+    Where the record that a name was minted from is erased, the oldest that is left of those who
+    bore the name keeps it.
 
     Args:
         records: node (by age), RECORD, component.
@@ -37,30 +37,35 @@ def name_customers(
         return named.sort("node"), [f"{oldest.height} customers, all new."]
     before = previous_keys.select(*RECORD, previous_id="customer_id")
     had = records.join(before, on=RECORD).sort("node")
-    torn = had.unique(["previous_id", "component"]).group_by("previous_id").len()
-    torn = torn.filter(pl.col("len") > 1)
-    heirs = _minted_from(had.join(torn, on="previous_id", how="semi"), pseudonym_key)
-    claims = (
-        had.unique("previous_id", keep="first", maintain_order=True)
-        .join(
-            heirs.select("previous_id", heir="component"),
-            on="previous_id", how="left", maintain_order="left",
-        )
-        .with_columns(pl.coalesce("heir", "component").alias("component"))
-    )  # fmt: skip
-    kept = claims.unique("component", keep="first", maintain_order=True)
+    kept = _orphaned_names(oldest, had, pseudonym_key)
     new = oldest.join(kept, on="component", how="anti")
-    named_now = pl.concat(
-        [
-            kept.select("component", customer_id="previous_id"),
-            _mint_new(new, set(kept["previous_id"]), pseudonym_key),
-        ]
-    )
-    merged = claims.height - kept.height
-    return records.join(named_now, on="component").sort("node"), [
-        f"{oldest.height} customers: {oldest.height - kept.height} new, "
-        f"{merged} merged into an older one, {torn.height} split."
+    names = pl.concat([kept, _mint_new(new, set(kept["customer_id"]), pseudonym_key)])
+    old = before.select(customer_id="previous_id").unique()
+    fresh = names.join(old, on="customer_id", how="anti").height
+    gone = old.join(names, on="customer_id", how="anti").height
+    split = had.unique(["previous_id", "component"]).group_by("previous_id").len()
+    return records.join(names, on="component").sort("node"), [
+        f"{oldest.height} customers: {fresh} new, {gone} merged into another or erased, "
+        f"{split.filter(pl.col('len') > 1).height} split."
     ]
+
+
+def _orphaned_names(
+    oldest: pl.DataFrame, had: pl.DataFrame, pseudonym_key: bytes
+) -> pl.DataFrame:
+    """Names that no record tonight was minted for, and the component that keeps each."""
+    bore = oldest.select("node", "component").join(
+        had.select("node", *RECORD, "previous_id"), on="node"
+    )
+    borrowed = bore.join(_minted_from(bore, pseudonym_key), on="node", how="anti")
+    bearers = had.join(borrowed.select("previous_id").unique(), on="previous_id", how="semi")
+    rooted = _minted_from(bearers, pseudonym_key).select("previous_id")
+    return (
+        borrowed.join(rooted, on="previous_id", how="anti")
+        .sort("node")
+        .unique("previous_id", keep="first", maintain_order=True)
+        .select("component", customer_id="previous_id")
+    )
 
 
 def _minted_from(had: pl.DataFrame, pseudonym_key: bytes) -> pl.DataFrame:
@@ -75,7 +80,7 @@ def _minted_from(had: pl.DataFrame, pseudonym_key: bytes) -> pl.DataFrame:
 def _mint_new(oldest: pl.DataFrame, taken: set[str], pseudonym_key: bytes) -> pl.DataFrame:
     """Names of new customers, from the oldest record of each; never one that is taken.
 
-    A name can be taken by those the record was tied to while it was erased.
+    A record that comes back after it was erased finds its name with those it was tied to.
     """
     names = []
     for record in oldest.select(RECORD).iter_rows():

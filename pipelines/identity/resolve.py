@@ -27,7 +27,14 @@ from pipelines.identity.ties import (
     find_ties,
     make_edges,
 )
-from pipelines.identity.values import IDENTIFIER, PERSONA, RAW, group_carriers, judge_identifiers
+from pipelines.identity.values import (
+    IDENTIFIER,
+    PERSONA,
+    RAW,
+    SHARED,
+    group_carriers,
+    judge_identifiers,
+)
 from pipelines.rules.identity import Identity, IdentityRules
 
 # Types of which nobody but one person, or one organisation, has the value.
@@ -132,7 +139,7 @@ def resolve_customers(
     size = records.height + values.height
     guessed = _guess(profiles, find_components(certain, size), policy, as_of)
     alike = guessed.filter(pl.col("conflict").is_null(), pl.col("is_link"))
-    limits = _limits(records, values, decided, policy)
+    limits = _limits(records, carried, values, decided, policy)
     edges, component = connect(pl.concat([certain, make_edges(alike)]), size, limits)
     records = records.with_columns(pl.Series("component", component[: records.height]))
     keys = memory.keys.sort("first_seen_on", *RECORD) if memory else None
@@ -168,11 +175,14 @@ def _number_values(
 ) -> pl.DataFrame:
     """A node for each value and group of its carriers, and for values that only ties name."""
     linking = identifiers.filter(pl.col("status") == "links").select(IDENTIFIER)
-    groups = carried.select(*IDENTIFIER, "group").unique()
+    groups = carried.select(*SHARED, "group").unique()
     bare = linking.unique().join(groups, on=IDENTIFIER, how="anti")
+    nobody = bare.with_columns(
+        pl.lit("person").alias("party"), pl.lit(0, pl.Int64).alias("group")
+    )
     return (
-        pl.concat([groups, bare.with_columns(pl.lit(0, pl.Int64).alias("group"))])
-        .sort(*IDENTIFIER, "group")
+        pl.concat([groups, nobody])
+        .sort(*SHARED, "group")
         .with_row_index("node", offset=first)
         .with_columns(pl.col("node").cast(pl.Int64))
     )
@@ -180,7 +190,7 @@ def _number_values(
 
 def _carried_edges(carried: pl.DataFrame, values: pl.DataFrame, identity: Identity) -> pl.DataFrame:
     ranks = {kind: FIRST_SIGNAL_RANK + signal.priority for kind, signal in identity.signals.items()}
-    tied = carried.join(values, on=[*IDENTIFIER, "group"], suffix="_value")
+    tied = carried.join(values, on=[*SHARED, "group"], suffix="_value")
     return make_edges(
         tied.select(
             node_a="node",
@@ -215,7 +225,11 @@ def _guess(
 
 
 def _limits(
-    records: pl.DataFrame, values: pl.DataFrame, decided: Decided, policy: Policy
+    records: pl.DataFrame,
+    carried: pl.DataFrame,
+    values: pl.DataFrame,
+    decided: Decided,
+    policy: Policy,
 ) -> Limits:
     """A customer is a person or an organisation, has one log-in of a shop, and so many numbers."""
     logins = records.filter(
@@ -234,9 +248,10 @@ def _limits(
         if signal.max_per_customer is not None
     }
     most |= {"party": 1} | {f"{LOGIN}{source}": 1 for source in policy.logins}
+    said = pl.concat([frame.select("node", *IDENTIFIER) for frame in (carried, values)])
     return Limits(
         apart=decided.apart,
-        held=pl.concat([values.select("node", *IDENTIFIER), logins, parties]),
+        held=pl.concat([said.filter(pl.col("id_type").is_in(list(most))), logins, parties]),
         most=pl.DataFrame(
             list(most.items()),
             schema={"id_type": pl.String, "max_per_customer": pl.Int64},
@@ -248,7 +263,7 @@ def _limits(
 def _own(
     values: pl.DataFrame, component: np.ndarray, named: pl.DataFrame, pseudonym_key: bytes
 ) -> pl.DataFrame:
-    """Whose each value is: node, id_type, value, group, value_key, customer_id (null: nobody's)."""
+    """Whose each value is: node, SHARED, group, value_key, customer_id (null: nobody's)."""
     customers = named.unique("component").select("component", "customer_id")
     first = named.height
     owned = values.with_columns(pl.Series("component", component[first:])).join(
@@ -283,7 +298,7 @@ def _customer_identifiers(
     carried: pl.DataFrame, named: pl.DataFrame, owners: pl.DataFrame
 ) -> pl.DataFrame:
     """The values of each customer, as pseudonyms."""
-    keyed = carried.join(owners.drop("node", "customer_id"), on=[*IDENTIFIER, "group"])
+    keyed = carried.join(owners.drop("node", "customer_id"), on=[*SHARED, "group"])
     held = keyed.join(named.select("node", "customer_id", "source"), on="node")
     shared = held.group_by("id_type", "value_key").agg(
         (pl.col("customer_id").n_unique() > 1).alias("is_shared")
@@ -378,17 +393,17 @@ def _tell_reviews(
     bearers = (
         carried.filter(pl.col("persona").is_not_null())
         .sort("node")
-        .unique([*IDENTIFIER, "persona"], keep="first", maintain_order=True)
-        .select("node", *IDENTIFIER, "persona")
+        .unique([*SHARED, "persona"], keep="first", maintain_order=True)
+        .select("node", *SHARED, "persona")
     )
     keys = owners.unique(IDENTIFIER).select(
         *IDENTIFIER, (pl.col("id_type") + "#" + pl.col("value_key")).alias("shared")
     )
     sharing = (
         conflicts.join(
-            bearers.rename({"node": "node_a", "persona": "persona_a"}), on=[*IDENTIFIER, "persona_a"]
+            bearers.rename({"node": "node_a", "persona": "persona_a"}), on=[*SHARED, "persona_a"]
         )
-        .join(bearers.rename({"node": "node_b", "persona": "persona_b"}), on=[*IDENTIFIER, "persona_b"])
+        .join(bearers.rename({"node": "node_b", "persona": "persona_b"}), on=[*SHARED, "persona_b"])
         .join(keys, on=IDENTIFIER)
         .select(
             pl.min_horizontal("node_a", "node_b").alias("node_a"),

@@ -104,10 +104,13 @@ def find_ties(
         ties: tie, source, source_account_id, id_type_a, id_a, id_type_b, id_b, since_on.
         records: node and RECORD.
         identifiers: RAW, value, status.
-        values: node, id_type, value; one row for each group of a value's carriers.
+        values: node, id_type, value, party; one row for each group of a value's carriers.
     """
     contacts = records.filter(pl.col("entity") == "contact")
-    sole = values.filter(pl.len().over(IDENTIFIER) == 1)
+    is_person = pl.col("party") == "person"
+    sole = values.filter(is_person | ~is_person.any().over(IDENTIFIER)).filter(
+        pl.len().over(IDENTIFIER) == 1
+    )
     written = identifiers.filter(pl.col("country_code") == "", pl.col("status") == "links")
     nodes = ties.with_row_index("tie_number")
     for end in ("a", "b"):
@@ -147,5 +150,5 @@ def find_ties(
         .filter(pl.col("node_a") != pl.col("node_b"))
         .group_by("node_a", "node_b", "tie", "rank")
         .agg(pl.col("probability").first(), pl.col("weight").first(), pl.col("since_on").min())
-        .select(EDGE)
+        .select(*EDGE)
     )

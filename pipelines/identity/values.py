@@ -14,6 +14,8 @@ from pipelines.rules.identity import BlockedValue, Identity
 
 IDENTIFIER = ["id_type", "value"]
 RAW = ["id_type", "raw_value", "country_code"]
+# A person and an organisation that have a number in common have nothing in common.
+SHARED = [*IDENTIFIER, "party"]
 # What tells people apart who share a value.
 PERSONA = ["party", "given_key", "family_key", "han_name", "name_suffix", "company_key", "birth_date"]
 NAMELESS = -1
@@ -95,28 +97,28 @@ def group_carriers(
 
     Returns:
         `carried` with `group`, 0 where there is no conflict; and the conflicts: id_type, value,
-        persona_a, persona_b, conflict, where personas are numbered as in `carried.persona`.
+        party, persona_a, persona_b, conflict, where personas are numbered as in `carried.persona`.
     """
     numbered = _number_personas(personas)
     known = carried.join(numbered.select("node", "persona"), on="node", how="left")
     apart = numbered.unique("persona").sort("persona").drop("node")
     seen = (
         known.filter(pl.col("id_type").is_in(shareable), pl.col("persona").is_not_null())
-        .select(*IDENTIFIER, "persona")
+        .select(*SHARED, "persona")
         .unique()
-        .filter(pl.len().over(IDENTIFIER) > 1)
+        .filter(pl.len().over(SHARED) > 1)
     )
-    pairs = seen.join(seen, on=IDENTIFIER, suffix="_b").filter(
+    pairs = seen.join(seen, on=SHARED, suffix="_b").filter(
         pl.col("persona") < pl.col("persona_b")
     ).rename({"persona": "persona_a"})
     conflicts = _judge_pairs(pairs, apart)
     groups = _group_personas(seen, conflicts, _fullest_first(apart))
     grouped = (
-        known.join(groups, on=[*IDENTIFIER, "persona"], how="left")
+        known.join(groups, on=[*SHARED, "persona"], how="left")
         .with_columns(
             # Who has no name is of one's own where the value is several people's.
             pl.when(pl.col("persona").is_null())
-            .then(pl.when(pl.col("group").max().over(IDENTIFIER) > 0).then(pl.lit(NAMELESS)).otherwise(pl.lit(0)))
+            .then(pl.when(pl.col("group").max().over(SHARED) > 0).then(pl.lit(NAMELESS)).otherwise(pl.lit(0)))
             .otherwise(pl.col("group").fill_null(0))
             .cast(pl.Int64)
             .alias("group")
@@ -147,7 +149,7 @@ def _judge_pairs(pairs: pl.DataFrame, apart: pl.DataFrame) -> pl.DataFrame:
     return (
         pairs.join(judged, on=["persona_a", "persona_b"])
         .filter(pl.col("conflict").is_not_null())
-        .sort(*IDENTIFIER, "persona_a", "persona_b")
+        .sort(*SHARED, "persona_a", "persona_b")
     )
 
 
@@ -167,15 +169,15 @@ def _group_personas(
     seen: pl.DataFrame, conflicts: pl.DataFrame, rank: dict[int, int]
 ) -> pl.DataFrame:
     """Groups for the values that know a conflict; a persona that fits several is of its own."""
-    torn = seen.join(conflicts.select(IDENTIFIER).unique(), on=IDENTIFIER, how="semi")
-    enemies: dict[tuple[str, str], dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
-    for id_type, value, a, b in conflicts.select(*IDENTIFIER, "persona_a", "persona_b").iter_rows():
-        enemies[id_type, value][a].add(b)
-        enemies[id_type, value][b].add(a)
+    torn = seen.join(conflicts.select(SHARED).unique(), on=SHARED, how="semi")
+    enemies: dict[tuple[str, ...], dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for *value, a, b in conflicts.select(*SHARED, "persona_a", "persona_b").iter_rows():
+        enemies[tuple(value)][a].add(b)
+        enemies[tuple(value)][b].add(a)
     rows = []
-    carriers = torn.group_by(IDENTIFIER).agg(pl.col("persona").sort()).sort(IDENTIFIER)
-    for id_type, value, personas in carriers.iter_rows():
-        foes = enemies[id_type, value]
+    carriers = torn.group_by(SHARED).agg(pl.col("persona").sort()).sort(SHARED)
+    for *value, personas in carriers.iter_rows():
+        foes = enemies[tuple(value)]
         groups: list[set[int]] = []
         for persona in sorted(personas, key=rank.__getitem__):
             fitting = [group for group in groups if not group & foes[persona]]
@@ -184,14 +186,14 @@ def _group_personas(
             else:
                 groups.append({persona})
         rows += [
-            (id_type, value, persona, number)
+            (*value, persona, number)
             for number, group in enumerate(groups)
             for persona in sorted(group)
         ]
     return pl.DataFrame(
         rows,
         schema={
-            "id_type": pl.String, "value": pl.String, "persona": pl.UInt32, "group": pl.Int64,
+            **dict.fromkeys(SHARED, pl.String), "persona": pl.UInt32, "group": pl.Int64,
         },
         orient="row",
     )  # fmt: skip

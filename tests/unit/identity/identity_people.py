@@ -184,16 +184,20 @@ def expected_groups(seen, carried, ties, rules):
         common = others > limit.max_accounts or of_guests > limit.max_guest_orders
         return value[1] is not None and value not in blocked and not common
 
+    def party(record):
+        return "organisation" if record[0] == "account" else "person"
+
     records = {record for record, *_ in seen}
     for value, people in list(bearers.items()):
         for record in people & records:
             if says_something(value):
-                join(record, ("value", value))
+                join(record, ("value", value, party(record)))
 
     def end(source, account, id_type, raw):
         if id_type != "contact_id":
             value = (id_type, compare(id_type, raw, ""))
-            return ("value", value) if says_something(value) else None
+            parties = {party(record) for record in bearers[value]} or {"person"}
+            return ("value", value, max(parties)) if says_something(value) else None
         if ("contact", source, account, raw) in records:
             return ("contact", source, account, raw)
         there = [
