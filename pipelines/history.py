@@ -99,12 +99,9 @@ def _minted(
 ) -> pl.DataFrame:
     """The record that an id was minted from, first of all among those it is known to be of."""
     known = keys.filter(pl.col("customer_id") == asked).sort("first_landed_on", *RECORD).collect()
-    former = (
-        keys.join(
-            aliases.filter(pl.col("alias_id") == asked).select(RECORD).unique(), on=RECORD, how="semi"
-        )
-        .collect()
-    )
+    former = keys.join(
+        aliases.filter(pl.col("alias_id") == asked).select(RECORD).unique(), on=RECORD, how="semi"
+    ).collect()
     for candidates in (known, former):
         minted = _minted_as(candidates, asked, pseudonym_key)
         if not minted.is_empty():

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pipelines.rules.identity import Identity, IdentityRules
+from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
 from pipelines.rules.sources import Sources
 
@@ -260,6 +261,7 @@ class RuleBook(Rules):
     orders: Orders
     identity: Identity
     identity_rules: IdentityRules
+    identity_model: IdentityModel
     scores: ScoringParams
     tiers: Tiers
     lifecycle: Lifecycle
