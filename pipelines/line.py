@@ -10,7 +10,6 @@ from pipelines.catalogue import Catalogue, load_catalogue
 from pipelines.collect import extract_source
 from pipelines.configured import configured_rules
 from pipelines.errors import C360Error
-from pipelines.identity.resolve import Signals, resolve_customers
 from pipelines.lake import Lake, Run, read_json, with_parent, write_json, write_table
 from pipelines.land import (
     committed_files,
@@ -22,7 +21,14 @@ from pipelines.land import (
 )
 from pipelines.publish import publish
 from pipelines.release import previous_release, release_run, write_manifest
-from pipelines.rules import find_rules, load_rules, rules_sha256
+from pipelines.resolve import resolve
+from pipelines.rules import (
+    IDENTITY_MODEL,
+    find_identity_model,
+    find_rules,
+    load_rules,
+    rules_sha256,
+)
 from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.scoring.customers import score_customers
 from pipelines.settings import Settings
@@ -67,7 +73,8 @@ class Line:
 
     def land(self) -> StepResult:
         """Type the new files, and freeze what this run reads."""
-        files = find_rules(self.settings.rules_dir)
+        rules_dir = self.settings.rules_dir
+        files = find_rules(rules_dir) | {IDENTITY_MODEL: find_identity_model(rules_dir)}
         book = configured_rules(self.settings)
         count = land_new_files(
             self.lake, self.catalogue, book.sources, self.run.as_of, self.progress
@@ -140,35 +147,8 @@ class Line:
 
     def resolve(self) -> StepResult:
         """Tie records into customers."""
-        signals = Signals(
-            **{
-                name: self.run.scan("models", f"int_identity_{name}", "resolve").collect()
-                for name in ("records", "signals", "ties", "lookups")
-            }
-        )
-        if signals.records.is_empty():
-            raise C360Error(
-                f"No customer is known by {self.run.as_of}{self._first_order()}.",
-                "Choose a later --date, or check the dates in the data.",
-            )
-        before = previous_release(self.lake, self.run.as_of)
-        keys = pl.read_parquet(before.path / "state" / "customer_keys.parquet") if before else None
         key = self.settings.pseudonym_key.get_secret_value().encode()
-        resolved = resolve_customers(signals, keys, self._rules().identity, key)
-        self._write("customer_keys", resolved.keys)
-        self._write("customer_identifiers", resolved.identifiers)
-        previous = before.path.name if before else None
-        count = resolved.keys["customer_id"].n_unique()
-        return StepResult(
-            f"{resolved.keys.height:,} records are {count:,} customers",
-            resolved.notes,
-            {"previous_release": previous},
-        )
-
-    def _first_order(self) -> str:
-        orders = pl.scan_parquet(self.run.inputs / "orders" / "*.parquet")
-        first = orders.select(pl.col("ordered_at").min()).collect().item()
-        return f"; the first order is of {first:%Y-%m-%d}" if first else ""
+        return resolve(self.lake, self.run, self.catalogue, self._rules(), key)
 
     def score(self) -> StepResult:
         """Predict value and churn risk, or say why not."""
@@ -234,7 +214,7 @@ class Line:
         facts = {
             "date": self.run.as_of.isoformat(),
             "version": pipeline_version(),
-            "rules_sha256": rules_sha256(self.run.rules.glob("*.yml")),
+            "rules_sha256": rules_sha256([*self.run.rules.glob("*.yml"), *self.run.rules.glob("*.json")]),
             "base_currency": reports["land"]["facts"]["base_currency"],
             "time_zone": book.sources.time_zone,
             "previous_release": reports["resolve"]["facts"]["previous_release"],

@@ -112,7 +112,7 @@ def split_han(name: str) -> tuple[str, str]:
 @lru_cache(maxsize=200_000)
 def read_given(given: str) -> str:
     """Pinyin of a given name without tones or blanks."""
-    return _read(given)
+    return read_characters(given)
 
 
 def drop_call(given: str) -> str:
@@ -123,11 +123,13 @@ def drop_call(given: str) -> str:
 @lru_cache(maxsize=20_000)
 def read_family(family: str) -> str:
     """Pinyin of a family name, in the reading it has as one."""
-    return READINGS.get(family) or _read(family)
+    return READINGS.get(family) or read_characters(family)
 
 
-def _read(characters: str) -> str:
-    return "".join(fold_pinyin(syllable) for syllable in lazy_pinyin(characters, Style.NORMAL))
+def read_characters(text: str) -> str:
+    """Pinyin without tones or blanks; characters without a known reading are left out."""
+    syllables = lazy_pinyin(text, style=Style.NORMAL, errors="ignore")
+    return "".join(fold_pinyin(syllable) for syllable in syllables)
 
 
 def fold_pinyin(text: str) -> str:

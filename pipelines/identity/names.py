@@ -16,22 +16,24 @@ from typing import NamedTuple
 import polars as pl
 from anyascii import anyascii
 from cleanco.clean import prepare_default_terms
-from pypinyin import lazy_pinyin
 
 from pipelines.identity.chinese import (
     ALL_SURNAMES,
     CALLED,
     HAN,
     ONLY_HAN,
+    SPELLINGS,
     drop_call,
     fold_pinyin,
     is_pinyin,
     is_surname_in_pinyin,
+    read_characters,
     read_family,
     read_given,
     simplify,
     split_han,
 )
+from pipelines.identity.likeness import is_known
 
 POOL_FROM, CHUNK = 200_000, 50_000
 
@@ -67,7 +69,7 @@ HANGUL = re.compile(r"[\uac00-\ud7a3]{2,4}")
 DOTS = re.compile(r"[·•・‧]")
 # Legal forms that cleanco does not know, or not without blanks around them.
 COMPANY_ZH = re.compile(
-    r"(?:股份|有限责任|责任)?有限公司|股份公司|有限合伙|株式会社|有限会社|合同会社|주식회사|\(株\)|\(주\)"
+    r"(?:股份)?有限(?:责任)?公司|股份公司|有限合伙|株式会社|有限会社|合同会社|주식회사|\(株\)|\(주\)"
 )
 COMPANY_TAIL_ZH = re.compile(r"(?<=..)(?:\(集团\)|集团公司|集团|总公司|(?<!分)公司)$")
 COMPANY_FORMS = frozenset(
@@ -279,6 +281,8 @@ def _split_latin(tokens: list[str]) -> tuple[list[str], list[str]]:
             return tokens[:size], tokens[size:]
     keys = [token.lower() for token in tokens]
     # Of two that may both be family names, the last is taken, as in any name in Latin letters.
+    if len(keys) == 3 and keys[0] in SPELLINGS and not any(map(is_known, keys[1:])):
+        return tokens[1:], tokens[:1]  # Chan Tai Man
     is_family = [is_surname_in_pinyin(keys[place]) for place in (0, -1)]
     if is_family == [True, False] and is_pinyin("".join(keys)):
         return tokens[1:], tokens[:1]
@@ -300,7 +304,12 @@ def _latin(text: str) -> str:
 
 
 def _latin_tokens(text: str) -> list[str]:
-    return _latin(text).split()
+    """Words of a name; two syllables of pinyin with a hyphen are one."""
+    joined = (
+        word.replace("-", "") if is_pinyin(word.replace("-", "").lower()) else word
+        for word in anyascii(text).split()
+    )
+    return _latin(" ".join(joined)).split()
 
 
 def _drop_titles(tokens: list[str], *, may_be_empty: bool = False) -> tuple[list[str], str]:
@@ -340,7 +349,7 @@ def read_company(text: str) -> Name:
 
 
 def _company_tokens(text: str) -> list[str]:
-    spelled = HAN_RUN.sub(lambda run: f" {''.join(lazy_pinyin(run[0]))} ", text)
+    spelled = HAN_RUN.sub(lambda run: f" {read_characters(run[0])} ", text)
     latin = NOT_LETTERS.sub(" ", IN_WORD.sub("", anyascii(spelled)).replace("&", " and "))
     return latin.lower().split()
 

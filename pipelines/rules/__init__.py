@@ -15,6 +15,8 @@ from pipelines.rules.schemas import RuleBook
 
 PACKAGED = Path(__file__).resolve().parent
 FILES = tuple(f"{name}.yml" for name in RuleBook.model_fields)
+# Trained by a command and used for years; kept beside the rules, as it decides as they do.
+IDENTITY_MODEL = "identity_model.json"
 
 
 class _EachKeyOnce(yaml.SafeLoader):
@@ -50,6 +52,12 @@ def find_rules(rules_dir: Path | None) -> dict[str, Path]:
         )
     own = {name: rules_dir / name for name in FILES if (rules_dir / name).is_file()}
     return {name: own.get(name, PACKAGED / name) for name in FILES}
+
+
+def find_identity_model(rules_dir: Path | None) -> Path:
+    """The trained model of fuzzy matching: the company's own, else the packaged one."""
+    own = rules_dir / IDENTITY_MODEL if rules_dir else PACKAGED / IDENTITY_MODEL
+    return own if own.is_file() else PACKAGED / IDENTITY_MODEL
 
 
 def load_rules(files: dict[str, Path]) -> RuleBook:

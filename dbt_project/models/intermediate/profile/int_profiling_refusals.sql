@@ -8,7 +8,7 @@ owners as (
         id_type,
         value,
         customer_id
-    from {{ ref('stg_pipeline__customer_identifiers') }}
+    from {{ ref('stg_pipeline__known_identifiers') }}
     where customer_id is not null
 ),
 
