@@ -13,6 +13,7 @@ from pipelines.identity.likeness import Likeness, compare_companies, compare_per
 
 PERSON_NAME = ("given_key", "family_key", "han_name")
 COMPANY_NAME = ("company_key", "han_name")
+CONFLICT_COLUMNS = ("party", *PERSON_NAME, "name_suffix", "company_key", "birth_date", "gender")
 SEPARATOR = "\x1f"
 
 
