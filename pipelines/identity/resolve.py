@@ -182,7 +182,8 @@ def _number_values(
     """A node for each value and group of its carriers, and for values that only ties name."""
     linking = identifiers.filter(pl.col("status") == "links").select(IDENTIFIER)
     groups = carried.select(*SHARED, "group").unique()
-    bare = linking.unique().join(groups, on=IDENTIFIER, how="anti")
+    persons = groups.filter(pl.col("party") == "person")
+    bare = linking.unique().join(persons, on=IDENTIFIER, how="anti")
     nobody = bare.with_columns(
         pl.lit("person").alias("party"), pl.lit(0, pl.Int64).alias("group")
     )

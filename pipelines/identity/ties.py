@@ -107,10 +107,7 @@ def find_ties(
         values: node, id_type, value, party; one row for each group of a value's carriers.
     """
     contacts = records.filter(pl.col("entity") == "contact")
-    is_person = pl.col("party") == "person"
-    sole = values.filter(is_person | ~is_person.any().over(IDENTIFIER)).filter(
-        pl.len().over(IDENTIFIER) == 1
-    )
+    sole = values.filter(pl.col("party") == "person").filter(pl.len().over(IDENTIFIER) == 1)
     written = identifiers.filter(pl.col("country_code") == "", pl.col("status") == "links")
     nodes = ties.with_row_index("tie_number")
     for end in ("a", "b"):

@@ -17,7 +17,11 @@ RAW = ["id_type", "raw_value", "country_code"]
 # A person and an organisation that have a number in common have nothing in common.
 SHARED = [*IDENTIFIER, "party"]
 # What tells people apart who share a value.
-PERSONA = ["party", "given_key", "family_key", "han_name", "name_suffix", "company_key", "birth_date"]
+PERSONA = [
+    "party", "given_key", "family_key", "han_name", "name_suffix", "company_key", "birth_date",
+    "gender",
+]  # fmt: skip
+NAMING = [name for name in PERSONA if name not in ("party", "gender")]
 NAMELESS = -1
 
 
@@ -130,7 +134,7 @@ def group_carriers(
 def _number_personas(personas: pl.DataFrame) -> pl.DataFrame:
     """Equal names and birth dates are one persona; numbers follow their order."""
     told = personas.filter(
-        pl.any_horizontal(pl.col(name).is_not_null() for name in PERSONA if name != "party")
+        pl.any_horizontal(pl.col(name).is_not_null() for name in NAMING)
     )
     distinct = told.select(PERSONA).unique().sort(PERSONA).with_row_index("persona")
     return told.select("node", *PERSONA).join(distinct, on=PERSONA, nulls_equal=True)

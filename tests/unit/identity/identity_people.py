@@ -196,8 +196,7 @@ def expected_groups(seen, carried, ties, rules):
     def end(source, account, id_type, raw):
         if id_type != "contact_id":
             value = (id_type, compare(id_type, raw, ""))
-            parties = {party(record) for record in bearers[value]} or {"person"}
-            return ("value", value, max(parties)) if says_something(value) else None
+            return ("value", value, "person") if says_something(value) else None
         if ("contact", source, account, raw) in records:
             return ("contact", source, account, raw)
         there = [
