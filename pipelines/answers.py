@@ -97,7 +97,7 @@ def show_merge(console: Console, merge: Merge) -> None:
         "parts them:\n"
         + escape(
             f'  - {{a: "{one.record}", b: "{other.record}", reason: "…", owner: "…", '
-            f"date: {merge.path['since_on'].max()}}}"
+            "date: YYYY-MM-DD}"
         )
     )
 

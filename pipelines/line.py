@@ -85,7 +85,11 @@ class Line:
         summary = summarise_landing(committed, book, self.run.as_of, released)
         self._write("landing_summary", summary)
         base = find_base_currency(self.run, book)
-        facts = RunFacts(as_of=self.run.as_of, base_currency=base)
+        facts = RunFacts(
+            as_of=self.run.as_of,
+            base_currency=base,
+            personal_fields=self.catalogue.landing["crm_contacts"].direct,
+        )
         freeze_rules(self.run, self.catalogue, book, files, facts)
         totals = summary.select(pl.col("^.*_count$").sum()).row(0, named=True)
         notes = [

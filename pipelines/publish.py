@@ -13,6 +13,11 @@ from pipelines.segments import Cut, cut_list, guard_formulas, needs_scores
 
 MARTS = {
     "customer_360": "models",
+    "customer_fields": "models",
+    "customer_households": "models",
+    "customer_companies": "models",
+    "company_contacts": "models",
+    "customer_network": "models",
     "customer_rfm": "models",
     "customer_grades": "models",
     "customer_lifecycle": "models",

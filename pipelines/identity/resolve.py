@@ -13,6 +13,7 @@ import polars as pl
 
 from pipelines.identity.fuzzy import predict_pairs
 from pipelines.identity.graph import Limits, connect, find_components
+from pipelines.identity.households import read_homes
 from pipelines.identity.names import normalise_names
 from pipelines.identity.naming import append_aliases, name_customers
 from pipelines.identity.refs import RECORD, key_values, write_ref
@@ -92,6 +93,7 @@ class Resolved:
     customer_aliases: pl.DataFrame
     identity_edges: pl.DataFrame
     identity_reviews: pl.DataFrame
+    record_homes: pl.DataFrame
     notes: tuple[str, ...]
 
 
@@ -153,6 +155,10 @@ def resolve_customers(
         ),
         identity_edges=_tell_edges(edges, named, owners, memory),
         identity_reviews=_tell_reviews(guessed, carried, conflicts, named, owners),
+        record_homes=records.select("node", *RECORD)
+        .join(read_homes(profiles), on="node")
+        .drop("node")
+        .sort(RECORD),
         notes=(*_identifier_notes(identifiers), *notes, *_edge_notes(edges), *_rule_notes(decided)),
     )
 
@@ -236,7 +242,7 @@ def _limits(
     parties = records.filter(pl.col("entity") != "guest_order").select(
         "node", pl.lit("party").alias("id_type"), pl.col("party").alias("value")
     )
-    most = {
+    most: dict[str, int] = {
         kind: signal.max_per_customer
         for kind, signal in policy.identity.signals.items()
         if signal.max_per_customer is not None

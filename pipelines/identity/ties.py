@@ -6,7 +6,7 @@ import polars as pl
 
 from pipelines.identity.refs import RECORD, mint_id, read_ref
 from pipelines.identity.values import IDENTIFIER
-from pipelines.rules.identity import CUSTOMER_ID, IdentityRules
+from pipelines.rules.identity import CUSTOMER_ID, IdentityRules, PairDecision
 
 EDGE = {
     "node_a": pl.Int64, "node_b": pl.Int64, "tie": pl.String, "rank": pl.Int64,
@@ -50,7 +50,7 @@ def apply_decisions(
     told = [*decisions.must_link, *decisions.cannot_link]
     nodes = _find_nodes({ref for pair in told for ref in (pair.a, pair.b)}, records, pseudonym_key)
 
-    def known(pairs):  # type: ignore[no-untyped-def]
+    def known(pairs: tuple[PairDecision, ...]) -> list[PairDecision]:
         return [pair for pair in pairs if pair.a in nodes and pair.b in nodes]
 
     links = pl.DataFrame(
@@ -87,7 +87,7 @@ def find_minted(ids: set[str], records: pl.DataFrame, pseudonym_key: bytes) -> d
     if not ids:
         return {}
     keyed = records.select("node", *RECORD).iter_rows()
-    minted = ((mint_id(record, pseudonym_key), node) for node, *record in keyed)
+    minted = ((mint_id(tuple(record), pseudonym_key), node) for node, *record in keyed)
     return {name: node for name, node in minted if name in ids}
 
 

@@ -9,8 +9,9 @@ from pipelines.errors import C360Error
 from pipelines.rules import FILES, PACKAGED, find_rules, load_rules, rules_sha256
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
+from pipelines.rules.survivorship import GOLDEN_FIELDS
 
-FACTS = RunFacts(as_of=AS_OF, base_currency="EUR")
+FACTS = RunFacts(as_of=AS_OF, base_currency="EUR", personal_fields={"full_name"})
 
 
 @pytest.fixture
@@ -41,6 +42,13 @@ def packaged(name: str, **changes: object) -> str:
     """A packaged file with some of its keys replaced."""
     content = yaml.safe_load((PACKAGED / f"{name}.yml").read_text(encoding="utf-8"))
     return yaml.safe_dump(content | changes, allow_unicode=True)
+
+
+def survivorship(**groups: dict[str, object] | None) -> str:
+    """The packaged file with some of its groups replaced, added or (None) taken away."""
+    content = yaml.safe_load((PACKAGED / "survivorship.yml").read_text(encoding="utf-8"))
+    changed = content["groups"] | groups
+    return packaged("survivorship", groups={k: v for k, v in changed.items() if v})
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -161,6 +169,52 @@ def test_a_missing_rules_directory_is_told(tmp_path):
             {"engagement": packaged("engagement", weights=[{"kind": "open", "weight": 1}] * 2)},
             "kind open is listed twice",
         ),
+        ({"demographics": "age_bands: [18, 18]"}, "age_bands must rise"),
+        ({"demographics": "age_bands: []"}, "age_bands: tuple should have at least 1 item"),
+        (
+            {"survivorship": survivorship(gender={"strategy": "newest"})},
+            "groups > gender > strategy: input should be 'recency', 'frequency'",
+        ),
+        (
+            {"survivorship": survivorship(gender={"strategy": "source_priority"})},
+            "list `sources` with the strategy source_priority, and with no other",
+        ),
+        (
+            {"survivorship": survivorship(
+                gender={"strategy": "source_priority", "sources": ["crm", "crm"]})},
+            "source crm is listed twice",
+        ),
+        ({"survivorship": survivorship(gender=None)}, "gender is in no group"),
+        (
+            {"survivorship": survivorship(sex={"fields": ["gender"], "strategy": "recency"})},
+            "field gender is listed twice",
+        ),
+        (
+            {"survivorship": survivorship(shoe_size={"strategy": "recency"})},
+            "group shoe_size has no fields, and there is no field of that name",
+        ),
+        (
+            {"survivorship": survivorship(
+                address={"fields": ["street", "state", "postal_code", "country_code"],
+                         "strategy": "recency"},
+                city={"strategy": "recency"})},
+            "city, country_code, postal_code, state, street belong into one group",
+        ),
+        (
+            {"relations": packaged("relations", relations=[
+                {"relation": "friend", "label": "X", "label_zh": "X"}] * 2)},
+            "relation friend is listed twice",
+        ),
+        (
+            {"relations": packaged("relations", relations=[
+                {"relation": "friend", "label": "X", "label_zh": "X"}])},
+            "relation account, colleague, family, household, parent_company, partner, referral is",
+        ),
+        (
+            {"relations": packaged(
+                "relations", households={"max_persons": 1, "max_families": 1})},
+            "households > max_persons: input should be greater than or equal to 2",
+        ),
     ],
 )  # fmt: skip
 def test_a_fault_is_a_sentence_that_names_file_and_key(told, files, sentence):
@@ -240,6 +294,25 @@ def test_the_order_in_a_file_is_the_priority_of_its_rows(own):
     assert [row["stage"] for row in stages] == [stage.stage for stage in book.lifecycle.stages]
     cells = pl.DataFrame(rule_rows(book, FACTS)["rfm_groups"]).filter(~pl.col("single_order_only"))
     assert cells.select("recency_score", "fm_score").is_unique().sum() == 25
+
+
+def test_every_field_has_a_row_of_its_group_and_says_whether_it_is_personal(own):
+    text = survivorship(gender={"strategy": "source_priority", "sources": ["crm", "shop"]})
+    rows = {row["field"]: row for row in rule_rows(own(survivorship=text), FACTS)["survivorship"]}
+    assert set(rows) == set(GOLDEN_FIELDS)
+    assert [rows[f]["position"] for f in ("full_name", "first_name", "last_name")] == [1, 2, 3]
+    assert rows["city"]["field_group"] == "address"
+    assert rows["gender"]["sources"] == ["crm", "shop"]
+    assert [field for field, row in rows.items() if row["is_personal"]] == ["full_name"]
+
+
+def test_every_age_is_in_exactly_one_band(own):
+    bands = rule_rows(own(demographics="age_bands: [18, 25]"), FACTS)["age_bands"]
+    assert bands == [
+        {"age_band": "under 18", "min_age": 0, "max_age": 17},
+        {"age_band": "18-24", "min_age": 18, "max_age": 24},
+        {"age_band": "25+", "min_age": 25, "max_age": None},
+    ]
 
 
 def test_order_statuses_are_compared_in_lower_case_and_once(own):

@@ -124,7 +124,9 @@ def test_one_line_undoes_a_merge_and_one_less_brings_it_back():
     assert ids(undone) == ids(apart)
     assert ids(again) == ids(merged)
     assert aliases(again) == [
-        (wang, li, day(2), "merged"), (wang, wang, day(3), "restored"), (wang, li, day(4), "merged"),
+        (wang, li, day(2), "merged"),
+        (wang, wang, day(3), "restored"),
+        (wang, li, day(4), "merged"),
     ]  # fmt: skip
     assert aliases(undone) == aliases(again)[:2]
 

@@ -33,7 +33,11 @@ carried as (
         customer_keys.customer_id,
         identifiers.id_type as contact_type,
         identifiers.value as contact_value,
-        max(contacts.version_at) as version_at
+        max(contacts.version_at) as contact_valued_at,
+        coalesce(
+            {{ newest('contacts.source', 'contacts.version_at desc, contacts.source') }},
+            min(customer_keys.source)
+        ) as contact_source
     from identifiers
     inner join signals
         on
@@ -73,6 +77,8 @@ points as (
         carried.customer_id,
         carried.contact_type,
         carried.contact_value,
+        carried.contact_source,
+        carried.contact_valued_at,
         coalesce(carried.contact_type = 'email' and bounces.is_bounced, false) as is_bounced,
         coalesce(carried.contact_type = 'email' and bounces.is_complained, false) as is_complained,
         row_number() over (
@@ -81,7 +87,7 @@ points as (
                 case
                     when carried.contact_type = 'email' and (bounces.is_bounced or bounces.is_complained) then 1 else 0
                 end asc,
-                carried.version_at desc nulls last,
+                carried.contact_valued_at desc nulls last,
                 carried.contact_value asc
         ) as contact_rank
     from carried

@@ -48,6 +48,28 @@ points as (
     group by customer_id
 ),
 
+households as (
+    select * from {{ ref('customer_households') }}
+),
+
+employers as (
+    select * from {{ ref('company_contacts') }}
+    where is_employer
+),
+
+network as (
+    select
+        customer_id,
+        count(distinct tied_customer_id) as network_tie_count
+    from {{ ref('customer_network') }}
+    where degree = 1
+    group by customer_id
+),
+
+age_bands as (
+    select * from {{ ref('stg_rules__age_bands') }}
+),
+
 present as (
     select * from {{ ref('int_sources_present') }}
 ),
@@ -72,6 +94,26 @@ referrals_received as (
     where relation = 'referral'
 ),
 
+aged as (
+    select
+        records.customer_id,
+        {{ age_in_years('records.birth_date', 'run.as_of') }} as age_years,
+        cast(extract(month from records.birth_date) as bigint) as birthday_month,
+        cast(extract(day from records.birth_date) as bigint) as birthday_day
+    from records
+    cross join run
+    where records.birth_date <= run.as_of
+),
+
+ages as (
+    select
+        aged.*,
+        age_bands.age_band
+    from aged
+    inner join age_bands
+        on aged.age_years >= age_bands.min_age and (aged.age_years <= age_bands.max_age or age_bands.max_age is null)
+),
+
 joined as (
     select
         ---------- who
@@ -84,13 +126,29 @@ joined as (
         records.source_count,
         records.owner_id as account_manager_id,
         records.country_code,
+        records.state,
         records.city,
+        records.postal_code,
         records.language,
         records.gender,
-        case
-            when records.birth_date <= run.as_of then {{ age_in_years('records.birth_date', 'run.as_of') }}
-        end as age_years,
+        ages.age_years,
+        ages.age_band,
+        ages.birthday_month,
+        ages.birthday_day,
+        records.occupation,
+        records.income_band,
+        records.job_title,
+        records.department,
+        employers.company_customer_id as employer_customer_id,
+        records.industry,
+        records.employees,
+        records.annual_revenue_amount,
+        households.household_id,
+        households.member_count as household_size,
+        coalesce(network.network_tie_count, 0) as network_tie_count,
         records.lead_source,
+        records.source_tier,
+        records.tags,
         coalesce(points.has_email, false) as has_email,
         coalesce(points.has_phone, false) as has_phone,
         coalesce(points.has_wechat, false) as has_wechat,
@@ -205,6 +263,10 @@ joined as (
     left join profiling_refusals on records.customer_id = profiling_refusals.customer_id
     left join erased on records.customer_id = erased.customer_id
     left join points on records.customer_id = points.customer_id
+    left join ages on records.customer_id = ages.customer_id
+    left join households on records.customer_id = households.customer_id
+    left join employers on records.customer_id = employers.customer_id
+    left join network on records.customer_id = network.customer_id
 )
 
 select * from joined
