@@ -21,12 +21,12 @@ FIRST_SIGNAL_RANK, FUZZY_RANK = 10, 1000
 class Decided:
     """What stewards decided, in numbers of nodes.
 
-    links: edges; apart: pairs of nodes that are never one customer; unknown: references of
-    records that are not there tonight.
+    links: edges; apart: pairs of nodes that are never one customer, and "cannot_link"; unknown:
+    references of records that are not there tonight.
     """
 
     links: pl.DataFrame
-    apart: tuple[tuple[int, int], ...]
+    apart: tuple[tuple[int, int, str], ...]
     unknown: tuple[str, ...]
 
 
@@ -63,7 +63,9 @@ def apply_decisions(
     )
     return Decided(
         links=make_edges(links),
-        apart=tuple((nodes[pair.a], nodes[pair.b]) for pair in known(decisions.cannot_link)),
+        apart=tuple(
+            (nodes[pair.a], nodes[pair.b], "cannot_link") for pair in known(decisions.cannot_link)
+        ),
         unknown=tuple(
             sorted({ref for pair in told for ref in (pair.a, pair.b) if ref not in nodes})
         ),
