@@ -214,7 +214,9 @@ class Line:
         facts = {
             "date": self.run.as_of.isoformat(),
             "version": pipeline_version(),
-            "rules_sha256": rules_sha256([*self.run.rules.glob("*.yml"), *self.run.rules.glob("*.json")]),
+            "rules_sha256": rules_sha256(
+                [*self.run.rules.glob("*.yml"), *self.run.rules.glob("*.json")]
+            ),
             "base_currency": reports["land"]["facts"]["base_currency"],
             "time_zone": book.sources.time_zone,
             "previous_release": reports["resolve"]["facts"]["previous_release"],

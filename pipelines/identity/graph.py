@@ -117,9 +117,7 @@ def _lay_again(
     return [_lay(a, b, customers, most) for a, b in ties]
 
 
-def _lay(
-    a: int, b: int, customers: dict[int, _Customer], most: dict[str, int]
-) -> str | None:
+def _lay(a: int, b: int, customers: dict[int, _Customer], most: dict[str, int]) -> str | None:
     one, other = customers[a], customers[b]
     if one is other:
         return None
@@ -146,5 +144,3 @@ def _clash(one: _Customer, other: _Customer, most: dict[str, int]) -> str | None
         if together > max(most[id_type], alone):
             return f"max_per_customer {id_type}"
     return None
-
-

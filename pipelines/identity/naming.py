@@ -50,9 +50,7 @@ def name_customers(
     ]
 
 
-def _orphaned_names(
-    oldest: pl.DataFrame, had: pl.DataFrame, pseudonym_key: bytes
-) -> pl.DataFrame:
+def _orphaned_names(oldest: pl.DataFrame, had: pl.DataFrame, pseudonym_key: bytes) -> pl.DataFrame:
     """Names that no record tonight was minted for, and the component that keeps each."""
     bore = oldest.select("node", "component").join(
         had.select("node", *RECORD, "previous_id"), on="node"

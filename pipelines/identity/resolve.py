@@ -164,9 +164,7 @@ def resolve_customers(
     )
 
 
-def _carry(
-    signals: pl.DataFrame, identifiers: pl.DataFrame, records: pl.DataFrame
-) -> pl.DataFrame:
+def _carry(signals: pl.DataFrame, identifiers: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     """The values that each record carries and that tie: node, id_type, value, party, landed_on."""
     return (
         signals.join(identifiers.filter(pl.col("status") == "links"), on=RAW)
@@ -176,17 +174,13 @@ def _carry(
     )
 
 
-def _number_values(
-    carried: pl.DataFrame, identifiers: pl.DataFrame, first: int
-) -> pl.DataFrame:
+def _number_values(carried: pl.DataFrame, identifiers: pl.DataFrame, first: int) -> pl.DataFrame:
     """A node for each value and group of its carriers, and for values that only ties name."""
     linking = identifiers.filter(pl.col("status") == "links").select(IDENTIFIER)
     groups = carried.select(*SHARED, "group").unique()
     persons = groups.filter(pl.col("party") == "person")
     bare = linking.unique().join(persons, on=IDENTIFIER, how="anti")
-    nobody = bare.with_columns(
-        pl.lit("person").alias("party"), pl.lit(0, pl.Int64).alias("group")
-    )
+    nobody = bare.with_columns(pl.lit("person").alias("party"), pl.lit(0, pl.Int64).alias("group"))
     return (
         pl.concat([groups, nobody])
         .sort(*SHARED, "group")
@@ -294,7 +288,10 @@ def _known_identifiers(
         identifiers.join(whose, on=IDENTIFIER, how="left")
         .with_columns(
             pl.when(is_shared).then(pl.lit("shared")).otherwise("status").alias("status"),
-            pl.when(is_shared.fill_null(False)).then(None).otherwise("customer_id").alias("customer_id"),
+            pl.when(is_shared.fill_null(False))
+            .then(None)
+            .otherwise("customer_id")
+            .alias("customer_id"),
         )
         .select(*RAW, "value", "status", "customer_id")
         .sort(RAW)
@@ -349,7 +346,9 @@ def _tell_edges(
     told = bearing.cast({"node_a": pl.Int64, "node_b": pl.Int64})
     for end in ("a", "b"):
         told = told.join(
-            nodes.rename({"node": f"node_{end}", "ref": f"end_{end}", "customer_id": f"customer_id_{end}"}),
+            nodes.rename(
+                {"node": f"node_{end}", "ref": f"end_{end}", "customer_id": f"customer_id_{end}"}
+            ),
             on=f"node_{end}",
         )
     told = told.with_columns(
@@ -425,12 +424,23 @@ def _tell_reviews(
     told = pl.concat([probable, sharing.cast({"node_a": pl.Int64, "node_b": pl.Int64})])
     for end in ("a", "b"):
         told = told.join(
-            nodes.rename({"node": f"node_{end}", "ref": f"end_{end}", "customer_id": f"customer_id_{end}"}),
+            nodes.rename(
+                {"node": f"node_{end}", "ref": f"end_{end}", "customer_id": f"customer_id_{end}"}
+            ),
             on=f"node_{end}",
         )
     return (
         told.filter(pl.col("customer_id_a") != pl.col("customer_id_b"))
-        .select("end_a", "end_b", "reason", "shared", "probability", "weight", "customer_id_a", "customer_id_b")
+        .select(
+            "end_a",
+            "end_b",
+            "reason",
+            "shared",
+            "probability",
+            "weight",
+            "customer_id_a",
+            "customer_id_b",
+        )
         .unique()
         .sort("end_a", "end_b", "reason", "shared", nulls_last=False)
     )

@@ -48,7 +48,10 @@ def judge_identifiers(
     compared = normalise_identifiers(written, identity.default_country)
     never = _blocked_values(identity, blocked).with_columns(pl.lit(True).alias("is_blocked"))
     limits = pl.DataFrame(
-        [(kind, signal.max_accounts, signal.max_guest_orders) for kind, signal in identity.signals.items()],
+        [
+            (kind, signal.max_accounts, signal.max_guest_orders)
+            for kind, signal in identity.signals.items()
+        ],
         schema={"id_type": pl.String, "max_accounts": pl.Int64, "max_guest_orders": pl.Int64},
         orient="row",
     )
@@ -112,30 +115,31 @@ def group_carriers(
         .unique()
         .filter(pl.len().over(SHARED) > 1)
     )
-    pairs = seen.join(seen, on=SHARED, suffix="_b").filter(
-        pl.col("persona") < pl.col("persona_b")
-    ).rename({"persona": "persona_a"})
+    pairs = (
+        seen.join(seen, on=SHARED, suffix="_b")
+        .filter(pl.col("persona") < pl.col("persona_b"))
+        .rename({"persona": "persona_a"})
+    )
     conflicts = _judge_pairs(pairs, apart)
     groups = _group_personas(seen, conflicts, _fullest_first(apart))
-    grouped = (
-        known.join(groups, on=[*SHARED, "persona"], how="left")
-        .with_columns(
-            # Who has no name is of one's own where the value is several people's.
-            pl.when(pl.col("persona").is_null())
-            .then(pl.when(pl.col("group").max().over(SHARED) > 0).then(pl.lit(NAMELESS)).otherwise(pl.lit(0)))
-            .otherwise(pl.col("group").fill_null(0))
-            .cast(pl.Int64)
-            .alias("group")
+    grouped = known.join(groups, on=[*SHARED, "persona"], how="left").with_columns(
+        # Who has no name is of one's own where the value is several people's.
+        pl.when(pl.col("persona").is_null())
+        .then(
+            pl.when(pl.col("group").max().over(SHARED) > 0)
+            .then(pl.lit(NAMELESS))
+            .otherwise(pl.lit(0))
         )
+        .otherwise(pl.col("group").fill_null(0))
+        .cast(pl.Int64)
+        .alias("group")
     )
     return grouped, conflicts
 
 
 def _number_personas(personas: pl.DataFrame) -> pl.DataFrame:
     """Equal names and birth dates are one persona; numbers follow their order."""
-    told = personas.filter(
-        pl.any_horizontal(pl.col(name).is_not_null() for name in NAMING)
-    )
+    told = personas.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in NAMING))
     distinct = told.select(PERSONA).unique().sort(PERSONA).with_row_index("persona")
     return told.select("node", *PERSONA).join(distinct, on=PERSONA, nulls_equal=True)
 
