@@ -16,19 +16,14 @@ from pipelines.land import (
     find_base_currency,
     freeze_inputs,
     freeze_rules,
+    frozen_rules,
     land_new_files,
     summarise_landing,
 )
 from pipelines.publish import publish
 from pipelines.release import previous_release, release_run, write_manifest
 from pipelines.resolve import resolve
-from pipelines.rules import (
-    IDENTITY_MODEL,
-    find_identity_model,
-    find_rules,
-    load_rules,
-    rules_sha256,
-)
+from pipelines.rules import find_rules, load_rules, rules_sha256
 from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.scoring.customers import score_customers
 from pipelines.settings import Settings
@@ -73,8 +68,7 @@ class Line:
 
     def land(self) -> StepResult:
         """Type the new files, and freeze what this run reads."""
-        rules_dir = self.settings.rules_dir
-        files = find_rules(rules_dir) | {IDENTITY_MODEL: find_identity_model(rules_dir)}
+        files = find_rules(self.settings.rules_dir)
         book = configured_rules(self.settings)
         count = land_new_files(
             self.lake, self.catalogue, book.sources, self.run.as_of, self.progress
@@ -147,8 +141,7 @@ class Line:
 
     def resolve(self) -> StepResult:
         """Tie records into customers."""
-        key = self.settings.pseudonym_key.get_secret_value().encode()
-        return resolve(self.lake, self.run, self.catalogue, self._rules(), key)
+        return resolve(self.lake, self.run, self.catalogue, self._rules(), self.settings.pseudonym)
 
     def score(self) -> StepResult:
         """Predict value and churn risk, or say why not."""
@@ -214,9 +207,7 @@ class Line:
         facts = {
             "date": self.run.as_of.isoformat(),
             "version": pipeline_version(),
-            "rules_sha256": rules_sha256(
-                [*self.run.rules.glob("*.yml"), *self.run.rules.glob("*.json")]
-            ),
+            "rules_sha256": rules_sha256(frozen_rules(self.run).values()),
             "base_currency": reports["land"]["facts"]["base_currency"],
             "time_zone": book.sources.time_zone,
             "previous_release": reports["resolve"]["facts"]["previous_release"],
@@ -249,7 +240,7 @@ class Line:
 
     def _rules(self) -> RuleBook:
         """The rules that `land` froze for this run."""
-        return load_rules({path.name: path for path in sorted(self.run.rules.glob("*.yml"))})
+        return load_rules(frozen_rules(self.run))
 
     def _write(self, name: str, frame: pl.DataFrame) -> None:
         dataset = self.catalogue["pipeline", name]
@@ -268,7 +259,7 @@ def build_docs(settings: Settings, as_of: date) -> Path:
     run = Lake(settings.home).run(as_of)
     if not run.rules.exists():
         raise C360Error(f"There was no run of {as_of}.", f"Run c360 nightly --date {as_of}.")
-    zone = load_rules({path.name: path for path in run.rules.glob("*.yml")}).sources.time_zone
+    zone = load_rules(frozen_rules(run)).sources.time_zone
     logs = run.path / "dbt" / "docs"
     run_dbt(["docs", "generate", "--static"], run, logs, settings.project_dir, zone)
     page = with_parent(settings.home / "docs" / "index.html")

@@ -1,13 +1,16 @@
 """The `resolve` step: reads what the sources say about who is who, and writes customers."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import polars as pl
 
 from pipelines.catalogue import Catalogue
 from pipelines.errors import C360Error
+from pipelines.identity.names import normalise_names
 from pipelines.identity.resolve import Memory, Policy, Resolved, Signals, resolve_customers
-from pipelines.lake import Lake, Run, read_json, write_table
+from pipelines.identity.training import train_model
+from pipelines.lake import Lake, Run, write_json, write_table
 from pipelines.release import Release, previous_release
 from pipelines.rules import IDENTITY_MODEL
 from pipelines.rules.schemas import RuleBook
@@ -39,7 +42,7 @@ def resolve(
             for source in book.sources.sources
             if source.one_record_per_person
         ),
-        model=read_json(run.rules / IDENTITY_MODEL),
+        model=book.identity_model,
     )
     resolved = resolve_customers(
         signals, _memory(before) if before else None, policy, pseudonym_key, run.as_of
@@ -62,6 +65,24 @@ def read_signals(run: Run) -> Signals:
     return Signals(
         **{name: run.scan("models", f"int_identity_{name}", "resolve").collect() for name in names}
     )
+
+
+def train(run: Run, book: RuleBook, rules_dir: Path | None) -> Path:
+    """Learn from a run's records what likeness is worth; returns the model's file.
+
+    Raises:
+        C360Error: there is no rules directory to write to, or the records teach nothing.
+    """
+    if rules_dir is None:
+        raise C360Error(
+            "A trained model is a rule of your own, and there is no directory of your rules.",
+            "Set C360_RULES_DIR to it.",
+        )
+    profiles = normalise_names(read_signals(run).profiles)
+    model = train_model(profiles, book.identity_model, run.as_of)
+    path = rules_dir / IDENTITY_MODEL
+    write_json(model.model_dump(mode="json"), path)
+    return path
 
 
 def _memory(before: Release) -> Memory:

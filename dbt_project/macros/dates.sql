@@ -11,6 +11,9 @@
 {#- Whole days from one date to a later one. -#}
 {% macro days_between(earlier, later) %}{{ dbt.datediff(earlier, later, 'day') }}{% endmacro %}
 
+{#- Whole seconds from one time to a later one. -#}
+{% macro seconds_between(earlier, later) %}{{ dbt.datediff(earlier, later, 'second') }}{% endmacro %}
+
 {#- The same day of a later month, or that month's last. -#}
 {% macro months_after(months, day) %}cast({{ dbt.dateadd('month', months, day) }} as date){% endmacro %}
 
@@ -23,3 +26,17 @@ cast(floor(({{ calendar_number(on_date) }} - {{ calendar_number(birth_date) }}) 
 {% macro calendar_number(day) -%}
 (extract(year from {{ day }}) * 10000 + extract(month from {{ day }}) * 100 + extract(day from {{ day }}))
 {%- endmacro %}
+
+{#- The hour of a UTC time on the company's clock, 0 to 23. -#}
+{% macro business_hour(utc_time) %}{{ return(adapter.dispatch('business_hour', 'customer_360')(utc_time)) }}{% endmacro %}
+
+{% macro default__business_hour(utc_time) %}cast(extract(hour from from_utc_timestamp({{ utc_time }}, current_timezone())) as bigint){% endmacro %}
+
+{% macro duckdb__business_hour(utc_time) %}cast(extract(hour from timezone('UTC', {{ utc_time }})) as bigint){% endmacro %}
+
+{#- The day of the week, from 1 for Monday to 7 for Sunday. -#}
+{% macro iso_weekday(day) %}{{ return(adapter.dispatch('iso_weekday', 'customer_360')(day)) }}{% endmacro %}
+
+{% macro default__iso_weekday(day) %}cast(extract(dayofweek_iso from {{ day }}) as bigint){% endmacro %}
+
+{% macro duckdb__iso_weekday(day) %}cast(extract(isodow from {{ day }}) as bigint){% endmacro %}

@@ -58,6 +58,7 @@ _TOPICS = (
     "consents",
     "links",
     "totals",
+    "wechat",
 )
 
 
@@ -290,7 +291,7 @@ def make_catalogue(seed: int) -> Catalogue:
                 for look in words.PRODUCT_STYLES
             ],
             "category_path": [
-                f"{words.CATEGORIES[c][0]}/{words.CATEGORIES[c][1]}" for c in category
+                f"{words.CATEGORIES[c][0]} > {words.CATEGORIES[c][1]}" for c in category
             ],
             "brand": [words.CATEGORIES[c][4] for c in category],
             "unit_price": to_money(prices),

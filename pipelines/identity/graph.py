@@ -20,12 +20,12 @@ STRONGEST_FIRST = ["rank", "probability", "node_a", "node_b"]
 class Limits:
     """What a customer may not be.
 
-    apart: pairs of nodes that are never one customer.
+    apart: pairs of nodes that are never one customer, each with the reason.
     held: node, id_type, value: what counts against a maximum.
     most: id_type, max_per_customer: most different values of the type.
     """
 
-    apart: tuple[tuple[int, int], ...]
+    apart: tuple[tuple[int, int, str], ...]
     held: pl.DataFrame
     most: pl.DataFrame
 
@@ -75,7 +75,7 @@ def connect(edges: pl.DataFrame, size: int, limits: Limits) -> tuple[pl.DataFram
 
 
 def _broken_components(component: np.ndarray, limits: Limits) -> set[int]:
-    torn = {int(component[a]) for a, b in limits.apart if component[a] == component[b]}
+    torn = {int(component[a]) for a, b, _ in limits.apart if component[a] == component[b]}
     held = limits.held.select(
         pl.Series("component", component[limits.held["node"].to_numpy()]), "id_type", "value"
     )
@@ -94,7 +94,7 @@ class _Customer:
 
     nodes: list[int]
     held: dict[str, set[str]] = field(default_factory=dict)
-    barred: set[int] = field(default_factory=set)
+    barred: dict[int, str] = field(default_factory=dict)
 
 
 def _lay_again(
@@ -103,10 +103,10 @@ def _lay_again(
     """Why each tie, strongest first, is dropped; None where it holds."""
     nodes = {node for tie in ties for node in tie}
     customers = {node: _Customer([node]) for node in nodes}
-    for a, b in limits.apart:
+    for a, b, reason in limits.apart:
         if a in nodes and b in nodes:
-            customers[a].barred.add(b)
-            customers[b].barred.add(a)
+            customers[a].barred[b] = reason
+            customers[b].barred[a] = reason
     counted = limits.held.filter(
         pl.Series(is_broken[limits.held["node"].to_numpy()], dtype=pl.Boolean)
     ).join(limits.most, on="id_type", how="semi")
@@ -135,8 +135,8 @@ def _lay(a: int, b: int, customers: dict[int, _Customer], most: dict[str, int]) 
 
 def _clash(one: _Customer, other: _Customer, most: dict[str, int]) -> str | None:
     few, many = sorted((one, other), key=lambda customer: len(customer.nodes))
-    if many.barred and not many.barred.isdisjoint(few.nodes):
-        return "cannot_link"
+    if many.barred and (enemies := many.barred.keys() & few.nodes):
+        return many.barred[min(enemies)]
     for id_type in sorted(few.held.keys() & many.held.keys()):
         # A single record may say more than the limit; it is refused only what would add to it.
         together = len(few.held[id_type] | many.held[id_type])

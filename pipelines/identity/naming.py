@@ -121,7 +121,7 @@ def append_aliases(
     roots = (
         pl.concat([minted, gone.rename({"customer_id": "previous_id"})], how="diagonal")
         .unique("previous_id", keep="first", maintain_order=True)
-        .select(alias_id="previous_id", *RECORD)
+        .select(pl.col("previous_id").alias("alias_id"), *RECORD)
     )
     latest = told.unique("alias_id", keep="last", maintain_order=True)
     known = pl.concat([latest.select("alias_id", *RECORD), roots.select("alias_id", *RECORD)])

@@ -5,14 +5,13 @@ stated links and stewards tie records and values, and records that merely look a
 probability. A connected component with a record is one customer (see `graph` for its limits).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
 
+from pipelines.identity.contradictions import find_contradictions
 from pipelines.identity.fuzzy import predict_pairs
 from pipelines.identity.graph import Limits, connect, find_components
 from pipelines.identity.households import read_homes
@@ -30,13 +29,14 @@ from pipelines.identity.ties import (
 )
 from pipelines.identity.values import (
     IDENTIFIER,
-    PERSONA,
     RAW,
     SHARED,
     group_carriers,
     judge_identifiers,
+    number_personas,
 )
 from pipelines.rules.identity import Identity, IdentityRules
+from pipelines.rules.identity_model import IdentityModel
 
 # Types of which nobody but one person, or one organisation, has the value.
 PERSONAL = {"unionid", "external_userid", "user_id"}
@@ -72,7 +72,7 @@ class Policy:
     identity: Identity
     decisions: IdentityRules
     logins: tuple[str, ...]
-    model: Mapping[str, Any]
+    model: IdentityModel
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,10 @@ def resolve_customers(
         signals.signals, pl.concat([signals.lookups, *ends]), records,
         policy.identity, policy.decisions.blocked,
     )  # fmt: skip
+    personas = number_personas(profiles)
     carried, conflicts = group_carriers(
         _carry(signals.signals, identifiers, records),
-        profiles.select("node", *PERSONA),
+        personas,
         [kind for kind in policy.identity.signals if kind not in PERSONAL],
     )
     values = _number_values(carried, identifiers, records.height)
@@ -142,7 +143,11 @@ def resolve_customers(
     guessed = _guess(profiles, find_components(certain, size), policy, as_of)
     alike = guessed.filter(pl.col("conflict").is_null(), pl.col("is_link"))
     limits = _limits(records, carried, values, decided, policy)
-    edges, component = connect(pl.concat([certain, make_edges(alike)]), size, limits)
+    tied = pl.concat([certain, make_edges(alike)])
+    _, component = connect(tied, size, limits)
+    undoubted = find_components(tied.filter(pl.col("rank") < _first_doubtful(policy)), size)
+    contradictions = find_contradictions(personas, component, undoubted)
+    edges, component = connect(tied, size, replace(limits, apart=(*contradictions, *limits.apart)))
     records = records.with_columns(pl.Series("component", component[: records.height]))
     keys = memory.keys.sort("first_seen_on", *RECORD) if memory else None
     named, notes = name_customers(records, keys, pseudonym_key)
@@ -225,6 +230,14 @@ def _guess(
     )
 
 
+def _first_doubtful(policy: Policy) -> int:
+    """The rank of the strongest tie that people may share: weaker ones bow to names."""
+    signals = policy.identity.signals
+    return FIRST_SIGNAL_RANK + min(
+        (signal.priority for kind, signal in signals.items() if kind not in PERSONAL), default=0
+    )
+
+
 def _limits(
     records: pl.DataFrame,
     carried: pl.DataFrame,
@@ -243,7 +256,7 @@ def _limits(
     parties = records.filter(pl.col("entity") != "guest_order").select(
         "node", pl.lit("party").alias("id_type"), pl.col("party").alias("value")
     )
-    most = {
+    most: dict[str, int] = {
         kind: signal.max_per_customer
         for kind, signal in policy.identity.signals.items()
         if signal.max_per_customer is not None

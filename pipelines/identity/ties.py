@@ -6,7 +6,7 @@ import polars as pl
 
 from pipelines.identity.refs import RECORD, mint_id, read_ref
 from pipelines.identity.values import IDENTIFIER
-from pipelines.rules.identity import CUSTOMER_ID, IdentityRules
+from pipelines.rules.identity import CUSTOMER_ID, IdentityRules, PairDecision
 
 EDGE = {
     "node_a": pl.Int64, "node_b": pl.Int64, "tie": pl.String, "rank": pl.Int64,
@@ -21,12 +21,12 @@ FIRST_SIGNAL_RANK, FUZZY_RANK = 10, 1000
 class Decided:
     """What stewards decided, in numbers of nodes.
 
-    links: edges; apart: pairs of nodes that are never one customer; unknown: references of
-    records that are not there tonight.
+    links: edges; apart: pairs of nodes that are never one customer, and "cannot_link"; unknown:
+    references of records that are not there tonight.
     """
 
     links: pl.DataFrame
-    apart: tuple[tuple[int, int], ...]
+    apart: tuple[tuple[int, int, str], ...]
     unknown: tuple[str, ...]
 
 
@@ -50,7 +50,7 @@ def apply_decisions(
     told = [*decisions.must_link, *decisions.cannot_link]
     nodes = _find_nodes({ref for pair in told for ref in (pair.a, pair.b)}, records, pseudonym_key)
 
-    def known(pairs):  # type: ignore[no-untyped-def]
+    def known(pairs: tuple[PairDecision, ...]) -> list[PairDecision]:
         return [pair for pair in pairs if pair.a in nodes and pair.b in nodes]
 
     links = pl.DataFrame(
@@ -63,7 +63,9 @@ def apply_decisions(
     )
     return Decided(
         links=make_edges(links),
-        apart=tuple((nodes[pair.a], nodes[pair.b]) for pair in known(decisions.cannot_link)),
+        apart=tuple(
+            (nodes[pair.a], nodes[pair.b], "cannot_link") for pair in known(decisions.cannot_link)
+        ),
         unknown=tuple(
             sorted({ref for pair in told for ref in (pair.a, pair.b) if ref not in nodes})
         ),
@@ -87,7 +89,7 @@ def find_minted(ids: set[str], records: pl.DataFrame, pseudonym_key: bytes) -> d
     if not ids:
         return {}
     keyed = records.select("node", *RECORD).iter_rows()
-    minted = ((mint_id(record, pseudonym_key), node) for node, *record in keyed)
+    minted = ((mint_id(tuple(record), pseudonym_key), node) for node, *record in keyed)
     return {name: node for name, node in minted if name in ids}
 
 

@@ -92,6 +92,21 @@ def _blocked_values(identity: Identity, more: tuple[BlockedValue, ...]) -> pl.Da
     return compared.select(IDENTIFIER).drop_nulls().unique()
 
 
+def number_personas(profiles: pl.DataFrame) -> pl.DataFrame:
+    """Equal names and birth dates are one persona: node, persona, PERSONA.
+
+    Records that tell no name and no birth date are not in it.
+
+    Args:
+        profiles: node and PERSONA.
+    """
+    told = profiles.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in NAMING)).select(
+        "node", *PERSONA
+    )
+    distinct = told.select(PERSONA).unique().sort(PERSONA).with_row_index("persona")
+    return told.join(distinct, on=PERSONA, nulls_equal=True)
+
+
 def group_carriers(
     carried: pl.DataFrame, personas: pl.DataFrame, shareable: list[str]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -99,16 +114,14 @@ def group_carriers(
 
     Args:
         carried: node, id_type, value, party; one row for each record and value.
-        personas: node and PERSONA, of the records that have a name or birth date.
+        personas: as `number_personas` gives them.
         shareable: types of identifier that several people may use.
 
     Returns:
-        `carried` with `group`, 0 where there is no conflict; and the conflicts: id_type, value,
-        party, persona_a, persona_b, conflict, where personas are numbered as in `carried.persona`.
+        `carried` with persona and `group`, 0 where there is no conflict; and the conflicts:
+        SHARED, persona_a, persona_b, conflict.
     """
-    numbered = _number_personas(personas)
-    known = carried.join(numbered.select("node", "persona"), on="node", how="left")
-    apart = numbered.unique("persona").sort("persona").drop("node")
+    known = carried.join(personas.select("node", "persona"), on="node", how="left")
     seen = (
         known.filter(pl.col("id_type").is_in(shareable), pl.col("persona").is_not_null())
         .select(*SHARED, "persona")
@@ -120,16 +133,13 @@ def group_carriers(
         .filter(pl.col("persona") < pl.col("persona_b"))
         .rename({"persona": "persona_a"})
     )
-    conflicts = _judge_pairs(pairs, apart)
-    groups = _group_personas(seen, conflicts, _fullest_first(apart))
+    conflicts = judge_pairs(pairs, personas).sort(*SHARED, "persona_a", "persona_b")
+    groups = _group_personas(seen, conflicts, _fullest_first(personas.unique("persona")))
+    is_torn = pl.col("group").max().over(SHARED) > 0
     grouped = known.join(groups, on=[*SHARED, "persona"], how="left").with_columns(
         # Who has no name is of one's own where the value is several people's.
-        pl.when(pl.col("persona").is_null())
-        .then(
-            pl.when(pl.col("group").max().over(SHARED) > 0)
-            .then(pl.lit(NAMELESS))
-            .otherwise(pl.lit(0))
-        )
+        pl.when(pl.col("persona").is_null() & is_torn)
+        .then(pl.lit(NAMELESS))
         .otherwise(pl.col("group").fill_null(0))
         .cast(pl.Int64)
         .alias("group")
@@ -137,28 +147,24 @@ def group_carriers(
     return grouped, conflicts
 
 
-def _number_personas(personas: pl.DataFrame) -> pl.DataFrame:
-    """Equal names and birth dates are one persona; numbers follow their order."""
-    told = personas.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in NAMING))
-    distinct = told.select(PERSONA).unique().sort(PERSONA).with_row_index("persona")
-    return told.select("node", *PERSONA).join(distinct, on=PERSONA, nulls_equal=True)
+def judge_pairs(pairs: pl.DataFrame, personas: pl.DataFrame) -> pl.DataFrame:
+    """Keep the pairs of personas that cannot be one person, and say why in `conflict`.
 
-
-def _judge_pairs(pairs: pl.DataFrame, apart: pl.DataFrame) -> pl.DataFrame:
+    Args:
+        pairs: persona_a, persona_b, and what else the caller wants back.
+        personas: as `number_personas` gives them.
+    """
     distinct = pairs.select("persona_a", "persona_b").unique().sort("persona_a", "persona_b")
+    told = personas.unique("persona").select("persona", *PERSONA)
     sides = distinct
     for side in ("a", "b"):
         sides = sides.join(
-            apart.rename({name: f"{name}_{side}" for name in (*PERSONA, "persona")}),
+            told.select(pl.all().name.suffix(f"_{side}")),
             on=f"persona_{side}",
             maintain_order="left",
         )
     judged = distinct.with_columns(find_conflicts(sides).alias("conflict"))
-    return (
-        pairs.join(judged, on=["persona_a", "persona_b"])
-        .filter(pl.col("conflict").is_not_null())
-        .sort(*SHARED, "persona_a", "persona_b")
-    )
+    return pairs.join(judged.drop_nulls("conflict"), on=["persona_a", "persona_b"])
 
 
 def _fullest_first(apart: pl.DataFrame) -> dict[int, int]:

@@ -14,9 +14,11 @@ from pipelines.errors import C360Error
 from pipelines.rules.schemas import RuleBook
 
 PACKAGED = Path(__file__).resolve().parent
-FILES = tuple(f"{name}.yml" for name in RuleBook.model_fields)
-# Trained by a command and used for years; kept beside the rules, as it decides as they do.
+# Written by a command, not by hand; it stands beside the rules, as it decides as they do.
 IDENTITY_MODEL = "identity_model.json"
+FILES = tuple(
+    IDENTITY_MODEL if name == "identity_model" else f"{name}.yml" for name in RuleBook.model_fields
+)
 
 
 class _EachKeyOnce(yaml.SafeLoader):
@@ -52,12 +54,6 @@ def find_rules(rules_dir: Path | None) -> dict[str, Path]:
         )
     own = {name: rules_dir / name for name in FILES if (rules_dir / name).is_file()}
     return {name: own.get(name, PACKAGED / name) for name in FILES}
-
-
-def find_identity_model(rules_dir: Path | None) -> Path:
-    """The trained model of fuzzy matching: the company's own, else the packaged one."""
-    own = rules_dir / IDENTITY_MODEL if rules_dir else PACKAGED / IDENTITY_MODEL
-    return own if own.is_file() else PACKAGED / IDENTITY_MODEL
 
 
 def load_rules(files: dict[str, Path]) -> RuleBook:
@@ -99,7 +95,7 @@ def _sentence(fault: ErrorDetails, files: dict[str, Path]) -> str:
     file, *keys = (str(part) for part in fault["loc"])
     # After a source's number in the list stands its type, which the file does not have there.
     where = " > ".join(keys[:2] + keys[3:] if _is_source(keys) else keys) or "the file"
-    path = files.get(f"{file}.yml", Path(file))
+    path = {path.stem: path for path in files.values()}.get(file, Path(file))
     if fault["type"] == "extra_forbidden":
         known = _known_keys([file, *keys[:-1]])
         near = difflib.get_close_matches(keys[-1], known, n=1) if keys else []

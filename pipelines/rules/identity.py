@@ -1,4 +1,4 @@
-"""The frozen schemas of `identity.yml` and `identity_rules.yml`: who is one person, and who says so."""
+"""The frozen schemas of `identity.yml` and `identity_rules.yml`: who is one, and who says so."""
 
 import re
 from datetime import date

@@ -28,6 +28,12 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
             {"closeness": closeness, **kind.model_dump()}
             for closeness, kind in enumerate(book.relations.relations, start=1)
         ],
+        "interest_weights": [w.model_dump() for w in book.preferences.interest_weights],
+        "reaction_weights": [w.model_dump() for w in book.preferences.reaction_weights],
+        "contact_channels": [
+            {"priority": priority, "channel": channel}
+            for priority, channel in enumerate(book.preferences.contact_channels, start=1)
+        ],
     }
 
 
@@ -51,6 +57,8 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "churned_above": book.lifecycle.churned_above,
         "half_life_days": book.engagement.half_life_days,
         "channel_cap": book.engagement.channel_cap,
+        "preference_days": book.preferences.preference_days,
+        "shrinkage_orders": book.preferences.shrinkage_orders,
         "influence_cap": book.tiers.influence_cap,
         "upgrade_gap": book.tiers.upgrade_gap,
         "min_clv_percentile": book.tiers.second_tier.min_clv_percentile,
@@ -64,6 +72,7 @@ def _order_statuses(book: RuleBook) -> list[dict[str, Any]]:
     meanings = {
         "not_completed": book.orders.not_completed,
         "refund_not_paid": book.orders.refund_not_paid,
+        "cancelled": book.orders.cancelled,
     }
     return [
         {"meaning": meaning, "status": status}

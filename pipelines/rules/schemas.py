@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pipelines.rules.identity import Identity, IdentityRules
+from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
 from pipelines.rules.relations import Relations
 from pipelines.rules.sources import Sources
@@ -29,6 +30,10 @@ class Orders(Rules):
 
     not_completed: tuple[str, ...] = Field(description="Order statuses that are not a purchase.")
     refund_not_paid: tuple[str, ...] = Field(description="Refund statuses that gave nothing back.")
+    cancelled: tuple[str, ...] = Field(
+        ("cancelled", "canceled"),
+        description="Order statuses that mean cancelled, where no time of it is given.",
+    )
 
 
 class RiskBands(Rules):
@@ -236,6 +241,37 @@ class Demographics(Rules):
         return self
 
 
+class InterestWeight(Rules):
+    """What one view, cart, purchase or case says of an interest in a category."""
+
+    kind: Literal["viewed", "carted", "bought", "discussed"]
+    weight: float = Field(ge=0)
+
+
+class ReactionWeight(Rules):
+    """What one reaction says of a liking for its channel."""
+
+    kind: Literal["open", "click", "reply"]
+    weight: float = Field(ge=0)
+
+
+class Preferences(Rules):
+    """`preferences.yml`: what customers like, guessed from what they did."""
+
+    preference_days: int = Field(ge=1, description="What is older says nothing any more.")
+    shrinkage_orders: float = Field(gt=0, description="Weight of the base's share, in orders.")
+    interest_weights: tuple[InterestWeight, ...]
+    reaction_weights: tuple[ReactionWeight, ...]
+    contact_channels: tuple[Channel, ...] = Field(description="Of two equals, the first wins.")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        refuse_repeats("interest kind", (weight.kind for weight in self.interest_weights))
+        refuse_repeats("reaction kind", (weight.kind for weight in self.reaction_weights))
+        refuse_repeats("contact channel", self.contact_channels)
+        return self
+
+
 class Privacy(Rules):
     """`privacy.yml`: how long consent lasts and who is never written to."""
 
@@ -276,6 +312,7 @@ class RuleBook(Rules):
     orders: Orders
     identity: Identity
     identity_rules: IdentityRules
+    identity_model: IdentityModel
     survivorship: Survivorship
     demographics: Demographics
     relations: Relations
@@ -284,6 +321,7 @@ class RuleBook(Rules):
     lifecycle: Lifecycle
     rfm: Rfm
     engagement: Engagement
+    preferences: Preferences
     privacy: Privacy
     segments: Segments
 

@@ -3,6 +3,8 @@ with records as (
         ('stg_crm__contacts', 'contact_source_id'), ('stg_crm__accounts', 'account_source_id'),
         ('stg_crm__cases', 'case_source_id'), ('stg_shop__orders', 'order_source_id'),
         ('stg_shop__refunds', 'refund_source_id'), ('stg_privacy__consents', 'consent_source_id'),
+        ('stg_crm__deals', 'deal_source_id'), ('stg_shop__products', 'product_id'),
+        ('stg_shop__loyalty_entries', 'entry_source_id'),
     ] -%}
     select
         '{{ dataset }}' as dataset,

@@ -127,7 +127,7 @@ def resolve(signals, previous=None, rules=None, key=KEY, decisions=None, logins=
     memory = previous and Memory(
         previous.customer_keys, previous.customer_aliases, previous.identity_edges
     )
-    policy = Policy(rules or identity_rules(), decisions or IdentityRules(), logins, {})
+    policy = Policy(rules or identity_rules(), decisions or IdentityRules(), logins, None)
     return resolve_customers(signals, memory, policy, key, day(on))
 
 

@@ -40,7 +40,9 @@ def told(resolved, tie=None):
 
 
 def test_a_steward_ties_two_records_that_share_nothing():
-    resolved = resolve(signals_of([(LI, 0), (ZHAO, 1)]), decisions=decided([("crm:li", "shop:zhao")]))
+    resolved = resolve(
+        signals_of([(LI, 0), (ZHAO, 1)]), decisions=decided([("crm:li", "shop:zhao")])
+    )
     assert ids(resolved)[LI] == ids(resolved)[ZHAO]
     assert told(resolved) == [("crm:li", "shop:zhao", "must_link", None)]
     assert resolved.identity_edges["since_on"].to_list() == [WHY["date"]]
@@ -65,7 +67,9 @@ def test_it_is_the_weakest_tie_that_goes():
         (WANG, "email", "wang@example.com"), (ZHAO, "email", "wang@example.com"),
     ]  # fmt: skip
     seen = [(LI, 0), (WANG, 1), (ZHAO, 2)]
-    resolved = resolve(signals_of(seen, carried), decisions=decided(cannot=[("crm:li", "crm:wang")]))
+    resolved = resolve(
+        signals_of(seen, carried), decisions=decided(cannot=[("crm:li", "crm:wang")])
+    )
     assert groups(resolved) == {frozenset({LI}), frozenset({WANG, ZHAO})}
 
 
@@ -74,7 +78,9 @@ def test_a_decision_names_a_record_or_the_customer_named_after_it(written):
     before = resolve(signals_of([(LI, 0), (WANG, 1)], SHARED))
     ref = ids(before)[LI] if written == "id" else written
     after = resolve(
-        signals_of([(LI, 0), (WANG, 1)], SHARED), before, decisions=decided(cannot=[(ref, "crm:wang")])
+        signals_of([(LI, 0), (WANG, 1)], SHARED),
+        before,
+        decisions=decided(cannot=[(ref, "crm:wang")]),
     )
     assert ids(after)[LI] != ids(after)[WANG]
 
@@ -95,7 +101,8 @@ def test_a_decision_about_a_record_that_is_not_there_is_told():
 
 def test_a_value_that_a_steward_blocks_ties_nobody():
     resolved = resolve(
-        signals_of([(LI, 0), (WANG, 1)], SHARED), decisions=decided(blocked=[("email", "LI@example.com")])
+        signals_of([(LI, 0), (WANG, 1)], SHARED),
+        decisions=decided(blocked=[("email", "LI@example.com")]),
     )
     assert ids(resolved)[LI] != ids(resolved)[WANG]
 
@@ -117,7 +124,9 @@ def test_one_line_undoes_a_merge_and_one_less_brings_it_back():
     assert ids(undone) == ids(apart)
     assert ids(again) == ids(merged)
     assert aliases(again) == [
-        (wang, li, day(2), "merged"), (wang, wang, day(3), "restored"), (wang, li, day(4), "merged"),
+        (wang, li, day(2), "merged"),
+        (wang, wang, day(3), "restored"),
+        (wang, li, day(4), "merged"),
     ]  # fmt: skip
     assert aliases(undone) == aliases(again)[:2]
 
@@ -210,9 +219,15 @@ def test_no_customer_breaks_a_limit_that_its_records_do_not_break_alone(dispute,
     limits = identity_rules(accounts=50, most={"phone": most})
     resolved = resolve(signals_of(seen, carried), rules=limits, decisions=rules)
     for members in groups(resolved):
-        numbers = [{said for who, kind, said in carried if who == m and kind == "phone"} for m in members]
+        numbers = [
+            {said for who, kind, said in carried if who == m and kind == "phone"} for m in members
+        ]
         assert len(set().union(*numbers)) <= max(most, *(len(own) for own in numbers))
-        assert {record[0] for record in members} - {"guest_order"} in ({"contact"}, {"account"}, set())
+        assert {record[0] for record in members} - {"guest_order"} in (
+            {"contact"},
+            {"account"},
+            set(),
+        )
 
 
 @unhurried
@@ -258,7 +273,10 @@ def test_every_record_is_tied_to_its_customer_by_edges_that_hold(dispute):
     for end_a, end_b, _, dropped in told(resolved):
         if dropped is None:
             parent[find(end_a)] = find(end_b)
-    named = {f"{'' if r[0] == 'contact' else r[0] + '='}{r[1]}:{r[3]}": c for r, c in ids(resolved).items()}
+    named = {
+        f"{'' if r[0] == 'contact' else r[0] + '='}{r[1]}:{r[3]}": c
+        for r, c in ids(resolved).items()
+    }
     for one, customer in named.items():
         for other, theirs in named.items():
             assert (find(one) == find(other)) == (customer == theirs)

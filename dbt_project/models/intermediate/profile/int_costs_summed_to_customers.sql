@@ -1,66 +1,22 @@
 with costs as (
-    select * from {{ ref('stg_shop__service_costs') }}
-),
-
-rates as (
-    select * from {{ ref('int_fx_rates_spanned') }}
-),
-
-orders as (
-    select * from {{ ref('int_orders_attributed') }}
-),
-
-cases as (
-    select * from {{ ref('int_cases_attributed') }}
-),
-
-customer_keys as (
-    select * from {{ ref('stg_pipeline__customer_keys') }}
-),
-
-priced as (
-    select
-        costs.*,
-        cast({{ at_rate('costs.amount', 'rates.rate') }} as decimal(18, 4)) as cost_amount
-    from costs
-    left join rates
-        on
-            costs.currency = rates.currency
-            and costs.incurred_on >= rates.valid_from
-            and costs.incurred_on < rates.valid_to
-    where {{ days_between('costs.incurred_on', as_of()) }} < 365
-),
-
--- A cost belongs to the customer it names, or whose order or case it names; an order may be a cancelled one.
-keyed as (
-    select
-        coalesce(customer_keys.customer_id, orders.customer_id, cases.customer_id) as customer_id,
-        priced.cost_amount
-    from priced
-    left join customer_keys
-        on
-            customer_keys.entity = case when priced.contact_source_id is null then 'account' else 'contact' end
-            and priced.source = customer_keys.source
-            and priced.source_account_id = customer_keys.source_account_id
-            and coalesce(priced.contact_source_id, priced.account_source_id) = customer_keys.source_record_id
-    left join orders
-        on
-            priced.source = orders.source
-            and priced.source_account_id = orders.source_account_id
-            and priced.order_source_id = orders.order_source_id
-    left join cases
-        on
-            priced.source = cases.source
-            and priced.source_account_id = cases.source_account_id
-            and priced.case_source_id = cases.case_source_id
+    select * from {{ ref('int_costs_allocated') }}
+    where customer_id is not null
 ),
 
 summed as (
     select
         customer_id,
+        {% for cost_type in [
+            'case', 'visit', 'call', 'logistics', 'return', 'gift', 'points', 'discount', 'account_manager', 'campaign',
+            'ad',
+        ] -%}
+        cast(sum(case when cost_type = '{{ cost_type }}' then cost_amount else 0 end) as decimal(18, 4))
+            as {{ cost_type }}_cost_365d_amount,
+        {% endfor -%}
+        cast(sum(case when attribution = 'direct' then cost_amount else 0 end) as decimal(18, 4))
+            as direct_cost_365d_amount,
         cast(sum(cost_amount) as decimal(18, 4)) as cost_to_serve_365d_amount
-    from keyed
-    where customer_id is not null
+    from costs
     group by customer_id
 )
 

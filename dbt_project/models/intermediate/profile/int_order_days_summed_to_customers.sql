@@ -82,6 +82,8 @@ summed as (
         ) as order_days_in_horizon_count,
         count(rhythms.gap_days) as gap_count,
         median(rhythms.gap_days) as median_gap_days,
+        max_by(rhythms.gap_days, rhythms.ordered_on) as last_gap_days,
+        max_by(rhythms.earlier_median_gap_days, rhythms.ordered_on) as earlier_median_gap_days,
         avg(case when rhythms.gap_days is not null then rhythms.margin_amount end) as repeat_margin_mean_amount,
         max(
             case when rhythms.gap_days > run.churned_above * rhythms.earlier_rhythm_days then rhythms.ordered_on end
@@ -98,6 +100,8 @@ measured as (
         summed.order_days_in_horizon_count,
         summed.gap_count,
         summed.median_gap_days,
+        summed.last_gap_days,
+        round(summed.last_gap_days / summed.earlier_median_gap_days, 4) as gap_trend_ratio,
         cast(summed.repeat_margin_mean_amount as decimal(18, 4)) as repeat_margin_mean_amount,
         summed.returned_from_churn_on,
         {{ shrunk_rhythm('summed.median_gap_days', 'summed.gap_count') }} as rhythm_days

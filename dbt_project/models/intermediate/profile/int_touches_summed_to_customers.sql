@@ -16,16 +16,23 @@ run as (
 -- Decimals, so that the sum does not depend on the order of rows.
 weighed as (
     select
-        touches.customer_id,
-        touches.channel,
+        {% for days, score in [(0, 'channel_score'), (30, 'channel_score_30d_ago')] -%}
         cast(
             sum(
-                cast(
-                    touches.touch_count * weights.weight * power(2, -touches.age_days / run.half_life_days)
-                    as decimal(28, 8)
-                )
+                case
+                    when touches.age_days >= {{ days }}
+                        then cast(
+                            touches.touch_count * weights.weight
+                            * power(2, -(touches.age_days - {{ days }}) / run.half_life_days)
+                            as decimal(28, 8)
+                        )
+                    else 0
+                end
             ) as double
-        ) as channel_score
+        ) as {{ score }},
+        {% endfor -%}
+        touches.customer_id,
+        touches.channel
     from touches
     inner join weights on touches.kind = weights.kind
     cross join run
@@ -34,60 +41,84 @@ weighed as (
 
 engagement as (
     select
-        weighed.customer_id,
-        cast(sum(cast(least(weighed.channel_score, run.channel_cap) as decimal(28, 8))) as decimal(18, 4))
-            as engagement_score
+        {% for score in ['score', 'score_30d_ago'] -%}
+        cast(sum(cast(least(weighed.channel_{{ score }}, run.channel_cap) as decimal(28, 8))) as decimal(18, 4))
+            as engagement_{{ score }},
+        {% endfor -%}
+        weighed.customer_id
     from weighed
     cross join run
     group by weighed.customer_id
 ),
 
-recent as (
-    select
-        *,
-        case when age_days < 90 then touch_count else 0 end as count_90d,
-        case when age_days < 365 then touch_count else 0 end as count_365d
-    from touches
-),
-
 counted as (
     select
         customer_id,
-        sum(case when channel = 'web' and kind = 'visit' then count_90d end) as web_visit_count_90d,
-        sum(case when channel = 'web' and kind = 'search' then count_90d end) as web_search_count_90d,
-        sum(case when channel = 'web' and kind = 'cart' then count_90d end) as web_cart_count_90d,
+        {% for days in [30, 90, 365] -%}
+        {% for channel, kind, count in [
+            ('web', 'visit', 'web_visit'), ('web', 'search', 'web_search'), ('web', 'cart', 'web_cart'),
+            ('campaign', 'sent', 'campaign_sent'), ('campaign', 'open', 'campaign_open'),
+            ('campaign', 'click', 'campaign_click'),
+        ] -%}
+        sum(
+            case when channel = '{{ channel }}' and kind = '{{ kind }}' and age_days < {{ days }} then touch_count end
+        ) as {{ count }}_count_{{ days }}d,
+        {% endfor -%}
+        sum(case when channel = 'interaction' and age_days < {{ days }} then touch_count end)
+            as interaction_count_{{ days }}d,
+        {% endfor -%}
+        {% for kind in ['like', 'comment', 'share', 'follow'] -%}
+        sum(case when channel = 'social' and kind = '{{ kind }}' and age_days < 365 then touch_count end)
+            as social_{{ kind }}_count_365d,
+        {% endfor -%}
+        sum(case when channel = 'social' and age_days < 365 then touch_count end) as social_engagement_count_365d,
+        {% for kind in ['delivered', 'unsubscribe', 'complaint'] -%}
+        sum(case when channel = 'campaign' and kind = '{{ kind }}' and age_days < 365 then touch_count end)
+            as campaign_{{ kind }}_count_365d,
+        {% endfor -%}
+        sum(
+            case
+                when channel = 'campaign' and kind in ('bounce_soft', 'bounce_hard') and age_days < 365 then touch_count
+            end
+        ) as campaign_bounce_count_365d,
         max(case when channel = 'web' then touched_on end) as last_web_on,
-        sum(case when channel = 'social' then count_365d end) as social_engagement_count_365d,
-        sum(case when channel = 'social' and kind = 'share' then count_365d end) as social_share_count_365d,
         max(case when channel = 'social' then touched_on end) as last_social_on,
-        sum(case when channel = 'campaign' and kind = 'sent' then count_90d end) as campaign_sent_count_90d,
-        sum(case when channel = 'campaign' and kind = 'open' then count_90d end) as campaign_open_count_90d,
-        sum(case when channel = 'campaign' and kind = 'click' then count_90d end) as campaign_click_count_90d,
         max(case when channel = 'campaign' and kind in ('open', 'click') then touched_on end)
             as last_campaign_reaction_on,
-        sum(case when channel = 'interaction' then count_90d end) as interaction_count_90d,
         max(case when channel = 'interaction' then touched_on end) as last_interaction_on
-    from recent
+    from touches
     group by customer_id
 ),
 
 summed as (
     select
         counted.customer_id,
-        cast(coalesce(counted.web_visit_count_90d, 0) as bigint) as web_visit_count_90d,
-        cast(coalesce(counted.web_search_count_90d, 0) as bigint) as web_search_count_90d,
-        cast(coalesce(counted.web_cart_count_90d, 0) as bigint) as web_cart_count_90d,
+        {% for count in [
+            'web_visit', 'web_search', 'web_cart', 'campaign_sent', 'campaign_open', 'campaign_click', 'interaction',
+        ] -%}
+        {% for days in [30, 90, 365] -%}
+        cast(coalesce(counted.{{ count }}_count_{{ days }}d, 0) as bigint) as {{ count }}_count_{{ days }}d,
+        {% endfor -%}
+        {% endfor -%}
+        {% for count in [
+            'social_like', 'social_comment', 'social_share', 'social_follow', 'social_engagement',
+            'campaign_delivered', 'campaign_unsubscribe', 'campaign_complaint', 'campaign_bounce',
+        ] -%}
+        cast(coalesce(counted.{{ count }}_count_365d, 0) as bigint) as {{ count }}_count_365d,
+        {% endfor -%}
         counted.last_web_on,
-        cast(coalesce(counted.social_engagement_count_365d, 0) as bigint) as social_engagement_count_365d,
-        cast(coalesce(counted.social_share_count_365d, 0) as bigint) as social_share_count_365d,
         counted.last_social_on,
-        cast(coalesce(counted.campaign_sent_count_90d, 0) as bigint) as campaign_sent_count_90d,
-        cast(coalesce(counted.campaign_open_count_90d, 0) as bigint) as campaign_open_count_90d,
-        cast(coalesce(counted.campaign_click_count_90d, 0) as bigint) as campaign_click_count_90d,
         counted.last_campaign_reaction_on,
-        cast(coalesce(counted.interaction_count_90d, 0) as bigint) as interaction_count_90d,
         counted.last_interaction_on,
-        engagement.engagement_score
+        engagement.engagement_score,
+        engagement.engagement_score_30d_ago,
+        case
+            when engagement.engagement_score_30d_ago > 0
+                then round(
+                    cast(engagement.engagement_score - engagement.engagement_score_30d_ago as double)
+                    / cast(engagement.engagement_score_30d_ago as double), 6
+                )
+        end as engagement_change_30d_rate
     from counted
     left join engagement on counted.customer_id = engagement.customer_id
 )

@@ -8,9 +8,13 @@ renamed as (
         source_account_id,
         contact_source_id,
         email,
+        campaign_id,
+        campaign_name,
         campaign_type,
         event_type,
         coalesce(is_machine, false) as is_machine,
+        revenue_amount,
+        currency,
         event_at,
         {{ business_date('event_at') }} as event_on
     from source

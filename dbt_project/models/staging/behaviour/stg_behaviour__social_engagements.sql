@@ -11,6 +11,9 @@ renamed as (
         actor_handle,
         actor_followers,
         metric_value,
+        lower(trim(sentiment_label)) as sentiment_label,
+        sentiment_score,
+        engaged_at,
         {{ business_date('engaged_at') }} as engaged_on
     from source
 )

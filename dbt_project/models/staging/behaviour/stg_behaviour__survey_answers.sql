@@ -11,6 +11,7 @@ renamed as (
         email,
         question_type,
         score,
+        scale_min,
         scale_max,
         responded_at,
         {{ business_date('responded_at') }} as responded_on

@@ -13,7 +13,10 @@ renamed as (
         relation,
         status,
         coalesce(fraud_flag, false) as is_fraud,
-        {{ business_date('coalesce(invited_at, converted_at, source_created_at, extracted_at)') }} as referred_on
+        reward_amount,
+        currency,
+        {{ business_date('coalesce(invited_at, converted_at, source_created_at, extracted_at)') }} as referred_on,
+        {{ business_date('converted_at') }} as converted_on
     from source
 )
 

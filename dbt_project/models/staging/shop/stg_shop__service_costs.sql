@@ -10,6 +10,8 @@ renamed as (
         account_source_id,
         order_source_id,
         case_source_id,
+        campaign_id,
+        tier_scope,
         cost_type,
         allocation_method,
         currency,

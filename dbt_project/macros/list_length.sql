@@ -1,6 +1,0 @@
-{#- How many elements a list has; null for no list. -#}
-{% macro list_length(column) %}{{ return(adapter.dispatch('list_length', 'customer_360')(column)) }}{% endmacro %}
-
-{% macro default__list_length(column) %}size({{ column }}){% endmacro %}
-
-{% macro duckdb__list_length(column) %}len({{ column }}){% endmacro %}

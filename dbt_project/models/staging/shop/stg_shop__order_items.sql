@@ -1,0 +1,20 @@
+with source as (
+    {{ current_version(source('landing', 'order_items')) }}
+),
+
+renamed as (
+    select
+        source,
+        source_account_id,
+        order_source_id,
+        product_id,
+        -- What a line is told apart by, where its shop does not number products.
+        coalesce(product_id, sku, product_name) as product_key,
+        category_path,
+        brand,
+        quantity
+    from source
+)
+
+-- A line has no time of its own: it is as old as its order.
+select * from renamed
