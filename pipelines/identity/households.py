@@ -7,7 +7,10 @@ address; here each record is read for itself. A household never makes two person
 import polars as pl
 
 SEPARATOR, NEXT_PART = "\x1f", "\x1e"
-HOMES = ("home_by_postal_code", "home_by_city")
+HOMES = {
+    "home_by_postal_code": ("street", "postal_code"),
+    "home_by_city": ("street", "city", "country_code"),
+}
 LETTER = r"\p{L}\p{M}\p{N}"
 
 
@@ -16,7 +19,8 @@ def fold_text(text: pl.Expr) -> pl.Expr:
 
     Numbers stay apart: 1-12 is not 112.
     """
-    folded = text.str.normalize("NFKC").str.to_lowercase()
+    # By way of capitals, as those of ß are SS.
+    folded = text.str.normalize("NFKC").str.to_uppercase().str.to_lowercase()
     for _ in range(2):  # the pairs of 1-2-3 overlap
         folded = folded.str.replace_all(
             rf"(\p{{N}})[^{LETTER}{SEPARATOR}]+(\p{{N}})", f"${{1}}{SEPARATOR}${{2}}"
@@ -42,11 +46,9 @@ def read_homes(profiles: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(fold_text(pl.col("street", "city", "postal_code", "country_code")))
     has_number = pl.col("street").str.contains(r"\p{N}")
     told = {
-        name: pl.when(has_number, *(pl.col(part) != "" for part in parts)).then(
+        home: pl.when(has_number, *(pl.col(part) != "" for part in parts)).then(
             pl.concat_str(*parts, separator=NEXT_PART)
         )
-        for name, parts in zip(
-            HOMES, (("street", "postal_code"), ("street", "city", "country_code")), strict=True
-        )
+        for home, parts in HOMES.items()
     }
     return persons.select("node", "family_key", **told)

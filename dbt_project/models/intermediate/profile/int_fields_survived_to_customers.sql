@@ -7,6 +7,7 @@ records as (
         customer_id,
         newest_rank,
         oldest_rank,
+        is_nickname,
         entity,
         source,
         source_account_id,
@@ -32,13 +33,17 @@ agreements as (
     group by written.customer_id, written.field, lower(written.value)
 ),
 
--- A record claims a group with each field it has, and does best with the group's first.
+-- A record claims a group with each field it has, and does best with the group's first. A nickname does
+-- not count as a name where there is one.
 claims as (
     select
         written.customer_id,
         written.newest_rank,
         rules.field_group,
-        case when rules.position = 1 then 0 else 1 end as lacks_first_field,
+        case
+            when rules.position = 1 and not (written.field = 'full_name' and records.is_nickname) then 0
+            else 1
+        end as lacks_first_field,
         case rules.strategy
             when 'frequency' then -coalesce(agreements.record_count, 0)
             when 'source_priority' then {{ place_in_list('rules.sources', 'records.source') }}

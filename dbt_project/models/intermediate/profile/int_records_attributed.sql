@@ -14,6 +14,10 @@ rates as (
     select * from {{ ref('int_fx_rates_spanned') }}
 ),
 
+record_homes as (
+    select * from {{ ref('stg_pipeline__record_homes') }}
+),
+
 contact_records as (
     select
         'contact' as entity,
@@ -109,7 +113,8 @@ records as (
     select * from account_records
 ),
 
--- A record's key ends every tie, so that the order of rows decides nothing.
+-- A record's key ends every tie, so that the order of rows decides nothing. A name that tells no family
+-- is what somebody is called in a messenger.
 attributed as (
     select
         customer_keys.customer_id,
@@ -131,6 +136,9 @@ attributed as (
                 records.source_record_id,
                 records.entity
         ) as oldest_rank,
+        customer_keys.party = 'person'
+        and records.full_name is not null
+        and record_homes.family_key is null as is_nickname,
         records.*
     from records
     inner join customer_keys
@@ -139,6 +147,12 @@ attributed as (
             and records.source = customer_keys.source
             and records.source_account_id = customer_keys.source_account_id
             and records.source_record_id = customer_keys.source_record_id
+    left join record_homes
+        on
+            records.entity = record_homes.entity
+            and records.source = record_homes.source
+            and records.source_account_id = record_homes.source_account_id
+            and records.source_record_id = record_homes.source_record_id
 )
 
 select * from attributed

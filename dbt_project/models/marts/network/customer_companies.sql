@@ -24,7 +24,7 @@ stated as (
     select
         companies.customer_id,
         companies.kind,
-        accounts.customer_id as parent_customer_id,
+        nullif(accounts.customer_id, companies.customer_id) as parent_customer_id,
         survived.value is not null and accounts.customer_id is null as is_parent_missing
     from companies
     left join survived on companies.customer_id = survived.customer_id
@@ -33,7 +33,6 @@ stated as (
             survived.source = accounts.source
             and survived.source_account_id = accounts.source_account_id
             and survived.value = accounts.source_record_id
-            and survived.customer_id <> accounts.customer_id
 ),
 
 round_0 as (

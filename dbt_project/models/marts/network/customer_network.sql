@@ -42,14 +42,14 @@ stated as (
     union all
 
     select
-        company_contacts.customer_id,
-        company_contacts.company_customer_id as tied_customer_id,
+        customer_id,
+        company_customer_id as tied_customer_id,
         'account' as relation,
         true as is_directed,
         false as is_passable,
-        company_contacts.since_on,
-        company_contacts.source
-    from contacts as company_contacts
+        since_on,
+        source
+    from contacts
 
     union all
 
@@ -201,6 +201,7 @@ network as (
         ties.relation,
         relations.label as relation_label,
         relations.label_zh as relation_label_zh,
+        relations.closeness,
         ties.is_outgoing,
         ties.via_customer_id,
         ties.via_relation,

@@ -11,10 +11,6 @@ network as (
     where degree = 1 and relation <> 'parent_company'
 ),
 
-relations as (
-    select * from {{ ref('stg_rules__relations') }}
-),
-
 weights as (
     select * from {{ ref('stg_rules__tier_weights') }}
 ),
@@ -190,10 +186,9 @@ networked as (
         network.relation_label,
         network.relation_label_zh,
         row_number() over (
-            partition by network.customer_id order by relations.closeness, network.tied_customer_id
+            partition by network.customer_id order by network.closeness, network.tied_customer_id
         ) as tie_rank
     from network
-    inner join relations on network.relation = relations.relation
     inner join all_grades on network.tied_customer_id = all_grades.customer_id
     where all_grades.is_first_tier
 ),
