@@ -55,11 +55,13 @@ def survivorship(**groups: dict[str, object] | None) -> str:
 def test_each_packaged_file_is_valid_and_has_nothing_but_its_keys(name):
     book = load_rules({name: PACKAGED / name for name in FILES})
     content = yaml.safe_load((PACKAGED / name).read_text(encoding="utf-8"))
-    assert set(content) <= set(type(getattr(book, name.removesuffix(".yml"))).model_fields)
+    assert set(content) <= set(type(getattr(book, Path(name).stem)).model_fields)
 
 
 def test_every_packaged_file_is_a_rules_file_and_the_other_way_round():
-    assert {path.name for path in PACKAGED.glob("*.yml")} == set(FILES)
+    assert {path.name for path in PACKAGED.iterdir() if path.suffix in (".yml", ".json")} == set(
+        FILES
+    )
 
 
 def test_rules_cannot_be_changed_once_read(own):
@@ -125,7 +127,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ({"sources": "max_quarantined_share: 5"}, "max_quarantined_share: input should be less"),
         ({"privacy": "consent_months: [24"}, "privacy.yml is not YAML"),
         ({"privacy": "minimum_age: 1\nminimum_age: 99"}, "minimum_age is there twice"),
-        ({"identity": packaged("identity", limits={"emial": {}})}, "limits > emial"),
+        ({"identity": packaged("identity", signals={"emial": {}})}, "signals > emial"),
         # across fields
         (
             {"sources": "sources:\n" + "- {name: a, type: files, path: /x}\n" * 2},
@@ -316,11 +318,14 @@ def test_every_age_is_in_exactly_one_band(own):
 
 
 def test_order_statuses_are_compared_in_lower_case_and_once(own):
-    book = own(orders="not_completed: [Void, void, 已取消]\nrefund_not_paid: [OPEN]\n")
+    book = own(
+        orders="not_completed: [Void, void, 已取消]\nrefund_not_paid: [OPEN]\ncancelled: [Void]\n"
+    )
     assert rule_rows(book, FACTS)["order_statuses"] == [
         {"meaning": "not_completed", "status": "void"},
         {"meaning": "not_completed", "status": "已取消"},
         {"meaning": "refund_not_paid", "status": "open"},
+        {"meaning": "cancelled", "status": "void"},
     ]
 
 
