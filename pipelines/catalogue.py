@@ -80,6 +80,11 @@ class Dataset:
         """Columns that name or help to name a person."""
         return tuple(column.name for column in self.columns if column.pii)
 
+    @property
+    def direct(self) -> frozenset[str]:
+        """Columns that name a person by themselves."""
+        return frozenset(column.name for column in self.columns if column.pii == "direct")
+
     def conform(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Give the frame exactly the declared columns and types, or refuse.
 

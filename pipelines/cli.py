@@ -32,6 +32,8 @@ app.add_typer(rules_app, name="rules")
 segment_app = typer.Typer(no_args_is_help=True, help="Look at a list before it goes out.")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(segment_app, name="segment")
+identity_app = typer.Typer(no_args_is_help=True, help="Teach the matching of records.")
+app.add_typer(identity_app, name="identity")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -80,6 +82,14 @@ def _day(text: str | date) -> date:
 
 Day = Annotated[
     date, typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Business day that ended.")
+]
+
+
+PastDay = Annotated[
+    date | None,
+    typer.Option(
+        "--date", parser=_day, metavar="YYYY-MM-DD", help="As released by then; else the current."
+    ),
 ]
 
 
@@ -218,6 +228,70 @@ def rollback(
 
     left, now = roll_back(Lake(load_settings().home), to)
     out.print(f"current was {left.path.name}, and is {now.path.name} now.")
+
+
+@app.command(epilog="Examples: c360 why edky2lnjnajvf5f4, c360 why shop:10023 --date 2026-05-31")
+def why(
+    customer: Annotated[str, typer.Argument(help="A customer id, or a record as source:id.")],
+    day: PastDay = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Who a customer is: each value with its source and rule, as released by a date."""
+    from pipelines import answers, history
+    from pipelines.catalogue import load_catalogue
+
+    settings = load_settings()
+    release = history.find_release(Lake(settings.home), day)
+    known = history.find_customer(release, customer, settings.pseudonym)
+    told = history.describe_customer(release, known.customer_id)
+    if as_json:
+        sys.stdout.write(answers.as_json(known, told) + "\n")
+        return
+    answers.show_customer(out, load_catalogue(settings.project_dir), known, told)
+
+
+@app.command("why-merged", epilog="Example: c360 why-merged crm:4876876000001 shop:10023")
+def why_merged(
+    a: Annotated[str, typer.Argument(help="A customer id, or a record as source:id.")],
+    b: Annotated[str, typer.Argument(help="Another one.")],
+    day: PastDay = None,
+) -> None:
+    """Why two records or ids are one customer, tie by tie; or what keeps them apart."""
+    from pipelines import answers, history
+
+    settings = load_settings()
+    release = history.find_release(Lake(settings.home), day)
+    answers.show_merge(out, history.explain_merge(release, a, b, settings.pseudonym))
+
+
+@app.command("history", epilog="Example: c360 history edky2lnjnajvf5f4")
+def show_history(
+    customer: Annotated[str, typer.Argument(help="A customer id, or a record as source:id.")],
+) -> None:
+    """What changed in a customer's profile, release by release."""
+    from pipelines import answers, history
+
+    settings = load_settings()
+    lake = Lake(settings.home)
+    release = history.find_release(lake, None)
+    known = history.find_customer(release, customer, settings.pseudonym)
+    answers.show_versions(out, known.customer_id, history.list_versions(lake, known.customer_id))
+
+
+@identity_app.command("train", epilog="Example: c360 identity train --date 2026-06-30")
+def train_identity(day: Day) -> None:
+    """Learn from a night's records what likeness is worth; needed rarely, or never.
+
+    Writes identity_model.json into your rules directory; the next night uses it.
+    """
+    from pipelines.configured import configured_rules
+    from pipelines.resolve import train
+
+    settings = load_settings()
+    run = Lake(settings.home).run(day)
+    with out.status("learning …"):
+        path = train(run, configured_rules(settings), settings.rules_dir)
+    out.print(f"Wrote {path}. Nights from now on use it; delete it to go back to the packaged one.")
 
 
 @rules_app.command("check", epilog="Example: C360_RULES_DIR=my_rules c360 rules check")

@@ -13,6 +13,7 @@ from pipelines.rules.model import OwnFields
 from pipelines.rules.schemas import RuleBook
 from pipelines.rules.source_types.sql import SqlSource
 from pipelines.rules.sources import AnySource
+from pipelines.rules.survivorship import Survivorship
 from pipelines.segments import check_segment
 from pipelines.settings import Settings
 
@@ -38,6 +39,22 @@ def check_own_fields(source: AnySource, landing: Mapping[str, Dataset]) -> None:
                 raise C360Error(f"{where}, {name}: {table} has no column {column}.", hint)
 
 
+def check_survivorship(rules: Survivorship, sources: Iterable[str]) -> None:
+    """Refuse a priority for a source that there is not: it would win nothing, without a word.
+
+    Raises:
+        C360Error: naming the group, the source and what comes nearest.
+    """
+    known = list(sources)
+    for name, group in rules.groups.items():
+        for source in group.sources:
+            if source not in known:
+                raise C360Error(
+                    f"survivorship.yml: group {name}: sources.yml has no source {source}.",
+                    _near(source, known),
+                )
+
+
 def _near(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
@@ -51,6 +68,7 @@ def configured_rules(settings: Settings) -> RuleBook:
     """
     book = load_rules(find_rules(settings.rules_dir))
     catalogue = load_catalogue(settings.project_dir)
+    check_survivorship(book.survivorship, (source.name for source in book.sources.sources))
     for source in book.sources.sources:
         check_own_fields(source, catalogue.landing)
         if isinstance(source, SqlSource):

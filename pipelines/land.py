@@ -29,6 +29,7 @@ from pipelines.lake import (
 from pipelines.landing import FileFacts, SeenRows, land_rows
 from pipelines.raw_files import read_raw
 from pipelines.raw_parts import is_of_records, read_part, tables_of
+from pipelines.rules import FILES
 from pipelines.rules.model import OwnFields, Source
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
@@ -294,6 +295,11 @@ def freeze_rules(
     for name, rows in rule_rows(book, facts).items():
         dataset = catalogue["rules", name]
         write_table(dataset.conform(as_frame(rows, dataset.schema)), run.table("rules", name))
+
+
+def frozen_rules(run: Run) -> dict[str, Path]:
+    """The rules files that `land` froze for a run."""
+    return {name: run.rules / name for name in FILES}
 
 
 def find_base_currency(run: Run, book: RuleBook) -> str:

@@ -10,18 +10,19 @@ from pipelines.catalogue import Catalogue, load_catalogue
 from pipelines.collect import extract_source
 from pipelines.configured import configured_rules
 from pipelines.errors import C360Error
-from pipelines.identity.resolve import Signals, resolve_customers
 from pipelines.lake import Lake, Run, read_json, with_parent, write_json, write_table
 from pipelines.land import (
     committed_files,
     find_base_currency,
     freeze_inputs,
     freeze_rules,
+    frozen_rules,
     land_new_files,
     summarise_landing,
 )
 from pipelines.publish import publish
 from pipelines.release import previous_release, release_run, write_manifest
+from pipelines.resolve import resolve
 from pipelines.rules import find_rules, load_rules, rules_sha256
 from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.scoring.customers import score_customers
@@ -84,7 +85,11 @@ class Line:
         summary = summarise_landing(committed, book, self.run.as_of, released)
         self._write("landing_summary", summary)
         base = find_base_currency(self.run, book)
-        facts = RunFacts(as_of=self.run.as_of, base_currency=base)
+        facts = RunFacts(
+            as_of=self.run.as_of,
+            base_currency=base,
+            personal_fields=self.catalogue.landing["crm_contacts"].direct,
+        )
         freeze_rules(self.run, self.catalogue, book, files, facts)
         totals = summary.select(pl.col("^.*_count$").sum()).row(0, named=True)
         notes = [
@@ -136,35 +141,7 @@ class Line:
 
     def resolve(self) -> StepResult:
         """Tie records into customers."""
-        signals = Signals(
-            **{
-                name: self.run.scan("models", f"int_identity_{name}", "resolve").collect()
-                for name in ("records", "signals", "ties", "lookups")
-            }
-        )
-        if signals.records.is_empty():
-            raise C360Error(
-                f"No customer is known by {self.run.as_of}{self._first_order()}.",
-                "Choose a later --date, or check the dates in the data.",
-            )
-        before = previous_release(self.lake, self.run.as_of)
-        keys = pl.read_parquet(before.path / "state" / "customer_keys.parquet") if before else None
-        key = self.settings.pseudonym_key.get_secret_value().encode()
-        resolved = resolve_customers(signals, keys, self._rules().identity, key)
-        self._write("customer_keys", resolved.keys)
-        self._write("customer_identifiers", resolved.identifiers)
-        previous = before.path.name if before else None
-        count = resolved.keys["customer_id"].n_unique()
-        return StepResult(
-            f"{resolved.keys.height:,} records are {count:,} customers",
-            resolved.notes,
-            {"previous_release": previous},
-        )
-
-    def _first_order(self) -> str:
-        orders = pl.scan_parquet(self.run.inputs / "orders" / "*.parquet")
-        first = orders.select(pl.col("ordered_at").min()).collect().item()
-        return f"; the first order is of {first:%Y-%m-%d}" if first else ""
+        return resolve(self.lake, self.run, self.catalogue, self._rules(), self.settings.pseudonym)
 
     def score(self) -> StepResult:
         """Predict value and churn risk, or say why not."""
@@ -230,7 +207,7 @@ class Line:
         facts = {
             "date": self.run.as_of.isoformat(),
             "version": pipeline_version(),
-            "rules_sha256": rules_sha256(self.run.rules.glob("*.yml")),
+            "rules_sha256": rules_sha256(frozen_rules(self.run).values()),
             "base_currency": reports["land"]["facts"]["base_currency"],
             "time_zone": book.sources.time_zone,
             "previous_release": reports["resolve"]["facts"]["previous_release"],
@@ -263,7 +240,7 @@ class Line:
 
     def _rules(self) -> RuleBook:
         """The rules that `land` froze for this run."""
-        return load_rules({path.name: path for path in sorted(self.run.rules.glob("*.yml"))})
+        return load_rules(frozen_rules(self.run))
 
     def _write(self, name: str, frame: pl.DataFrame) -> None:
         dataset = self.catalogue["pipeline", name]
@@ -282,7 +259,7 @@ def build_docs(settings: Settings, as_of: date) -> Path:
     run = Lake(settings.home).run(as_of)
     if not run.rules.exists():
         raise C360Error(f"There was no run of {as_of}.", f"Run c360 nightly --date {as_of}.")
-    zone = load_rules({path.name: path for path in run.rules.glob("*.yml")}).sources.time_zone
+    zone = load_rules(frozen_rules(run)).sources.time_zone
     logs = run.path / "dbt" / "docs"
     run_dbt(["docs", "generate", "--static"], run, logs, settings.project_dir, zone)
     page = with_parent(settings.home / "docs" / "index.html")

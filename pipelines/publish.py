@@ -11,7 +11,22 @@ from pipelines.lake import Run, empty_folder, with_parent, write_table
 from pipelines.rules.schemas import RuleBook, Segment
 from pipelines.segments import Cut, cut_list, guard_formulas, needs_scores
 
-MARTS = ("customer_360", "customer_rfm", "customer_grades", "customer_lifecycle", "audience")
+MARTS = {
+    "customer_360": "models",
+    "customer_fields": "models",
+    "customer_households": "models",
+    "customer_companies": "models",
+    "company_contacts": "models",
+    "customer_network": "models",
+    "customer_rfm": "models",
+    "customer_grades": "models",
+    "customer_lifecycle": "models",
+    "audience": "models",
+    "customer_identifiers": "pipeline",
+    "customer_aliases": "pipeline",
+    "identity_edges": "pipeline",
+    "identity_reviews": "pipeline",
+}  # each with the group of the catalogue that it is of
 
 
 @dataclass(frozen=True)
@@ -29,8 +44,8 @@ def publish(run: Run, catalogue: Catalogue, book: RuleBook) -> Published:
     A list whose night has no consents at all holds ids only, and a note says so.
     """
     empty_folder(run.release)
-    for name in MARTS:
-        frame = run.scan("models", name, "publish").sort(catalogue["models", name].key)
+    for name, group in MARTS.items():
+        frame = run.scan(group, name, "publish").sort(catalogue[group, name].key)
         write_table(frame, run.release / "marts" / f"{name}.parquet")
     keys = run.scan("pipeline", "customer_keys", "publish")
     write_table(keys, run.release / "state" / "customer_keys.parquet")
@@ -90,10 +105,10 @@ def _write_duckdb(release: Path, catalogue: Catalogue) -> None:
     """The marts as one file for BI, with every column described."""
     path = with_parent(release / "marts.duckdb")
     with duckdb.connect(path, config={"threads": 1}) as connection:
-        for name in MARTS:
+        for name, group in MARTS.items():
             mart = release / "marts" / f"{name}.parquet"
             connection.execute(f"create table {name} as from read_parquet(?)", [str(mart)])
-            dataset = catalogue["models", name]
+            dataset = catalogue[group, name]
             connection.execute(f"comment on table {name} is {_quoted(dataset.description)}")
             for column in dataset.columns:
                 text = _quoted(column.description)

@@ -24,8 +24,9 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 PROFILING = {
     "grade", "grade_label", "grade_label_zh", "vip_band", "vip_band_label", "vip_band_label_zh",
     "value_score", "is_first_tier", "is_second_tier_potential", "is_second_tier_network",
-    "network_customer_id", "network_relation", "is_upgrade_candidate", "next_grade",
-    "next_grade_gap_points", "lifecycle_stage", "lifecycle_stage_label", "lifecycle_stage_label_zh",
+    "network_customer_id", "network_relation", "network_relation_label",
+    "network_relation_label_zh", "is_upgrade_candidate", "next_grade", "next_grade_gap_points",
+    "lifecycle_stage", "lifecycle_stage_label", "lifecycle_stage_label_zh",
     "rhythm_ratio", "rfm_group", "recency_score", "frequency_score", "monetary_score",
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "expected_orders_365d_count",
 }  # fmt: skip

@@ -26,6 +26,11 @@ class Settings(BaseSettings):
         description="Key of the customer ids; keep it for life, or every id changes.",
     )
 
+    @property
+    def pseudonym(self) -> bytes:
+        """The key of the customer ids, as bytes."""
+        return self.pseudonym_key.get_secret_value().encode()
+
 
 def load_settings() -> Settings:
     """Read the settings from the environment; the home is absolute from here on."""

@@ -200,10 +200,10 @@ def show_quarantine(
             found = found.filter(pl.col(column) == wanted)
     keys = ["source", "table", "rule", "column"]
     counts = found.group_by(keys).len().sort(keys).collect()
-    console.print(_as_table(counts.rename({"len": "rows"}), "Quarantine"))
+    console.print(as_table(counts.rename({"len": "rows"}), "Quarantine"))
     if rows:
         places = found.select("file", "row_number", "rule", "column").sort(pl.all()).head(rows)
-        console.print(_as_table(places.collect(), f"\nThe first {rows}"))
+        console.print(as_table(places.collect(), f"\nThe first {rows}"))
     console.print(f"\nThe raw rows (personal data) are in {lake.quarantine}.")
 
 
@@ -227,12 +227,13 @@ def show_segment(console: Console, lake: Lake, book: RuleBook, name: str) -> Non
         f"match, {cut.suppressed:,} of them suppressed; consent is asked when the list is cut."
     )
     graded = cut.rows.select("customer_id").join(audience, on="customer_id")
-    console.print(_as_table(graded.group_by("grade").len("customers").sort("grade"), ""))
-    console.print(_as_table(cut.rows.select("customer_id", "reason").head(10), "\nThe first ten"))
+    console.print(as_table(graded.group_by("grade").len("customers").sort("grade"), ""))
+    console.print(as_table(cut.rows.select("customer_id", "reason").head(10), "\nThe first ten"))
 
 
-def _as_table(frame: pl.DataFrame, title: str) -> Table:
-    table = Table(title=title, box=None, pad_edge=False)
+def as_table(frame: pl.DataFrame, title: str) -> Table:
+    """A frame as a plain table."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name, dtype in frame.schema.items():
         table.add_column(name, justify="right" if dtype.is_numeric() else "left")
     for row in frame.iter_rows():

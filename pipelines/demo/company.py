@@ -150,6 +150,7 @@ def sources_yaml(root: Path, time_zone: str = "Asia/Shanghai", base_currency: st
     """Return the text of a sources.yml that reads the drop folders below `root`."""
     sources = [
         {"name": name, "type": "files", "path": str((root / "drop" / name).resolve())}
+        | ({"one_record_per_person": True} if name == "shop" else {})
         for name in SOURCES
     ]
     content = {"base_currency": base_currency, "time_zone": time_zone, "sources": sources}

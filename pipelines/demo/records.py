@@ -41,6 +41,8 @@ def write_shop_accounts(people: pl.DataFrame, seed: int, chunk: Chunk) -> pl.Dat
     gives_email, gives_mobile = split_points(known, chance, 0.88, 0.82)
     has_address = chance.random(count) < 0.8
     styles = np.where(chance.random(count) < 0.15, 6, 0)
+    # Who is a WeChat contact mostly logs in to the shop with WeChat, which tells the shop the same id.
+    logs_in = draw(seed, chunk.number, "wechat").random(count) < 0.75
     accounts = known.select(
         id="shop_id",
         kind=pl.lit("person"),
@@ -51,6 +53,7 @@ def write_shop_accounts(people: pl.DataFrame, seed: int, chunk: Chunk) -> pl.Dat
             write_email(known, np.where(chance.random(count) < 0.04, 2, 0)), gives_email
         ),
         mobile=keep_where(write_phone(known, styles), gives_mobile),
+        unionid=keep_where(known["unionid"], logs_in & (known["wecom"] < NEVER).to_numpy()),
         gender=keep_where(known["gender"], chance.random(count) < 0.4),
         birth_date=keep_where(known["birth_date"], chance.random(count) < 0.35),
         street=keep_where(known["street"], has_address),

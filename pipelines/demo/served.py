@@ -47,7 +47,13 @@ def sources_yaml(root: Path, crm_url: str) -> str:
         for source, table in SERVED
         if source == "shop"
     ]
-    shop = {"name": "shop", "type": "postgres", "safety_lag_minutes": 0, "tables": tables}
+    shop = {
+        "name": "shop",
+        "type": "postgres",
+        "one_record_per_person": True,
+        "safety_lag_minutes": 0,
+        "tables": tables,
+    }
     files = [
         {"name": f"{name}_files", "type": "files", "path": str(root / "drop" / name)}
         | ({"part_of": name} if name in ("crm", "shop") else {})

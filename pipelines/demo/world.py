@@ -58,6 +58,7 @@ _TOPICS = (
     "consents",
     "links",
     "totals",
+    "wechat",
 )
 
 

@@ -14,7 +14,11 @@ from pipelines.errors import C360Error
 from pipelines.rules.schemas import RuleBook
 
 PACKAGED = Path(__file__).resolve().parent
-FILES = tuple(f"{name}.yml" for name in RuleBook.model_fields)
+# Written by a command, not by hand; it stands beside the rules, as it decides as they do.
+IDENTITY_MODEL = "identity_model.json"
+FILES = tuple(
+    IDENTITY_MODEL if name == "identity_model" else f"{name}.yml" for name in RuleBook.model_fields
+)
 
 
 class _EachKeyOnce(yaml.SafeLoader):
@@ -91,7 +95,7 @@ def _sentence(fault: ErrorDetails, files: dict[str, Path]) -> str:
     file, *keys = (str(part) for part in fault["loc"])
     # After a source's number in the list stands its type, which the file does not have there.
     where = " > ".join(keys[:2] + keys[3:] if _is_source(keys) else keys) or "the file"
-    path = files.get(f"{file}.yml", Path(file))
+    path = {path.stem: path for path in files.values()}.get(file, Path(file))
     if fault["type"] == "extra_forbidden":
         known = _known_keys([file, *keys[:-1]])
         near = difflib.get_close_matches(keys[-1], known, n=1) if keys else []

@@ -1,4 +1,4 @@
-"""The frozen schemas of `identity.yml` and `identity_rules.yml`: who is one person, and who says so."""
+"""The frozen schemas of `identity.yml` and `identity_rules.yml`: who is one, and who says so."""
 
 import re
 from datetime import date
@@ -11,12 +11,12 @@ from pipelines.rules.model import Rules, Share, refuse_repeats
 IdType = Literal[
     "email", "phone", "external_userid", "unionid", "social_handle", "user_id", "domain"
 ]
-# A record as `source:id`, `source/account:id` or `entity=source:id`; or a customer id.
+# source:id, source/account:id, and entity=source:id for what is not a contact.
 RECORD_REF = re.compile(
     r"(?:(?P<entity>contact|account|guest_order)=)?"
     r"(?P<source>[a-z][a-z0-9_]*)(?:/(?P<account>[^:]*))?:(?P<record>.+)"
 )
-CUSTOMER_REF = re.compile(r"[a-z2-7]{16}")
+CUSTOMER_ID = re.compile(r"[a-z2-7]{16}")
 
 
 class Signal(Rules):
@@ -70,7 +70,7 @@ class PairDecision(Decision):
     @model_validator(mode="after")
     def _names_two_records(self) -> Self:
         for ref in (self.a, self.b):
-            if not CUSTOMER_REF.fullmatch(ref) and not RECORD_REF.fullmatch(ref):
+            if not CUSTOMER_ID.fullmatch(ref) and not RECORD_REF.fullmatch(ref):
                 raise ValueError(
                     f"{ref!r} is neither a record (source:id, source/account:id, "
                     "account=source:id) nor a customer id"

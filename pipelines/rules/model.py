@@ -54,6 +54,10 @@ class Source(Rules):
         description="The source whose records these are, such as files sent by a CRM's people: "
         "ids mean the same, and rows land under that name.",
     )
+    one_record_per_person: bool = Field(
+        default=False,
+        description="A person has one record here at most, as a shop's log-in: two are two people.",
+    )
     when_down: Literal["stop", "go_on"] = Field(
         default="stop", description="Whether the night goes on with older data when it is down."
     )

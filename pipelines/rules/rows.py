@@ -22,6 +22,12 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
             for priority, stage in enumerate(book.lifecycle.stages, start=1)
         ],
         "engagement_weights": [weight.model_dump() for weight in book.engagement.weights],
+        "survivorship": _survivorship(book, facts),
+        "age_bands": _age_bands(book),
+        "relations": [
+            {"closeness": closeness, **kind.model_dump()}
+            for closeness, kind in enumerate(book.relations.relations, start=1)
+        ],
         "interest_weights": [w.model_dump() for w in book.preferences.interest_weights],
         "reaction_weights": [w.model_dump() for w in book.preferences.reaction_weights],
         "contact_channels": [
@@ -56,6 +62,9 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "influence_cap": book.tiers.influence_cap,
         "upgrade_gap": book.tiers.upgrade_gap,
         "min_clv_percentile": book.tiers.second_tier.min_clv_percentile,
+        "max_household_persons": book.relations.households.max_persons,
+        "max_household_families": book.relations.households.max_families,
+        "max_ties_passed": book.relations.max_ties_passed,
     }
 
 
@@ -93,3 +102,29 @@ def _rfm_groups(book: RuleBook) -> list[dict[str, Any]]:
         for priority, group in enumerate(book.rfm.groups, start=1)
         for recency, fm in group.cells
     ]
+
+
+def _survivorship(book: RuleBook, facts: RunFacts) -> list[dict[str, Any]]:
+    """One row per field."""
+    return [
+        {
+            "field": field,
+            "field_group": group,
+            "position": position,
+            "strategy": book.survivorship.groups[group].strategy,
+            "sources": list(book.survivorship.groups[group].sources),
+            "is_personal": field in facts.personal_fields,
+        }
+        for group, fields in book.survivorship.fields_of.items()
+        for position, field in enumerate(fields, start=1)
+    ]
+
+
+def _age_bands(book: RuleBook) -> list[dict[str, Any]]:
+    first, *later = book.demographics.age_bands
+    ends = [*(age - 1 for age in later), None]
+    bands = [{"age_band": f"under {first}", "min_age": 0, "max_age": first - 1}]
+    for start, end in zip((first, *later), ends, strict=True):
+        band = f"{start}-{end}" if end is not None else f"{start}+"
+        bands.append({"age_band": band, "min_age": start, "max_age": end})
+    return bands

@@ -6,8 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pipelines.rules.identity import Identity, IdentityRules
+from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
+from pipelines.rules.relations import Relations
 from pipelines.rules.sources import Sources
+from pipelines.rules.survivorship import Survivorship
 
 Grade = Literal["A", "B", "C", "D"]
 Channel = Literal["email", "sms", "phone", "wechat"]
@@ -224,6 +227,20 @@ class Engagement(Rules):
         return self
 
 
+class Demographics(Rules):
+    """`demographics.yml`: how persons are put into groups of age."""
+
+    age_bands: tuple[Annotated[int, Field(ge=1, le=120)], ...] = Field(
+        min_length=1, description="The age at which each band begins; younger is the first."
+    )
+
+    @model_validator(mode="after")
+    def _bands_rise(self) -> Self:
+        if list(self.age_bands) != sorted(set(self.age_bands)):
+            raise ValueError("age_bands must rise")
+        return self
+
+
 class InterestWeight(Rules):
     """What one view, cart, purchase or case says of an interest in a category."""
 
@@ -295,6 +312,10 @@ class RuleBook(Rules):
     orders: Orders
     identity: Identity
     identity_rules: IdentityRules
+    identity_model: IdentityModel
+    survivorship: Survivorship
+    demographics: Demographics
+    relations: Relations
     scores: ScoringParams
     tiers: Tiers
     lifecycle: Lifecycle
@@ -310,3 +331,6 @@ class RunFacts(Rules):
 
     as_of: date
     base_currency: str
+    personal_fields: frozenset[str] = Field(
+        description="Fields of a record that name a person by themselves, as the catalogue says."
+    )

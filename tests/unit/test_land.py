@@ -228,7 +228,7 @@ def test_the_summary_adds_up_for_each_source_and_table(lake, catalogue, as_of, b
 
 def test_the_rules_of_a_run_are_kept_as_read_and_as_rows(lake, catalogue, as_of, book):
     run = lake.run(as_of)
-    facts = RunFacts(as_of=as_of, base_currency="EUR")
+    facts = RunFacts(as_of=as_of, base_currency="EUR", personal_fields=frozenset())
     freeze_rules(run, catalogue, book, find_rules(None), facts)
     for name, path in find_rules(None).items():
         assert (run.rules / name).read_bytes() == path.read_bytes()

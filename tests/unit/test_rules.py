@@ -9,8 +9,9 @@ from pipelines.errors import C360Error
 from pipelines.rules import FILES, PACKAGED, find_rules, load_rules, rules_sha256
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
+from pipelines.rules.survivorship import GOLDEN_FIELDS
 
-FACTS = RunFacts(as_of=AS_OF, base_currency="EUR")
+FACTS = RunFacts(as_of=AS_OF, base_currency="EUR", personal_fields={"full_name"})
 
 
 @pytest.fixture
@@ -43,15 +44,24 @@ def packaged(name: str, **changes: object) -> str:
     return yaml.safe_dump(content | changes, allow_unicode=True)
 
 
+def survivorship(**groups: dict[str, object] | None) -> str:
+    """The packaged file with some of its groups replaced, added or (None) taken away."""
+    content = yaml.safe_load((PACKAGED / "survivorship.yml").read_text(encoding="utf-8"))
+    changed = content["groups"] | groups
+    return packaged("survivorship", groups={k: v for k, v in changed.items() if v})
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_each_packaged_file_is_valid_and_has_nothing_but_its_keys(name):
     book = load_rules({name: PACKAGED / name for name in FILES})
     content = yaml.safe_load((PACKAGED / name).read_text(encoding="utf-8"))
-    assert set(content) <= set(type(getattr(book, name.removesuffix(".yml"))).model_fields)
+    assert set(content) <= set(type(getattr(book, Path(name).stem)).model_fields)
 
 
 def test_every_packaged_file_is_a_rules_file_and_the_other_way_round():
-    assert {path.name for path in PACKAGED.glob("*.yml")} == set(FILES)
+    assert {path.name for path in PACKAGED.iterdir() if path.suffix in (".yml", ".json")} == set(
+        FILES
+    )
 
 
 def test_rules_cannot_be_changed_once_read(own):
@@ -117,7 +127,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ({"sources": "max_quarantined_share: 5"}, "max_quarantined_share: input should be less"),
         ({"privacy": "consent_months: [24"}, "privacy.yml is not YAML"),
         ({"privacy": "minimum_age: 1\nminimum_age: 99"}, "minimum_age is there twice"),
-        ({"identity": packaged("identity", limits={"emial": {}})}, "limits > emial"),
+        ({"identity": packaged("identity", signals={"emial": {}})}, "signals > emial"),
         # across fields
         (
             {"sources": "sources:\n" + "- {name: a, type: files, path: /x}\n" * 2},
@@ -169,6 +179,52 @@ def test_a_missing_rules_directory_is_told(tmp_path):
             {"preferences": packaged("preferences", interest_weights=[
                 {"kind": "viewed", "weight": 1}] * 2)},
             "interest kind viewed is listed twice",
+        ),
+        ({"demographics": "age_bands: [18, 18]"}, "age_bands must rise"),
+        ({"demographics": "age_bands: []"}, "age_bands: tuple should have at least 1 item"),
+        (
+            {"survivorship": survivorship(gender={"strategy": "newest"})},
+            "groups > gender > strategy: input should be 'recency', 'frequency'",
+        ),
+        (
+            {"survivorship": survivorship(gender={"strategy": "source_priority"})},
+            "list `sources` with the strategy source_priority, and with no other",
+        ),
+        (
+            {"survivorship": survivorship(
+                gender={"strategy": "source_priority", "sources": ["crm", "crm"]})},
+            "source crm is listed twice",
+        ),
+        ({"survivorship": survivorship(gender=None)}, "gender is in no group"),
+        (
+            {"survivorship": survivorship(sex={"fields": ["gender"], "strategy": "recency"})},
+            "field gender is listed twice",
+        ),
+        (
+            {"survivorship": survivorship(shoe_size={"strategy": "recency"})},
+            "group shoe_size has no fields, and there is no field of that name",
+        ),
+        (
+            {"survivorship": survivorship(
+                address={"fields": ["street", "state", "postal_code", "country_code"],
+                         "strategy": "recency"},
+                city={"strategy": "recency"})},
+            "city, country_code, postal_code, state, street belong into one group",
+        ),
+        (
+            {"relations": packaged("relations", relations=[
+                {"relation": "friend", "label": "X", "label_zh": "X"}] * 2)},
+            "relation friend is listed twice",
+        ),
+        (
+            {"relations": packaged("relations", relations=[
+                {"relation": "friend", "label": "X", "label_zh": "X"}])},
+            "relation account, colleague, family, household, parent_company, partner, referral is",
+        ),
+        (
+            {"relations": packaged(
+                "relations", households={"max_persons": 1, "max_families": 1})},
+            "households > max_persons: input should be greater than or equal to 2",
         ),
     ],
 )  # fmt: skip
@@ -254,14 +310,37 @@ def test_the_order_in_a_file_is_the_priority_of_its_rows(own):
     assert cells.select("recency_score", "fm_score").is_unique().sum() == 25
 
 
+def test_every_field_has_a_row_of_its_group_and_says_whether_it_is_personal(own):
+    text = survivorship(gender={"strategy": "source_priority", "sources": ["crm", "shop"]})
+    rows = {row["field"]: row for row in rule_rows(own(survivorship=text), FACTS)["survivorship"]}
+    assert set(rows) == set(GOLDEN_FIELDS)
+    assert [rows[f]["position"] for f in ("full_name", "first_name", "last_name")] == [1, 2, 3]
+    assert rows["city"]["field_group"] == "address"
+    assert rows["gender"]["sources"] == ["crm", "shop"]
+    assert [field for field, row in rows.items() if row["is_personal"]] == ["full_name"]
+
+
+def test_every_age_is_in_exactly_one_band(own):
+    bands = rule_rows(own(demographics="age_bands: [18, 25]"), FACTS)["age_bands"]
+    assert bands == [
+        {"age_band": "under 18", "min_age": 0, "max_age": 17},
+        {"age_band": "18-24", "min_age": 18, "max_age": 24},
+        {"age_band": "25+", "min_age": 25, "max_age": None},
+    ]
+
+
 def test_order_statuses_are_compared_in_lower_case_and_once(own):
-    book = own(orders="not_completed: [Void, void, 已取消]\nrefund_not_paid: [OPEN]\n")
+    book = own(
+        orders="not_completed: [Void, void, 已取消]\nrefund_not_paid: [OPEN]\ncancelled: [Void]\n"
+    )
     assert rule_rows(book, FACTS)["order_statuses"] == [
         {"meaning": "not_completed", "status": "void"},
         {"meaning": "not_completed", "status": "已取消"},
         {"meaning": "refund_not_paid", "status": "open"},
         {"meaning": "cancelled", "status": "canceled"},
         {"meaning": "cancelled", "status": "cancelled"},
+=======
+        {"meaning": "cancelled", "status": "void"},
     ]
 
 

@@ -1,20 +1,20 @@
 with logins as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
     where id_type = 'user_id' and customer_id is not null
 ),
 
 addresses as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
     where id_type = 'email' and customer_id is not null
 ),
 
 handles as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
     where id_type = 'social_handle' and customer_id is not null
 ),
 
 platform_ids as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
     where id_type = 'external_userid' and customer_id is not null
 ),
 

@@ -8,17 +8,12 @@ records as (
 
 orphans as (
     select
-        signals.entity,
+        signals.id_type,
         count(*) as signal_count
     from signals
-    left join records
-        on
-            signals.entity = records.entity
-            and signals.source = records.source
-            and signals.source_account_id = records.source_account_id
-            and signals.source_record_id = records.source_record_id
-    where records.source_record_id is null
-    group by signals.entity
+    left join records on signals.node = records.node
+    where records.node is null
+    group by signals.id_type
 )
 
 select * from orphans

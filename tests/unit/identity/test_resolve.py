@@ -18,7 +18,8 @@ from identity_people import (
     unhurried,
 )
 
-from pipelines.identity.resolve import IDENTIFIER, RAW, RECORD
+from pipelines.identity.refs import RECORD
+from pipelines.identity.values import IDENTIFIER, RAW
 from pipelines.rules import find_rules, load_rules
 
 
@@ -27,7 +28,7 @@ def are_one(resolved, *records):
 
 
 def status_of(resolved):
-    return {tuple(row[:3]): row[4] for row in resolved.identifiers.iter_rows()}
+    return {tuple(row[:3]): row[4] for row in resolved.known_identifiers.iter_rows()}
 
 
 def two_with(first, second, rules=None):
@@ -225,7 +226,7 @@ def test_an_address_that_only_a_link_knows_belongs_to_the_customer_it_is_tied_to
         lookups=[("email", "li@example.com"), ("email", "stranger@example.com")],
     )
     resolved = resolve(signals)
-    owners = {row[1]: row[5] for row in resolved.identifiers.iter_rows()}
+    owners = {row[1]: row[5] for row in resolved.known_identifiers.iter_rows()}
     assert owners == {
         "Li@example.com": ids(resolved)[a],
         "li@example.com": ids(resolved)[a],
@@ -241,9 +242,9 @@ def test_the_answer_has_each_record_and_each_identifier_once_in_order():
         lookups=[("email", "li@example.com")],
     )
     resolved = resolve(signals)
-    assert resolved.keys.rows() == sorted(resolved.keys.rows())
-    assert [row[4] for row in resolved.keys.iter_rows()] == [day(2), day(4)]
-    assert [row[:4] for row in resolved.identifiers.iter_rows()] == [
+    assert resolved.customer_keys.rows() == sorted(resolved.customer_keys.rows())
+    assert resolved.customer_keys["first_seen_on"].to_list() == [day(2), day(4)]
+    assert [row[:4] for row in resolved.known_identifiers.iter_rows()] == [
         ("email", "li@example.com", "", "li@example.com"),
         ("phone", "1", "CN", None),
     ]
@@ -335,8 +336,8 @@ def test_the_order_of_rows_and_repeated_rows_do_not_matter(town, rules, order: r
 
     plain = resolve(signals_of(*town), rules=rules)
     other = resolve(signals_of(*map(shaken, town)), rules=rules)
-    assert other.keys.equals(plain.keys)
-    assert other.identifiers.equals(plain.identifiers)
+    assert other.customer_keys.equals(plain.customer_keys)
+    assert other.known_identifiers.equals(plain.known_identifiers)
     assert other.notes == plain.notes
 
 
@@ -345,23 +346,23 @@ def test_the_order_of_rows_and_repeated_rows_do_not_matter(town, rules, order: r
 def test_a_customer_has_one_id_and_an_id_one_customer(town, rules):
     resolved = resolve(signals_of(*town), rules=rules)
     assert len(set(ids(resolved).values())) == len(expected_groups(*town, rules))
-    assert resolved.keys.select(RECORD).is_unique().all()
+    assert resolved.customer_keys.select(RECORD).is_unique().all()
 
 
 @unhurried
 @given(towns(), LIMITS)
 def test_each_identifier_stands_once_and_belongs_to_somebody_only_if_it_links(town, rules):
     resolved = resolve(signals_of(*town), rules=rules)
-    assert resolved.identifiers.select(RAW).is_unique().all()
-    owned = resolved.identifiers.filter(pl.col("customer_id").is_not_null())
+    assert resolved.known_identifiers.select(RAW).is_unique().all()
+    owned = resolved.known_identifiers.filter(pl.col("customer_id").is_not_null())
     assert set(owned["status"]) <= {"links"}
     assert (
         owned.group_by(IDENTIFIER).agg(pl.col("customer_id").n_unique())["customer_id"].le(1).all()
     )
-    assert set(owned["customer_id"]) <= set(resolved.keys["customer_id"])
+    assert set(owned["customer_id"]) <= set(resolved.customer_keys["customer_id"])
 
 
 def test_one_record_that_carries_nothing_is_a_customer():
     resolved = resolve(signals_of([(contact(1), 0)]))
-    assert resolved.keys.height == 1
-    assert resolved.identifiers.height == 0
+    assert resolved.customer_keys.height == 1
+    assert resolved.known_identifiers.height == 0

@@ -9,7 +9,7 @@ customer_keys as (
 ),
 
 identifiers as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
     where customer_id is not null and id_type = 'email' and country_code = ''
 ),
 

@@ -8,7 +8,7 @@ customer_keys as (
 ),
 
 identifiers as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
     where id_type = 'email' and customer_id is not null and country_code = ''
 ),
 

@@ -16,7 +16,7 @@ customer_keys as (
 ),
 
 identifiers as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
     where value is not null
 ),
 

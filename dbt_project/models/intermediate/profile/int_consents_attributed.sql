@@ -3,15 +3,10 @@ with statements as (
 ),
 
 owners as (
-    select distinct
-        id_type,
-        value,
-        customer_id
-    from {{ ref('stg_pipeline__customer_identifiers') }}
-    where customer_id is not null
+    select * from {{ ref('int_identifier_carriers') }}
 ),
 
--- What is said of an address or number is said by whoever it belongs to.
+-- What is said of an address or number is said by each of those whose it is.
 attributed as (
     select
         coalesce(statements.customer_id, owners.customer_id) as customer_id,

@@ -8,8 +8,11 @@ customer_keys as (
 ),
 
 identifiers as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
-    where customer_id is not null
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
+),
+
+carriers as (
+    select * from {{ ref('int_identifier_carriers') }}
 ),
 
 -- A number without its country is whatever number it may be.
@@ -25,10 +28,11 @@ erased as (
 
     union
 
-    select identifiers.customer_id
+    select carriers.customer_id
     from requests
     inner join identifiers
         on requests.subject_key_type = identifiers.id_type and requests.subject_key = identifiers.raw_value
+    inner join carriers on identifiers.id_type = carriers.id_type and identifiers.value = carriers.value
 )
 
 select * from erased

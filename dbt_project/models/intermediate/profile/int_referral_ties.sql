@@ -3,31 +3,89 @@ with referrals as (
     where status <> 'rejected' and not is_fraud
 ),
 
+records as (
+    select * from {{ ref('int_records_attributed') }}
+    where entity = 'contact' and referrer_source_id is not null
+),
+
 customer_keys as (
     select * from {{ ref('stg_pipeline__customer_keys') }}
     where entity = 'contact'
 ),
 
+identifiers as (
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
+    where customer_id is not null and id_type in ('email', 'phone') and country_code = ''
+),
+
+-- Each end is the contact of the same source that it names, else what its key is: a contact's id, an
+-- address or a number.
+referred as (
+    select
+        coalesce(
+            referrer_by_id.customer_id, referrer_by_key.customer_id, referrer_by_address.customer_id
+        ) as referrer_customer_id,
+        coalesce(
+            referee_by_id.customer_id, referee_by_key.customer_id, referee_by_address.customer_id
+        ) as referee_customer_id,
+        coalesce(referrals.relation, 'referral') as relation,
+        referrals.status in ('purchased', 'rewarded') as is_converted,
+        referrals.referred_on,
+        referrals.source
+    from referrals
+    {% for end in ['referrer', 'referee'] -%}
+    left join customer_keys as {{ end }}_by_id
+        on
+            referrals.source = {{ end }}_by_id.source
+            and referrals.source_account_id = {{ end }}_by_id.source_account_id
+            and referrals.{{ end }}_contact_source_id = {{ end }}_by_id.source_record_id
+    left join customer_keys as {{ end }}_by_key
+        on
+            referrals.source = {{ end }}_by_key.source
+            and referrals.source_account_id = {{ end }}_by_key.source_account_id
+            and referrals.{{ end }}_key = {{ end }}_by_key.source_record_id
+            and referrals.{{ end }}_contact_source_id is null
+    left join identifiers as {{ end }}_by_address
+        on
+            referrals.{{ end }}_key = {{ end }}_by_address.raw_value
+            and referrals.{{ end }}_contact_source_id is null
+    {% endfor %}
+),
+
+-- A CRM says of a contact who brought it, and no more.
+brought as (
+    select
+        customer_keys.customer_id as referrer_customer_id,
+        records.customer_id as referee_customer_id,
+        'referral' as relation,
+        false as is_converted,
+        records.seen_on as referred_on,
+        records.source
+    from records
+    inner join customer_keys
+        on
+            records.source = customer_keys.source
+            and records.source_account_id = customer_keys.source_account_id
+            and records.referrer_source_id = customer_keys.source_record_id
+),
+
+stated as (
+    select * from referred
+    union all
+    select * from brought
+),
+
 ties as (
     select
-        referrers.customer_id as referrer_customer_id,
-        referees.customer_id as referee_customer_id,
-        coalesce(referrals.relation, 'referral') as relation,
-        max(case when referrals.status in ('purchased', 'rewarded') then 1 else 0 end) = 1 as is_converted,
-        min(referrals.referred_on) as referred_on
-    from referrals
-    inner join customer_keys as referrers
-        on
-            referrals.source = referrers.source
-            and referrals.source_account_id = referrers.source_account_id
-            and referrals.referrer_contact_source_id = referrers.source_record_id
-    inner join customer_keys as referees
-        on
-            referrals.source = referees.source
-            and referrals.source_account_id = referees.source_account_id
-            and referrals.referee_contact_source_id = referees.source_record_id
-    where referrers.customer_id <> referees.customer_id
-    group by referrers.customer_id, referees.customer_id, coalesce(referrals.relation, 'referral')
+        referrer_customer_id,
+        referee_customer_id,
+        relation,
+        bool_or(is_converted) as is_converted,
+        min(referred_on) as referred_on,
+        {{ first_by('source', ['referred_on', 'source']) }} as source
+    from stated
+    where referrer_customer_id <> referee_customer_id
+    group by referrer_customer_id, referee_customer_id, relation
 )
 
 select * from ties

@@ -3,7 +3,7 @@ with engagements as (
 ),
 
 identifiers as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
     where customer_id is not null and country_code = ''
 ),
 

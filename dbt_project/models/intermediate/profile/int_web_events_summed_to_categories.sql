@@ -7,7 +7,7 @@ with web_events as (
 ),
 
 identifiers as (
-    select * from {{ ref('stg_pipeline__customer_identifiers') }}
+    select * from {{ ref('stg_pipeline__known_identifiers') }}
     where id_type = 'user_id' and customer_id is not null and country_code = ''
 ),
 

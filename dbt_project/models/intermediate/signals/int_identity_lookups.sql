@@ -22,6 +22,23 @@ erasure_requests as (
     select * from {{ ref('stg_privacy__erasure_requests') }}
 ),
 
+referrals as (
+    select * from {{ ref('stg_shop__referrals') }}
+),
+
+-- The ends of a referral that no contact is named for; what is neither address nor number is a contact's id.
+referral_keys as (
+    select referrer_key as referral_key
+    from referrals
+    where referrer_contact_source_id is null
+
+    union
+
+    select referee_key as referral_key
+    from referrals
+    where referee_contact_source_id is null
+),
+
 mentions as (
     select
         'email' as id_type,
@@ -71,6 +88,22 @@ mentions as (
         subject_key as raw_value
     from erasure_requests
     where subject_key_type <> 'contact_id'
+
+    union all
+
+    select
+        'email' as id_type,
+        referral_key as raw_value
+    from referral_keys
+    where referral_key like '%@%'
+
+    union all
+
+    select
+        'phone' as id_type,
+        referral_key as raw_value
+    from referral_keys
+    where left(referral_key, 1) in ('+', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9') and referral_key not like '%@%'
 ),
 
 lookups as (

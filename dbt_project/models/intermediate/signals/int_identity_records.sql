@@ -1,13 +1,13 @@
 with contacts as (
-    select * from {{ ref('stg_crm__contacts') }}
+    select * from {{ ref('stg_crm__contact_versions') }}
 ),
 
 accounts as (
-    select * from {{ ref('stg_crm__accounts') }}
+    select * from {{ ref('stg_crm__account_versions') }}
 ),
 
 orders as (
-    select * from {{ ref('stg_shop__orders') }}
+    select * from {{ ref('stg_shop__order_versions') }}
 ),
 
 sightings as (
@@ -16,7 +16,10 @@ sightings as (
         source,
         source_account_id,
         contact_source_id as source_record_id,
-        coalesce(created_on, extracted_on) as seen_on
+        case when is_newest then party end as party,
+        landed_on,
+        seen_on,
+        is_deleted
     from contacts
 
     union all
@@ -26,7 +29,10 @@ sightings as (
         source,
         source_account_id,
         account_source_id as source_record_id,
-        coalesce(created_on, extracted_on) as seen_on
+        'organisation' as party,
+        landed_on,
+        seen_on,
+        is_deleted
     from accounts
 
     union all
@@ -36,7 +42,10 @@ sightings as (
         source,
         source_account_id,
         customer_source_id as source_record_id,
-        ordered_on as seen_on
+        null as party,
+        landed_on,
+        ordered_on as seen_on,
+        is_deleted
     from orders
     where customer_source_id is not null
 
@@ -47,7 +56,10 @@ sightings as (
         source,
         source_account_id,
         account_source_id as source_record_id,
-        ordered_on as seen_on
+        'organisation' as party,
+        landed_on,
+        ordered_on as seen_on,
+        is_deleted
     from orders
     where customer_source_id is null and account_source_id is not null
 
@@ -58,7 +70,10 @@ sightings as (
         source,
         source_account_id,
         order_source_id as source_record_id,
-        ordered_on as seen_on
+        null as party,
+        landed_on,
+        ordered_on as seen_on,
+        is_deleted
     from orders
     where
         customer_source_id is null
@@ -72,9 +87,24 @@ first_sightings as (
         source,
         source_account_id,
         source_record_id,
-        min(seen_on) as first_seen_on
+        coalesce(max(party), 'person') as party,
+        min(landed_on) as first_landed_on,
+        {{ newest('seen_on', 'landed_on, seen_on') }} as seen_on_when_landed,
+        min(seen_on) as first_seen_on,
+        bool_and(is_deleted) as is_deleted
     from sightings
     group by entity, source, source_account_id, source_record_id
+),
+
+-- The oldest record names its customer. Age is what was known when a record first landed: neither a
+-- record that lands later nor a date that is corrected later can then make another one the oldest.
+numbered as (
+    select
+        row_number() over (
+            order by first_landed_on, seen_on_when_landed, entity, source, source_account_id, source_record_id
+        ) - 1 as node,
+        *
+    from first_sightings
 )
 
-select * from first_sightings
+select * from numbered

@@ -1,5 +1,6 @@
 with contacts as (
-    select * from {{ ref('stg_crm__contacts') }}
+    select * from {{ ref('stg_crm__contact_versions') }}
+    where is_newest
 ),
 
 links as (
@@ -14,7 +15,8 @@ merged_contacts as (
         'contact_id' as id_type_a,
         contact_source_id as id_a,
         'contact_id' as id_type_b,
-        merged_into_id as id_b
+        merged_into_id as id_b,
+        landed_on as since_on
     from contacts
     where merged_into_id is not null
 ),
@@ -27,7 +29,8 @@ stated_links as (
         id_type_a,
         id_a,
         id_type_b,
-        id_b
+        id_b,
+        observed_on as since_on
     from links
 ),
 

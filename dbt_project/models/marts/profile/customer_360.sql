@@ -100,12 +100,54 @@ points as (
     group by customer_id
 ),
 
+households as (
+    select * from {{ ref('customer_households') }}
+),
+
+employers as (
+    select * from {{ ref('company_contacts') }}
+    where is_employer
+),
+
+network as (
+    select
+        customer_id,
+        count(distinct tied_customer_id) as network_tie_count
+    from {{ ref('customer_network') }}
+    where degree = 1
+    group by customer_id
+),
+
+age_bands as (
+    select * from {{ ref('stg_rules__age_bands') }}
+),
+
 present as (
     select * from {{ ref('int_sources_present') }}
 ),
 
 run as (
     select * from {{ ref('stg_rules__run') }}
+),
+
+aged as (
+    select
+        records.customer_id,
+        {{ age_in_years('records.birth_date', 'run.as_of') }} as age_years,
+        cast(extract(month from records.birth_date) as bigint) as birthday_month,
+        cast(extract(day from records.birth_date) as bigint) as birthday_day
+    from records
+    cross join run
+    where records.birth_date <= run.as_of
+),
+
+ages as (
+    select
+        aged.*,
+        age_bands.age_band
+    from aged
+    inner join age_bands
+        on aged.age_years >= age_bands.min_age and (aged.age_years <= age_bands.max_age or age_bands.max_age is null)
 ),
 
 -- A count of a source that has nothing tonight is unknown, not nought.
@@ -121,13 +163,29 @@ joined as (
         records.source_count,
         records.owner_id as account_manager_id,
         records.country_code,
+        records.state,
         records.city,
+        records.postal_code,
         records.language,
         records.gender,
-        case
-            when records.birth_date <= run.as_of then {{ age_in_years('records.birth_date', 'run.as_of') }}
-        end as age_years,
+        ages.age_years,
+        ages.age_band,
+        ages.birthday_month,
+        ages.birthday_day,
+        records.occupation,
+        records.income_band,
+        records.job_title,
+        records.department,
+        employers.company_customer_id as employer_customer_id,
+        records.industry,
+        records.employees,
+        records.annual_revenue_amount,
+        households.household_id,
+        households.member_count as household_size,
+        coalesce(network.network_tie_count, 0) as network_tie_count,
         records.lead_source,
+        records.source_tier,
+        records.tags,
         coalesce(points.has_email, false) as has_email,
         coalesce(points.has_phone, false) as has_phone,
         coalesce(points.has_wechat, false) as has_wechat,
@@ -360,7 +418,7 @@ joined as (
     {% for facts in [
         'orders', 'order_days', 'habits', 'items', 'cancelled', 'refunds', 'touches', 'sessions', 'social', 'campaigns',
         'activities', 'deals', 'cases', 'answers', 'loyalty', 'referrals', 'costs', 'consents', 'preferences',
-        'first_and_last', 'profiling_refusals', 'erased', 'points',
+        'first_and_last', 'profiling_refusals', 'erased', 'points', 'ages', 'households', 'employers', 'network',
     ] -%}
     left join {{ facts }} on records.customer_id = {{ facts }}.customer_id
     {% endfor %}

@@ -15,6 +15,33 @@ erased as (
     select * from {{ ref('int_erased_customers') }}
 ),
 
+survived as (
+    select * from {{ ref('int_fields_survived_to_customers') }}
+),
+
+-- All fields of a name, and of an address, are of one record.
+names as (
+    select
+        customer_id,
+        max(source) as name_source,
+        max(rule) as name_rule,
+        max(valued_at) as name_valued_at
+    from survived
+    where field in ('full_name', 'first_name', 'last_name')
+    group by customer_id
+),
+
+addresses as (
+    select
+        customer_id,
+        max(source) as address_source,
+        max(rule) as address_rule,
+        max(valued_at) as address_valued_at
+    from survived
+    where field in ('street', 'city', 'state', 'postal_code', 'country_code')
+    group by customer_id
+),
+
 -- Of the contact points that may be used for a purpose and channel, the best.
 best as (
     select
@@ -24,6 +51,8 @@ best as (
         permissions.contact_value,
         permissions.effective_on,
         permissions.expires_on,
+        points.contact_source,
+        points.contact_valued_at,
         row_number() over (
             partition by permissions.customer_id, permissions.channel, permissions.purpose
             order by permissions.contact_rank, permissions.contact_value
@@ -44,11 +73,29 @@ contacts as (
         best.channel,
         best.purpose,
         records.full_name,
+        records.first_name,
+        records.last_name,
+        names.name_source,
+        names.name_rule,
+        names.name_valued_at,
+        records.street,
+        records.city,
+        records.state,
+        records.postal_code,
+        records.country_code,
+        addresses.address_source,
+        addresses.address_rule,
+        addresses.address_valued_at,
         best.contact_value,
+        best.contact_source,
+        'recency' as contact_rule,
+        best.contact_valued_at,
         best.effective_on as consented_on,
         best.expires_on as consent_expires_on
     from best
     inner join records on best.customer_id = records.customer_id
+    left join names on best.customer_id = names.customer_id
+    left join addresses on best.customer_id = addresses.customer_id
     where best.best_rank = 1
 )
 

@@ -6,8 +6,9 @@ scores as (
     select * from {{ ref('stg_pipeline__customer_scores') }}
 ),
 
-ties as (
-    select * from {{ ref('int_referral_ties') }}
+network as (
+    select * from {{ ref('customer_network') }}
+    where degree = 1 and relation <> 'parent_company'
 ),
 
 weights as (
@@ -176,31 +177,20 @@ all_grades as (
     left join banded on measured.customer_id = banded.customer_id and banded.band_rank = 1
 ),
 
--- Whoever is tied to a first-tier customer; of several ties the first by kind and customer is named.
-tied as (
-    select
-        referee_customer_id as customer_id,
-        referrer_customer_id as tied_customer_id,
-        relation
-    from ties
-
-    union all
-
-    select
-        referrer_customer_id as customer_id,
-        referee_customer_id as tied_customer_id,
-        relation
-    from ties
-),
-
+-- Whoever is tied to a first-tier customer; of several the closest tie is named, then the first customer.
 networked as (
     select
-        tied.customer_id,
-        tied.tied_customer_id,
-        tied.relation,
-        row_number() over (partition by tied.customer_id order by tied.relation, tied.tied_customer_id) as tie_rank
-    from tied
-    inner join all_grades on tied.tied_customer_id = all_grades.customer_id and all_grades.is_first_tier
+        network.customer_id,
+        network.tied_customer_id,
+        network.relation,
+        network.relation_label,
+        network.relation_label_zh,
+        row_number() over (
+            partition by network.customer_id order by network.closeness, network.tied_customer_id
+        ) as tie_rank
+    from network
+    inner join all_grades on network.tied_customer_id = all_grades.customer_id
+    where all_grades.is_first_tier
 ),
 
 grades as (
@@ -229,6 +219,8 @@ grades as (
         not all_grades.is_first_tier and networked.customer_id is not null as is_second_tier_network,
         case when not all_grades.is_first_tier then networked.tied_customer_id end as network_customer_id,
         case when not all_grades.is_first_tier then networked.relation end as network_relation,
+        case when not all_grades.is_first_tier then networked.relation_label end as network_relation_label,
+        case when not all_grades.is_first_tier then networked.relation_label_zh end as network_relation_label_zh,
         next_cuts.next_grade,
         case
             when all_grades.value_percentile is not null

@@ -15,11 +15,23 @@ renamed as (
         name,
         coalesce(kind, 'company') as kind,
         industry,
+        employees,
+        annual_revenue,
+        currency,
+        website,
+        domain,
+        street,
+        city,
+        state,
+        postal_code,
         upper(trim(country_code)) as country_code,
+        source_tier,
+        tags,
 
         ---------- times
         {{ business_date('source_created_at') }} as created_on,
-        cast(extracted_at as date) as extracted_on
+        cast(extracted_at as date) as extracted_on,
+        coalesce(source_updated_at, extracted_at) as version_at
     from source
 )
 

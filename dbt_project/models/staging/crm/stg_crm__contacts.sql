@@ -26,15 +26,23 @@ renamed as (
         social_handle,
         birth_date,
         gender,
+        occupation,
+        income_band,
+        street,
         city,
+        state,
+        postal_code,
         upper(trim(country_code)) as country_code,
         language,
 
         ---------- facts
         kind,
+        job_title,
+        department,
         lead_source,
         lead_status,
         source_tier,
+        tags,
         coalesce(email_opt_out, false) as is_email_opted_out,
         coalesce(do_not_call, false) as is_call_refused,
 

@@ -1,0 +1,110 @@
+"""Answers to people at a terminal: who a customer is, why two records are one, what changed.
+
+No name, address or number is printed: what is said of a value is where it comes from.
+"""
+
+import json
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.catalogue import Catalogue
+from pipelines.history import Known, Merge
+from pipelines.identity.refs import write_ref
+from pipelines.summary import as_table
+
+RULES = {
+    "must_link": "a steward's must_link",
+    "merged_into": "the source merged them",
+    "stated_link": "a stated link",
+}
+
+
+def show_customer(
+    console: Console, catalogue: Catalogue, known: Known, told: dict[str, Any]
+) -> None:
+    """Print what a release says of a customer: records, golden fields with their source, facts."""
+    profile = told["profile"]
+    console.print(
+        f"[bold]{known.customer_id}[/bold]  {profile['kind']}, as of {profile['as_of']} "
+        f"(release {told['release']})"
+    )
+    if known.asked != known.customer_id:
+        console.print(f"{escape(known.asked)} is {known.customer_id} in this release.")
+    for alias in told["aliases"]:
+        console.print(f"{alias['alias_id']} stands for it since {alias['changed_on']}.")
+    console.print(as_table(pl.DataFrame(told["records"]), f"\n{len(told['records'])} records"))
+    if told["fields"]:
+        fields = pl.DataFrame(told["fields"], infer_schema_length=None).select(
+            "field",
+            pl.col("value").fill_null("(personal)"),
+            write_ref().alias("from"),
+            "rule",
+            pl.col("valued_at").dt.date().alias("since"),
+        )
+        console.print(as_table(fields, "\nGolden record"))
+    described = {c.name: c.description for c in catalogue["models", "customer_360"].columns}
+    facts = Table(title="\nFacts", title_justify="left", box=None, pad_edge=False)
+    for name in ("column", "value", "meaning"):
+        facts.add_column(name)
+    for name, value in profile.items():
+        if name not in ("customer_id", "as_of", "kind"):
+            facts.add_row(name, escape(str(value)), escape(described[name]))
+    console.print(facts)
+
+
+def as_json(known: Known, told: dict[str, Any]) -> str:
+    """The same for a program."""
+    asked = {"customer_id": known.customer_id, "asked": known.asked}
+    return json.dumps(asked | told, default=str, ensure_ascii=False, indent=2)
+
+
+def show_merge(console: Console, merge: Merge) -> None:
+    """Print the ties that lead from one record to the other, or what keeps them apart."""
+    one, other = merge.one, merge.other
+    if one.customer_id != other.customer_id:
+        console.print(
+            f"{escape(one.asked)} is {one.customer_id} and {escape(other.asked)} is "
+            f"{other.customer_id}: two customers."
+        )
+        if merge.between.is_empty():
+            console.print("Nothing ties them.")
+        else:
+            console.print(as_table(merge.between, "\nWhat is between them"))
+        return
+    console.print(
+        f"{escape(one.asked)} and {escape(other.asked)} are one customer, {one.customer_id}."
+    )
+    if merge.path.is_empty():
+        console.print(f"Both are the record {escape(one.record)}.")
+        return
+    steps = merge.path.select(
+        pl.col("end_a").alias("from"),
+        pl.col("tie").replace(RULES).alias("tied by"),
+        pl.col("end_b").alias("to"),
+        "since_on",
+        pl.when(pl.col("weight").is_not_null())
+        .then(pl.format("{} bits, p {}", pl.col("weight").round(1), pl.col("probability").round(4)))
+        .otherwise(pl.lit(""))
+        .alias("weight"),
+    )
+    console.print(as_table(steps, "\nThe ties that lead from one to the other"))
+    console.print(
+        "\nIf they are two, add this below cannot_link in identity_rules.yml; the next night "
+        "parts them:\n"
+        + escape(
+            f'  - {{a: "{one.record}", b: "{other.record}", reason: "…", owner: "…", '
+            "date: YYYY-MM-DD}"
+        )
+    )
+
+
+def show_versions(console: Console, customer_id: str, versions: pl.DataFrame) -> None:
+    """Print what changed in a customer's profile from release to release."""
+    if versions.is_empty():
+        console.print(f"No release has a profile of {customer_id}.")
+        return
+    console.print(as_table(versions.with_columns(pl.all().fill_null("·")), f"{customer_id}"))

@@ -1,0 +1,217 @@
+"""What releases say of a customer, as of any date: who it is, what is known, and since when."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from pipelines.errors import C360Error
+from pipelines.identity.explain import find_path
+from pipelines.identity.refs import RECORD, mint_id, read_ref, write_ref
+from pipelines.lake import Lake
+from pipelines.release import Release, current_release, find_releases, previous_release
+
+RUN_FACTS = ("as_of", "customer_id")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A customer of a release, and how it was found.
+
+    record: the record that the question named, or that the customer id was minted from.
+    """
+
+    customer_id: str
+    record: str
+    asked: str
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What ties two records.
+
+    path: the ties that lead from one to the other, empty if they are two customers.
+    between: ties that were dropped, and pairs to be looked at, between the two customers.
+    """
+
+    one: Known
+    other: Known
+    path: pl.DataFrame
+    between: pl.DataFrame
+
+
+def find_release(lake: Lake, day: date | None) -> Release:
+    """The release that was the newest on a day; the current one without a day.
+
+    Raises:
+        C360Error: nothing had been released by then.
+    """
+    found = current_release(lake) if day is None else previous_release(lake, day + timedelta(1))
+    if found is None:
+        by = f" by {day}" if day else ""
+        raise C360Error(f"Nothing was released{by}.", "Run c360 nightly, or ask for a later date.")
+    return found
+
+
+def read_mart(release: Release, name: str) -> pl.LazyFrame:
+    """A mart of a release.
+
+    Raises:
+        C360Error: the release was made by a version that had no such mart.
+    """
+    path = release.path / "marts" / f"{name}.parquet"
+    if not path.exists():
+        raise C360Error(
+            f"The release {release.path.name} has no {name}.", "Ask for a date of a later release."
+        )
+    return pl.scan_parquet(path)
+
+
+def find_customer(release: Release, asked: str, pseudonym_key: bytes) -> Known:
+    """Whom a customer id or a record stands for in a release.
+
+    An id that was merged away, or that another night or installation minted from one of the
+    records, finds the customer of today.
+
+    Raises:
+        C360Error: it stands for nobody.
+    """
+    keys = pl.scan_parquet(release.path / "state" / "customer_keys.parquet")
+    record = read_ref(asked)
+    if record is not None:
+        match = dict(zip(RECORD, record, strict=True))
+        found = keys.filter(pl.col(name) == value for name, value in match.items()).collect()
+    else:
+        found = _minted(keys, read_mart(release, "customer_aliases"), asked, pseudonym_key)
+    if found.is_empty():
+        raise C360Error(
+            f"{asked} stands for nobody in the release {release.path.name}.",
+            "Give a customer id, or a record as source:id (account=source:id for an "
+            "organisation); it may have been erased, or not have been known on that date.",
+        )
+    told = found.head(1).select("customer_id", write_ref().alias("record")).row(0, named=True)
+    return Known(**told, asked=asked)
+
+
+def _minted(
+    keys: pl.LazyFrame, aliases: pl.LazyFrame, asked: str, pseudonym_key: bytes
+) -> pl.DataFrame:
+    """The record that an id was minted from, first of all among those it is known to be of."""
+    known = keys.filter(pl.col("customer_id") == asked).sort("first_landed_on", *RECORD).collect()
+    former = keys.join(
+        aliases.filter(pl.col("alias_id") == asked).select(RECORD).unique(), on=RECORD, how="semi"
+    ).collect()
+    for candidates in (known, former):
+        minted = _minted_as(candidates, asked, pseudonym_key)
+        if not minted.is_empty():
+            return minted
+        if not candidates.is_empty():
+            return candidates.head(1)
+    return _minted_as(keys.collect(), asked, pseudonym_key)
+
+
+def _minted_as(keys: pl.DataFrame, asked: str, pseudonym_key: bytes) -> pl.DataFrame:
+    is_it = [mint_id(row, pseudonym_key) == asked for row in keys.select(RECORD).iter_rows()]
+    return keys.filter(pl.Series(is_it, dtype=pl.Boolean))
+
+
+def explain_merge(release: Release, a: str, b: str, pseudonym_key: bytes) -> Merge:
+    """Why two ids or records are one customer, or what stands between them."""
+    one, other = (find_customer(release, asked, pseudonym_key) for asked in (a, b))
+    customers = [one.customer_id, other.customer_id]
+    edges = read_mart(release, "identity_edges")
+    is_between = pl.col("customer_id_a").is_in(customers) & pl.col("customer_id_b").is_in(customers)
+    held = edges.filter(is_between).collect()
+    if one.customer_id == other.customer_id:
+        path = find_path(held, one.record, other.record)
+        return Merge(one, other, path, held.clear().select("end_a", "end_b", "tie"))
+    dropped = held.filter(pl.col("status") == "dropped", _differ()).select(
+        "end_a", "end_b", (pl.lit("dropped: ") + pl.col("dropped_because")).alias("reason")
+    )
+    reviews = (
+        read_mart(release, "identity_reviews")
+        .filter(is_between, _differ())
+        .select("end_a", "end_b", "reason")
+        .collect()
+    )
+    return Merge(one, other, held.clear(), pl.concat([dropped, reviews]))
+
+
+def _differ() -> pl.Expr:
+    return pl.col("customer_id_a") != pl.col("customer_id_b")
+
+
+def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
+    """What a release says of a customer.
+
+    Returns:
+        profile: the row of `customer_360`, without what is null; fields: the rows of
+        `customer_fields`; records: its records as references, with the day each landed first;
+        aliases: ids that stand for it.
+
+    Raises:
+        C360Error: all records of the customer are deleted, so that it has no profile.
+    """
+    is_it = pl.col("customer_id") == customer_id
+    rows = read_mart(release, "customer_360").filter(is_it).collect()
+    if rows.is_empty():
+        raise C360Error(
+            f"{customer_id} has no profile in the release {release.path.name}: its sources have "
+            "deleted all its records.",
+            "Ask for an earlier date.",
+        )
+    profile = {name: value for name, value in rows.row(0, named=True).items() if value is not None}
+    fields = read_mart(release, "customer_fields").filter(is_it).sort("field").collect()
+    keys = pl.scan_parquet(release.path / "state" / "customer_keys.parquet").filter(is_it)
+    records = keys.sort("first_landed_on", *RECORD).select(
+        write_ref().alias("record"), "first_landed_on", "is_deleted"
+    )
+    aliases = (
+        read_mart(release, "customer_aliases")
+        .group_by("alias_id", maintain_order=True)
+        .last()
+        .filter(is_it & (pl.col("alias_id") != customer_id))
+        .sort("alias_id")
+        .select("alias_id", "changed_on", "event")
+    )
+    return {
+        "release": release.path.name,
+        "profile": profile,
+        "fields": fields.drop("customer_id").to_dicts(),
+        "records": records.collect().to_dicts(),
+        "aliases": aliases.collect().to_dicts(),
+    }
+
+
+def list_versions(lake: Lake, customer_id: str) -> pl.DataFrame:
+    """What changed in a customer's profile, release by release.
+
+    Of several releases of one date the one that readers saw last counts. Days that merely pass
+    (ages, windows) are changes too.
+
+    Returns:
+        as_of, column, before, after (as text); one row for each change, the first version whole.
+    """
+    days = sorted({release.as_of for release in find_releases(lake)})
+    versions = []
+    for day in days:
+        release = previous_release(lake, date.fromisoformat(day) + timedelta(1))
+        if release is None or release.as_of != day:
+            continue
+        row = read_mart(release, "customer_360").filter(pl.col("customer_id") == customer_id)
+        versions.append((day, row.collect()))
+    rows: list[tuple[str, str, str | None, str | None]] = []
+    before: dict[str, Any] = {}
+    for day, frame in versions:
+        now = frame.row(0, named=True) if frame.height else {}
+        for column in [*now, *(name for name in before if name not in now)]:
+            if column not in RUN_FACTS and now.get(column) != before.get(column):
+                rows.append((day, column, _text(before.get(column)), _text(now.get(column))))
+        before = now
+    schema = dict.fromkeys(["as_of", "column", "before", "after"], pl.String)
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
