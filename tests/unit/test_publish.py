@@ -14,8 +14,9 @@ from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import Segment, Segments
 
 PRESENT = [
-    "orders", "web_events", "social_engagements", "campaign_events", "activities", "cases",
-    "survey_answers", "loyalty_entries", "referrals", "service_costs", "consents",
+    "orders", "order_items", "refunds", "web_events", "social_engagements", "campaign_events",
+    "activities", "cases", "deals", "survey_answers", "loyalty_entries", "referrals",
+    "service_costs", "consents",
 ]  # fmt: skip
 LISTED = ["customer_id", "full_name", "contact", "channel", "reason", "reason_zh", "grade", "city"]
 

@@ -171,6 +171,15 @@ def test_a_missing_rules_directory_is_told(tmp_path):
             {"engagement": packaged("engagement", weights=[{"kind": "open", "weight": 1}] * 2)},
             "kind open is listed twice",
         ),
+        (
+            {"preferences": packaged("preferences", contact_channels=["email", "email"])},
+            "contact channel email is listed twice",
+        ),
+        (
+            {"preferences": packaged("preferences", interest_weights=[
+                {"kind": "viewed", "weight": 1}] * 2)},
+            "interest kind viewed is listed twice",
+        ),
         ({"demographics": "age_bands: [18, 18]"}, "age_bands must rise"),
         ({"demographics": "age_bands: []"}, "age_bands: tuple should have at least 1 item"),
         (
@@ -294,6 +303,9 @@ def test_the_order_in_a_file_is_the_priority_of_its_rows(own):
     stages = rule_rows(book, FACTS)["lifecycle_stages"]
     assert [row["priority"] for row in stages] == list(range(1, len(stages) + 1))
     assert [row["stage"] for row in stages] == [stage.stage for stage in book.lifecycle.stages]
+    channels = rule_rows(book, FACTS)["contact_channels"]
+    assert [row["priority"] for row in channels] == list(range(1, len(channels) + 1))
+    assert tuple(row["channel"] for row in channels) == book.preferences.contact_channels
     cells = pl.DataFrame(rule_rows(book, FACTS)["rfm_groups"]).filter(~pl.col("single_order_only"))
     assert cells.select("recency_score", "fm_score").is_unique().sum() == 25
 
@@ -325,6 +337,9 @@ def test_order_statuses_are_compared_in_lower_case_and_once(own):
         {"meaning": "not_completed", "status": "void"},
         {"meaning": "not_completed", "status": "已取消"},
         {"meaning": "refund_not_paid", "status": "open"},
+        {"meaning": "cancelled", "status": "canceled"},
+        {"meaning": "cancelled", "status": "cancelled"},
+=======
         {"meaning": "cancelled", "status": "void"},
     ]
 
