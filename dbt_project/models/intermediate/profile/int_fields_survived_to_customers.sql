@@ -6,8 +6,6 @@ records as (
     select
         customer_id,
         newest_rank,
-        oldest_rank,
-        is_nickname,
         entity,
         source,
         source_account_id,
@@ -40,19 +38,15 @@ claims as (
         written.customer_id,
         written.newest_rank,
         rules.field_group,
-        case
-            when rules.position = 1 and not (written.field = 'full_name' and records.is_nickname) then 0
-            else 1
-        end as lacks_first_field,
+        case when rules.position = 1 and not written.is_nickname then 0 else 1 end as lacks_first_field,
         case rules.strategy
             when 'frequency' then -coalesce(agreements.record_count, 0)
-            when 'source_priority' then {{ place_in_list('rules.sources', 'records.source') }}
-            when 'oldest' then records.oldest_rank
+            when 'source_priority' then {{ place_in_list('rules.sources', 'written.source') }}
+            when 'oldest' then written.oldest_rank
             else 0
         end as strategy_rank
     from written
     inner join rules on written.field = rules.field
-    inner join records on written.customer_id = records.customer_id and written.newest_rank = records.newest_rank
     left join agreements
         on
             written.customer_id = agreements.customer_id

@@ -1,5 +1,9 @@
 with referrals as (
-    select * from {{ ref('stg_shop__referrals') }}
+    select
+        *,
+        case when referrer_contact_source_id is null then referrer_key end as nameless_referrer_key,
+        case when referee_contact_source_id is null then referee_key end as nameless_referee_key
+    from {{ ref('stg_shop__referrals') }}
     where status <> 'rejected' and not is_fraud
 ),
 
@@ -43,12 +47,8 @@ referred as (
         on
             referrals.source = {{ end }}_by_key.source
             and referrals.source_account_id = {{ end }}_by_key.source_account_id
-            and referrals.{{ end }}_key = {{ end }}_by_key.source_record_id
-            and referrals.{{ end }}_contact_source_id is null
-    left join identifiers as {{ end }}_by_address
-        on
-            referrals.{{ end }}_key = {{ end }}_by_address.raw_value
-            and referrals.{{ end }}_contact_source_id is null
+            and referrals.nameless_{{ end }}_key = {{ end }}_by_key.source_record_id
+    left join identifiers as {{ end }}_by_address on referrals.nameless_{{ end }}_key = {{ end }}_by_address.raw_value
     {% endfor %}
 ),
 
