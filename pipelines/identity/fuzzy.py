@@ -1,24 +1,31 @@
 """Which records look like those of one person although they share no identifier.
 
 Splink gives each likeness its weight (Fellegi and Sunter: bits for or against two records being of
-one person). Two corrections are ours. The prior follows the size of the base, so that a threshold
-means the same as it grows. And what a home or a group shares (family name, address, phone, mailbox)
-is not evidence that adds up: together it brings the odds no higher than those of a duplicate
-against a neighbour, and only the given name, birth date or a company's own name bring them further.
+one person). Two corrections are ours. The prior follows the size of the base and the duplicates in
+it, so that a threshold means the same as it grows. And what a home or a group shares (family name,
+address, phone, mailbox) is not evidence that adds up: together it brings the odds no higher than
+those of a duplicate against a neighbour; only the given name, the birth date, or a company's own
+name bring them further.
 """
 
+from dataclasses import dataclass
 from math import log2
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from pipelines.identity.conflicts import CONFLICT_COLUMNS, find_conflicts
 from pipelines.identity.fuzzy_columns import NODE, describe_records
 from pipelines.identity.fuzzy_comparisons import COMPARISONS
-from pipelines.identity.splink_model import build_settings, open_linker, prior_weight
+from pipelines.identity.splink_model import USUAL_RECORDS, build_settings, open_linker
 from pipelines.rules.identity import Fuzzy
 from pipelines.rules.identity_model import IdentityModel, PartyModel
 
+MOST_GAINED = 3.0  # bits that a base may have more, or fewer, duplicates than the model expects
+MOST_SHARED = 6.0  # bits: whoever shares a home is never linked by that alone
+NAME_ALONE = 5.0  # bits: nor are two of one name of whom nothing else is known
+ROUNDS, USUAL_PAIRS = 25, 50
 DECIMALS = 6  # what is below is the order in which threads add
 PREDICTED = {
     "node_a": pl.Int64,
@@ -81,36 +88,97 @@ def predict_party(
     """
     if records.height < 2:
         return pl.DataFrame(schema=PREDICTED)
-    prior = prior_weight(records.height, model)
-    with duckdb.connect() as database:
-        linker = open_linker(database, records, party, build_settings(party, model, records.height))
-        # Splink's own sum is never below ours, which is capped.
-        predicted = linker.inference.predict(
-            threshold_match_weight=log2(review_above / (1 - review_above)), warning_mode="never"
-        )
-        table = database.table(predicted.physical_name).pl()
-    most = log2(model.duplicates_per_record / model.neighbours_per_record)
-    shared, own = (_sum_weights(table, party, is_shared=kind) for kind in (True, False))
+    pairs = _weigh_evidence(records, party, model, log_odds(review_above) - MOST_GAINED)
+    odds = fit_odds(pairs, model, records.height)
+    weight = pl.min_horizontal(odds.prior + pl.col("shared"), odds.shared_at_most) + pl.col("own")
+    is_name_alone = pl.col("beside_name") <= 0
     return (
-        table.select(
-            node_a=pl.min_horizontal(f"{NODE}_l", f"{NODE}_r"),
-            node_b=pl.max_horizontal(f"{NODE}_l", f"{NODE}_r"),
-            party=pl.lit(party),
-            weight=(pl.min_horizontal(prior + shared, most) + own).round(DECIMALS),
+        pairs.with_columns(
+            weight=pl.when(is_name_alone)
+            .then(pl.min_horizontal(weight, NAME_ALONE))
+            .otherwise(weight)
+            .round(DECIMALS)
         )
         .with_columns(probability=(1 / (1 + pl.lit(2.0).pow(-pl.col("weight")))).round(DECIMALS))
         .filter(pl.col("probability") >= review_above)
-        .cast(pl.Schema(PREDICTED))
+        .with_columns(party=pl.lit(party))
+        .select(list(PREDICTED))
     )
 
 
-def _sum_weights(table: pl.DataFrame, party: str, *, is_shared: bool) -> pl.Expr:
-    """Bits of the comparisons that are, or are not, shared by a home or group."""
-    parts = [
-        column
+def _weigh_evidence(
+    records: pl.DataFrame, party: str, model: PartyModel, at_least: float
+) -> pl.DataFrame:
+    """Bits for each pair, of what is shared by a home or group, own, and beside the name.
+
+    Returns:
+        pl.DataFrame: node_a < node_b, shared, own, beside_name; sorted by node_a, node_b.
+    """
+    with duckdb.connect() as database:
+        linker = open_linker(database, records, party, build_settings(party, model, records.height))
+        predicted = linker.inference.predict(threshold_match_weight=at_least, warning_mode="never")
+        table = database.table(predicted.physical_name).pl()
+    weights = {
+        comparison: pl.sum_horizontal(
+            column
+            for column in (f"mw_{comparison.name}", f"mw_tf_adj_{comparison.name}")
+            if column in table.columns
+        )
         for comparison in COMPARISONS[party]
-        if comparison.is_shared == is_shared
-        for column in (f"mw_{comparison.name}", f"mw_tf_adj_{comparison.name}")
-        if column in table.columns
-    ]
-    return pl.sum_horizontal(parts)
+    }
+    return table.select(
+        node_a=pl.min_horizontal(f"{NODE}_l", f"{NODE}_r"),
+        node_b=pl.max_horizontal(f"{NODE}_l", f"{NODE}_r"),
+        shared=pl.sum_horizontal(w for c, w in weights.items() if c.is_shared),
+        own=pl.sum_horizontal(w for c, w in weights.items() if not c.is_shared),
+        beside_name=pl.sum_horizontal(w.clip(0) for c, w in weights.items() if not c.is_name),
+    ).sort("node_a", "node_b")
+
+
+@dataclass(frozen=True)
+class Odds:
+    """Log odds of one night, in bits.
+
+    Attributes:
+        prior: of two records taken at random.
+        shared_at_most: of two that share all that a home can share.
+    """
+
+    prior: float
+    shared_at_most: float
+
+
+def fit_odds(pairs: pl.DataFrame, model: PartyModel, record_count: int) -> Odds:
+    """Find how many duplicates and neighbours there are tonight, by expectation maximisation.
+
+    Sources differ in how often they have somebody twice, and in how many live together. The model
+    says what to expect; many pairs outweigh that, but not without bounds.
+    """
+    shared, own = pairs["shared"].to_numpy(), pairs["own"].to_numpy()
+    expected = model.duplicates_per_record
+    usual_share = expected / (expected + model.neighbours_per_record)
+    duplicates, share = expected, usual_share
+    for _ in range(ROUNDS):
+        prior = log2(duplicates / (record_count - 1))
+        at_most = min(max(log_odds(share), 0.0), MOST_SHARED)
+        weight = np.minimum(prior + shared, at_most) + own
+        probability = 1 / (1 + np.exp2(-weight))
+        is_close = prior + shared > at_most
+        found = 2 * probability.sum() + USUAL_RECORDS * expected
+        duplicates = min(
+            max(found / (record_count + USUAL_RECORDS), expected / 2**MOST_GAINED),
+            expected * 2**MOST_GAINED,
+            (record_count - 1) / 2,
+        )
+        share = (probability[is_close].sum() + USUAL_PAIRS * usual_share) / (
+            is_close.sum() + USUAL_PAIRS
+        )
+    return Odds(
+        prior=round(log2(duplicates / (record_count - 1)), 3),
+        shared_at_most=round(min(max(log_odds(share), 0.0), MOST_SHARED), 3),
+    )
+
+
+def log_odds(probability: float) -> float:
+    """A probability in bits."""
+    return log2(probability / (1 - probability))

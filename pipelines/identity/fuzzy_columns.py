@@ -8,9 +8,9 @@ from pipelines.identity.conflicts import gender_letter
 from pipelines.identity.likeness import call_names
 
 NODE = "node"
-PAIRS_PER_RECORD = 10  # of each block key; what would cost more is left out, largest blocks first
+PAIRS_PER_RECORD = 3  # of each block key; what would cost more is left out, largest blocks first
 PAIRS_AT_LEAST = 1_000_000
-PHONE_DIGITS, PHONE_TAIL, PHONE_AT_LEAST = 9, 7, 6
+PHONE_DIGITS, PHONE_PART, PHONE_AT_LEAST = 9, 5, 6
 LOCAL_AT_LEAST = 5
 # As postal services abbreviate; of other words the spelling decides.
 STREET_WORDS = {
@@ -22,32 +22,50 @@ STREET_WORDS = {
 }  # fmt: skip
 WORDS = r"[a-z]+|[0-9]+|[^\x00-\x7f]+"
 
+# Fine keys first: the coarse ones are for small bases and rare values, and for records with errors
+# in most of their fields.
 PERSON_BLOCKS = {
-    "born": ("day",),
     "born_given": ("day", "given_initial"),
     "born_family": ("day", "family_initial"),
-    "names": ("sounds",),
     "names_year": ("sounds", "year"),
     "names_place": ("sounds", "place"),
-    "han": ("han",),
     "han_place": ("han", "place"),
-    "phone": ("phone_tail",),
+    "phone": ("phone",),
     "email": ("email_local",),
-    "postal_given": ("postal", "given_sound"),
-    "postal_family": ("postal", "family_sound"),
-    "city_family": ("city", "family", "given_initial"),
     "street": ("street", "place"),
     "house": ("house", "postal"),
+    "postal_given": ("postal", "given_sound"),
+    "postal_family": ("postal", "family_sound"),
+    "city_given": ("city", "given_sound"),
+    "city_family": ("city", "family_sound"),
+    "month_given": ("month", "given_sound"),
+    "month_family": ("month", "family_sound"),
+    "names": ("sounds",),
+    "starts": ("starts",),
+    "han": ("han",),
+    "phone_head": ("phone_head",),
+    "phone_tail": ("phone_tail",),
+    "born": ("day",),
+    "street_word": ("street_word", "city_start"),
+    "house_city": ("house", "city_start"),
+    "given": ("given",),
+    "family": ("family",),
+    "postal": ("postal",),
+    "city": ("city",),
 }
 COMPANY_BLOCKS = {
     "name": ("name",),
     "name_sound": ("name_sound",),
-    "name_start": ("name_start", "city"),
     "domain": ("domain",),
-    "phone": ("phone_tail",),
+    "phone": ("phone",),
     "email": ("email_local",),
     "street": ("street", "place"),
     "house": ("house", "postal"),
+    "name_city": ("name_start", "city"),
+    "name_word": ("name_word",),
+    "phone_tail": ("phone_tail",),
+    "street_word": ("street_word", "city_start"),
+    "postal": ("postal",),
 }
 BLOCKS = {"person": PERSON_BLOCKS, "organisation": COMPANY_BLOCKS}
 
@@ -92,11 +110,17 @@ def _describe_persons(profiles: pl.DataFrame) -> pl.DataFrame:
             pl.max_horizontal(month, day),
         ),
         year=pl.col("birth").str.head(4),
+        month=pl.col("birth").str.head(6),
         given_initial=pl.col("given_sound").str.head(1),
         family_initial=pl.col("family_sound").str.head(1),
         sounds=pl.concat_str(
             pl.min_horizontal("given_sound", "family_sound"),
             pl.max_horizontal("given_sound", "family_sound"),
+            separator=" ",
+        ),
+        starts=pl.concat_str(
+            pl.min_horizontal(pl.col("given", "family").str.head(3)),
+            pl.max_horizontal(pl.col("given", "family").str.head(3)),
             separator=" ",
         ),
     )
@@ -117,6 +141,7 @@ def _describe_companies(profiles: pl.DataFrame) -> pl.DataFrame:
             name_words=pl.col("name").str.split(" "),
             name_numbers=pl.col("name").str.extract_all("[0-9]+").list.join(" "),
             name_start=pl.col("name").str.head(5),
+            name_word=_longest(pl.col("name").str.split(" ")),
             name_sound=pl.col("name")
             .str.replace_all(" ", "")
             .map_elements(metaphone, return_dtype=pl.String),
@@ -174,7 +199,8 @@ def _contact_points() -> list[pl.Expr]:
         email.alias("email"),
         pl.when(local.str.len_chars() >= LOCAL_AT_LEAST).then(local).alias("email_local"),
         phone.alias("phone"),
-        phone.str.tail(PHONE_TAIL).alias("phone_tail"),
+        phone.str.tail(PHONE_PART).alias("phone_tail"),
+        phone.str.head(PHONE_PART).alias("phone_head"),
     ]
 
 
@@ -187,11 +213,19 @@ def _address() -> list[pl.Expr]:
     return [
         _known(street).alias("street"),
         pl.when(street != "").then(words).alias("street_words"),
+        _known(street.str.replace_all("[0-9]+", "").str.strip_chars()).alias("street_name"),
         house.alias("house"),
+        _known(_longest(words)).alias("street_word"),
         _known(city).alias("city"),
+        _known(city).str.head(3).alias("city_start"),
         _known(postal).alias("postal"),
         pl.coalesce(_known(postal), _known(city)).alias("place"),
     ]
+
+
+def _longest(words: pl.Expr) -> pl.Expr:
+    """The first of the longest words."""
+    return words.list.get(words.list.eval(pl.element().str.len_chars()).list.arg_max())
 
 
 def _plain(column: str) -> pl.Expr:

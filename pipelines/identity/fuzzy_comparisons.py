@@ -32,12 +32,14 @@ class Comparison:
         unknown: SQL that holds where nothing can be compared.
         levels: from most to least alike; what is none of them is ELSE.
         is_shared: whether different persons of one home, or companies of one group, share it.
+        is_name: whether it is a part of the name.
     """
 
     name: str
     unknown: str
     levels: tuple[Level, ...]
     is_shared: bool = True
+    is_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,24 @@ def _overlap(column: str, share: float) -> str:
 
 
 BOTH_HAN = "(given_han_l is not null and given_han_r is not null)"
-SWAPPED = "(given_l = family_r and family_l = given_r and given_l <> family_l)"
+SWAPPED = (
+    "(given_l <> family_l and given_r <> family_r "
+    "and jaro_winkler_similarity(given_l, family_r) >= 0.9 "
+    "and jaro_winkler_similarity(family_l, given_r) >= 0.9)"
+)
+CROSSED = "(given_l = family_r or family_l = given_r)"
 OTHER_FAMILY = "coalesce(family_han_l <> family_han_r, false)"
 MISHEARD = (
     f"({_same('given')} and length(given_han_l) = length(given_han_r) and ("
     "left(given_han_l, 1) = left(given_han_r, 1) or right(given_han_l, 1) = right(given_han_r, 1)))"
 )
 DAY_MONTH = "birth_l = left(birth_r, 4) || right(birth_r, 2) || substr(birth_r, 5, 2)"
-STREET_ALIKE = (
-    f"({_same('street')} or ((house_l = house_r or house_l is null or house_r is null) and "
-    f"({_alike('street', 0.9)} or {_overlap('street_words', 0.75)})))"
+STREET_ALIKE = f"({_alike('street_name', 0.88)} or {_overlap('street_words', 0.75)})"
+HOUSE_ALIKE = "(house_l = house_r or house_l is null or house_r is null)"
+PLACE_ALIKE = (
+    f"({_same('postal')} or {_within('postal', 1, 4)} or {_alike('city', 0.85)} "
+    "or place_l is null or place_r is null)"
 )
-PLACE_ALIKE = f"({_same('postal')} or {_same('city')} or place_l is null or place_r is null)"
 
 # Characters tell more than their sound; a name that is not in characters on both sides has only it.
 GIVEN_HAN = Comparison(
@@ -96,33 +104,39 @@ GIVEN_HAN = Comparison(
     _missing("given_han"),
     (Level("same", _same("given_han"), "given_han"), Level("misheard", MISHEARD)),
     is_shared=False,
+    is_name=True,
 )
 GIVEN = Comparison(
     "given_name",
     f"{_missing('given')} or {BOTH_HAN}",
     (
         Level("same", _same("given"), "given"),
-        Level("swapped", SWAPPED),
+        Level("swapped", f"{SWAPPED} and not {_alike('given', 0.92)}"),
         Level("called", "list_has_any(given_names_l, given_names_r)"),
         Level("initial", "(is_initial_l or is_initial_r) and left(given_l, 1) = left(given_r, 1)"),
         Level("close", f"{_alike('given', 0.92)} or {_within('given', 1, 4)}"),
+        Level("near", f"{_alike('given', 0.87)} or {_within('given', 2, 5)}"),
+        Level("crossed", CROSSED),
         Level("alike", f"{_alike('given', 0.8)} or {_same('given_sound')}"),
     ),
     is_shared=False,
+    is_name=True,
 )
 FAMILY = Comparison(
     "family_name",
-    f"({_missing('family')}) or {SWAPPED}",
+    f"{_missing('family')} or ({SWAPPED} and not {_alike('family', 0.92)})",
     (
         Level("same", f"{_same('family')} and not {OTHER_FAMILY}", "family"),
         Level("other_characters", OTHER_FAMILY),
         Level("close", f"{_alike('family', 0.92)} or {_within('family', 1, 4)}"),
+        Level("near", f"{_alike('family', 0.87)} or {_within('family', 2, 5)}"),
         Level(
             "alike",
             f"{_alike('family', 0.8)} or {_same('family_sound')} "
             "or list_has_any(family_words_l, family_words_r)",
         ),
     ),
+    is_name=True,
 )
 BIRTH = Comparison(
     "birth_date",
@@ -153,7 +167,7 @@ PHONE = Comparison(
     (
         Level("same", _same("phone"), "phone"),
         Level("typo", _within("phone", 1, 7)),
-        Level("tail", f"{_same('phone_tail')} or {_within('phone', 2, 8)}"),
+        Level("tail", f"right(phone_l, 7) = right(phone_r, 7) or {_within('phone', 2, 8)}"),
     ),
 )
 ADDRESS = Comparison(
@@ -161,7 +175,8 @@ ADDRESS = Comparison(
     f"({_missing('street')}) and ({_missing('postal')}) and ({_missing('city')})",
     (
         Level("same", f"{_same('street')} and {PLACE_ALIKE}", "street"),
-        Level("alike", f"{STREET_ALIKE} and {PLACE_ALIKE}"),
+        Level("alike", f"{STREET_ALIKE} and {HOUSE_ALIKE} and {PLACE_ALIKE}"),
+        Level("near", f"{STREET_ALIKE} and {PLACE_ALIKE}"),
         Level("street", STREET_ALIKE),
         Level("postal", _same("postal"), "postal"),
         Level("city", f"{_same('city')} or {_alike('city', 0.9)}", "city"),
@@ -177,6 +192,7 @@ NAME = Comparison(
         Level("part", f"{_overlap('name_words', 1.0)} or {_alike('name', 0.88)}"),
     ),
     is_shared=False,
+    is_name=True,
 )
 DOMAIN = Comparison("domain", _missing("domain"), (Level("same", _same("domain"), "domain"),))
 

@@ -37,6 +37,10 @@ OVERRIDES: dict[str, Any] = {
     "quarantined_share": 0.0,
     "max_quarantined_share": 0.05,
     "base_currency": "GBP",
+    "household_size": 2,
+    "hierarchy_problem": None,
+    "member_count": 2,
+    "csat_score": 4.0,
     "churn_risk_band": ["high", "low", "low"],
     "churn_risk": [0.9, 0.1, 0.2],
     "grade": ["B", "C", "D"],
@@ -172,11 +176,11 @@ FAULTS: dict[str, tuple[str, tuple[str, str], Break, str]] = {
     ),
     "repeated compound key": (
         "profile",
-        ("pipeline", "customer_identifiers"),
+        ("pipeline", "known_identifiers"),
         lambda frame: frame.with_columns(
             id_type=pl.lit("email"), raw_value=pl.lit(CANARY), country_code=pl.lit("")
         ),
-        r"customer_identifiers: no id_type, raw_value, country_code is repeated, but 3 of 3 rows",
+        r"known_identifiers: no id_type, raw_value, country_code is repeated, but 3 of 3 rows",
     ),
     "missing column": (
         "marts",
@@ -482,7 +486,7 @@ def test_the_catalogue_gives_the_basic_suite(catalogue: Catalogue) -> None:
 
     assert asked == [
         "expect_table_columns_to_match_ordered_list",
-        *["expect_column_values_to_not_be_null"] * 6,
-        "expect_column_values_to_be_in_set",
+        *["expect_column_values_to_not_be_null"] * 10,
+        *["expect_column_values_to_be_in_set"] * 2,
         "expect_compound_columns_to_be_unique",
     ]

@@ -55,11 +55,13 @@ def survivorship(**groups: dict[str, object] | None) -> str:
 def test_each_packaged_file_is_valid_and_has_nothing_but_its_keys(name):
     book = load_rules({name: PACKAGED / name for name in FILES})
     content = yaml.safe_load((PACKAGED / name).read_text(encoding="utf-8"))
-    assert set(content) <= set(type(getattr(book, name.removesuffix(".yml"))).model_fields)
+    assert set(content) <= set(type(getattr(book, Path(name).stem)).model_fields)
 
 
 def test_every_packaged_file_is_a_rules_file_and_the_other_way_round():
-    assert {path.name for path in PACKAGED.glob("*.yml")} == set(FILES)
+    assert {path.name for path in PACKAGED.iterdir() if path.suffix in (".yml", ".json")} == set(
+        FILES
+    )
 
 
 def test_rules_cannot_be_changed_once_read(own):
@@ -125,7 +127,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ({"sources": "max_quarantined_share: 5"}, "max_quarantined_share: input should be less"),
         ({"privacy": "consent_months: [24"}, "privacy.yml is not YAML"),
         ({"privacy": "minimum_age: 1\nminimum_age: 99"}, "minimum_age is there twice"),
-        ({"identity": packaged("identity", limits={"emial": {}})}, "limits > emial"),
+        ({"identity": packaged("identity", signals={"emial": {}})}, "signals > emial"),
         # across fields
         (
             {"sources": "sources:\n" + "- {name: a, type: files, path: /x}\n" * 2},
@@ -168,6 +170,15 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         (
             {"engagement": packaged("engagement", weights=[{"kind": "open", "weight": 1}] * 2)},
             "kind open is listed twice",
+        ),
+        (
+            {"preferences": packaged("preferences", contact_channels=["email", "email"])},
+            "contact channel email is listed twice",
+        ),
+        (
+            {"preferences": packaged("preferences", interest_weights=[
+                {"kind": "viewed", "weight": 1}] * 2)},
+            "interest kind viewed is listed twice",
         ),
         ({"demographics": "age_bands: [18, 18]"}, "age_bands must rise"),
         ({"demographics": "age_bands: []"}, "age_bands: tuple should have at least 1 item"),
@@ -292,6 +303,9 @@ def test_the_order_in_a_file_is_the_priority_of_its_rows(own):
     stages = rule_rows(book, FACTS)["lifecycle_stages"]
     assert [row["priority"] for row in stages] == list(range(1, len(stages) + 1))
     assert [row["stage"] for row in stages] == [stage.stage for stage in book.lifecycle.stages]
+    channels = rule_rows(book, FACTS)["contact_channels"]
+    assert [row["priority"] for row in channels] == list(range(1, len(channels) + 1))
+    assert tuple(row["channel"] for row in channels) == book.preferences.contact_channels
     cells = pl.DataFrame(rule_rows(book, FACTS)["rfm_groups"]).filter(~pl.col("single_order_only"))
     assert cells.select("recency_score", "fm_score").is_unique().sum() == 25
 
@@ -316,11 +330,17 @@ def test_every_age_is_in_exactly_one_band(own):
 
 
 def test_order_statuses_are_compared_in_lower_case_and_once(own):
-    book = own(orders="not_completed: [Void, void, 已取消]\nrefund_not_paid: [OPEN]\n")
+    book = own(
+        orders="not_completed: [Void, void, 已取消]\nrefund_not_paid: [OPEN]\ncancelled: [Void]\n"
+    )
     assert rule_rows(book, FACTS)["order_statuses"] == [
         {"meaning": "not_completed", "status": "void"},
         {"meaning": "not_completed", "status": "已取消"},
         {"meaning": "refund_not_paid", "status": "open"},
+        {"meaning": "cancelled", "status": "canceled"},
+        {"meaning": "cancelled", "status": "cancelled"},
+=======
+        {"meaning": "cancelled", "status": "void"},
     ]
 
 

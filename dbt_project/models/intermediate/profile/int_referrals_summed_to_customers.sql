@@ -30,7 +30,8 @@ invitations as (
     select
         customer_keys.customer_id,
         count(*) as referral_invitation_count,
-        cast(sum({{ at_rate('referrals.reward_amount', 'rates.rate') }}) as decimal(18, 4)) as referral_reward_amount,
+        cast(sum({{ in_base_currency('referrals.reward_amount', 'rates.rate') }}) as decimal(18, 4))
+            as referral_reward_amount,
         max(referrals.referred_on) as last_referral_on
     from referrals
     cross join run
