@@ -64,7 +64,8 @@ def run(lake):
     for name, group in MARTS.items():
         known = set(rows(name, group=group).columns)
         facts = [{k: v for k, v in person.items() if k in known} for person in cast]
-        write_table(rows(name, *facts, group=group)[::-1], made.table(group, name))
+        unsorted = rows(name, *facts, group=group).sort("customer_id", descending=True)
+        write_table(unsorted, made.table(group, name))
     keys = rows(
         "customer_keys", *[{"customer_id": who["customer_id"]} for who in cast], group="pipeline"
     )
