@@ -40,6 +40,7 @@ from pipelines.rules.identity_model import IdentityModel
 
 # Types of which nobody but one person, or one organisation, has the value.
 PERSONAL = {"unionid", "external_userid", "user_id"}
+LEAVES_NO_DOUBT = (pl.col("rank") < FIRST_SIGNAL_RANK) | pl.col("tie").is_in(PERSONAL)
 LOGIN = "login "
 
 
@@ -145,7 +146,7 @@ def resolve_customers(
     limits = _limits(records, carried, values, decided, policy)
     tied = pl.concat([certain, make_edges(alike)])
     _, component = connect(tied, size, limits)
-    undoubted = find_components(tied.filter(pl.col("rank") < _first_doubtful(policy)), size)
+    undoubted = find_components(tied.filter(LEAVES_NO_DOUBT), size)
     contradictions = find_contradictions(personas, component, undoubted)
     edges, component = connect(tied, size, replace(limits, apart=(*contradictions, *limits.apart)))
     records = records.with_columns(pl.Series("component", component[: records.height]))
@@ -227,14 +228,6 @@ def _guess(
         pl.lit(as_of).alias("since_on"),
         "conflict",
         (pl.col("probability") >= fuzzy.link_above).alias("is_link"),
-    )
-
-
-def _first_doubtful(policy: Policy) -> int:
-    """The rank of the strongest tie that people may share: weaker ones bow to names."""
-    signals = policy.identity.signals
-    return FIRST_SIGNAL_RANK + min(
-        (signal.priority for kind, signal in signals.items() if kind not in PERSONAL), default=0
     )
 
 
@@ -335,8 +328,17 @@ def _customer_identifiers(
 def _name_nodes(named: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
     """How each node is written, and whose it is: node, ref, customer_id."""
     records = named.select("node", write_ref().alias("ref"), "customer_id")
+    # One number of two people is two nodes, and no path leads through it from one to the other.
+    place = pl.int_range(1, pl.len() + 1).over(IDENTIFIER)
     values = owners.select(
-        "node", (pl.col("id_type") + "#" + pl.col("value_key")).alias("ref"), "customer_id"
+        "node",
+        pl.concat_str(
+            "id_type",
+            pl.lit("#"),
+            "value_key",
+            pl.when(place == 1).then(pl.lit("")).otherwise(pl.format("/{}", place)),
+        ).alias("ref"),
+        "customer_id",
     )
     return pl.concat([records.cast({"node": pl.Int64}), values])
 
