@@ -31,6 +31,8 @@ def test_a_source_that_there_is_may_have_priority(prefer):
 
 
 def test_a_priority_for_a_source_that_there_is_not_is_refused_as_it_would_win_nothing(prefer):
-    with pytest.raises(C360Error, match=r"group gender: sources\.yml has no source crmm") as refused:
+    with pytest.raises(
+        C360Error, match=r"group gender: sources\.yml has no source crmm"
+    ) as refused:
         prefer("crm", "crmm")
     assert refused.value.hint == "Did you mean crm?"
