@@ -6,8 +6,6 @@
 thousand has changed, as many are gone. CPU seconds and memory are those of the process.
 """
 
-# ruff: noqa: S608 - its SQL is its own
-
 import multiprocessing
 import resource
 import sys

@@ -7,8 +7,6 @@ CPU seconds and memory are the client's, from the login on; the server's are not
 the next night's call, which finds nothing new.
 """
 
-# ruff: noqa: S608 - its SQL is its own
-
 import json
 import resource
 import subprocess

@@ -61,7 +61,7 @@ def build(rows: int, path: Path) -> None:
             from range({rows}) t(i)
             order by hash(i)
         ) to '{path}' (format parquet, compression zstd)
-        """  # noqa: S608 - a number and a path of our own
+        """
     )
 
 
@@ -89,7 +89,7 @@ def duckdb_aggregates(path: Path) -> None:
     counts += [f"count(*) filter ({c} not in {tuple(v)}) as set_{c}" for c, v in SETS.items()]
     frame = f"read_parquet('{path}')"
     per_key = f"from {frame} select {', '.join(KEY)} group by all having count(*) > 1"
-    keys = f"select count(*) as key from ({per_key})"  # noqa: S608 - names of our own
+    keys = f"select count(*) as key from ({per_key})"
     facts = duckdb.sql(f"from {frame} select {', '.join(counts)}").pl()
     expect_zeros(pl.concat([facts, duckdb.sql(keys).pl()], how="horizontal"))
 

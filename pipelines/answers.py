@@ -86,10 +86,14 @@ def show_merge(console: Console, merge: Merge) -> None:
         pl.col("tie").replace(RULES).alias("tied by"),
         pl.col("end_b").alias("to"),
         "since_on",
-        pl.when(pl.col("weight").is_not_null())
-        .then(pl.format("{} bits, p {}", pl.col("weight").round(1), pl.col("probability").round(4)))
-        .otherwise(pl.lit(""))
-        .alias("weight"),
+        pl.coalesce(
+            "rule",
+            pl.lit("priority ") + pl.col("priority").cast(pl.String),
+            pl.concat_str(
+                pl.col("weight").round(1), pl.lit(" bits, p "), pl.col("probability").round(4)
+            ),
+            pl.lit(""),
+        ).alias("rule or weight"),
     )
     console.print(as_table(steps, "\nThe ties that lead from one to the other"))
     console.print(

@@ -29,8 +29,10 @@ from pipelines.demo.world import (
     to_utc,
 )
 
-SENT, OPEN, CLICK, BOUNCE_SOFT, BOUNCE_HARD, UNSUBSCRIBE, COMPLAINT = range(7)
-MAIL_EVENTS = ("sent", "open", "click", "bounce_soft", "bounce_hard", "unsubscribe", "complaint")
+SENT, OPEN, CLICK, BOUNCE_SOFT, BOUNCE_HARD, UNSUBSCRIBE, COMPLAINT, CONVERT = range(8)
+MAIL_EVENTS = (
+    "sent", "open", "click", "bounce_soft", "bounce_hard", "unsubscribe", "complaint", "convert",
+)  # fmt: skip
 
 
 def campaign_times() -> tuple[list[str], list[str], Ints]:
@@ -55,7 +57,7 @@ def write_campaign_events(
 ) -> pl.DataFrame:
     """Write what became of every mail.
 
-    Sent, opened by people or machines, clicked, bounced, left, complained of.
+    Sent, opened by people or machines, clicked, led to a purchase, bounced, left, complained of.
     """
     chance = draw(seed, chunk.number, "mail")
     ids, names, times = campaign_times()
@@ -83,6 +85,8 @@ def write_campaign_events(
     machine = by_machine[person] & ~dead
     soft = (chance.random(len(person)) < 0.004) & ~opens & ~dead
     delay = (chance.exponential(9, len(person)) * 3_600).astype(np.int64) + 30
+    buys = clicks & (chance.random(len(person)) < 0.12)
+    spent = (chance.gamma(2, 12_000, len(person)) + 900).astype(np.int64)
     row = np.arange(len(person))
     goes = np.flatnonzero(
         (stop < NEVER) & (stop < bounces) & (counts > 0)
@@ -93,6 +97,7 @@ def write_campaign_events(
         (row[machine], OPEN, sent[machine] + 4, True),
         (row[opens], OPEN, (sent + delay)[opens], False),
         (row[clicks], CLICK, (sent + delay + 40)[clicks], False),
+        (row[buys], CONVERT, (sent + delay + 1_500)[buys], False),
         (row[soft], BOUNCE_SOFT, sent[soft] + 20, False),
         (row[dead], BOUNCE_HARD, sent[dead] + 20, False),
         (
@@ -130,8 +135,11 @@ def write_campaign_events(
                 pick(("https://shop.example.com/new", "https://shop.example.com/sale"), chosen % 2),
                 k == CLICK,
             ),
+            "revenue_amount": keep_where(to_money(spent[r]), k == CONVERT),
             "cost_amount": keep_where(to_money(np.ones(len(chosen))), k == SENT),
-            "currency": keep_where(pl.repeat("CNY", len(chosen), eager=True), k == SENT),
+            "currency": keep_where(
+                pl.repeat("CNY", len(chosen), eager=True), (k == SENT) | (k == CONVERT)
+            ),
             "event_at": sent_out,
             "_at": at[chosen],
         }

@@ -184,6 +184,7 @@ def write_consents(people: pl.DataFrame, seed: int, chunk: Chunk) -> pl.DataFram
         ("contact_id", "service", "any", 0.85, 0.01, False),
         ("email", "survey", "email", 0.45, 0.04, False),
         ("contact_id", "profiling", "any", 0.62, 0.04, False),
+        ("email", "ads_matching", "any", 0.18, 0.07, True),
     ):
         luck, has = chance.random(known.height), keys[key].is_not_null().to_numpy()
         given, refused = has & (luck < grants), has & (luck >= grants) & (luck < grants + denies)

@@ -53,6 +53,10 @@ def _pseudonyms(rows: Iterable[tuple[str, ...]], pseudonym_key: bytes) -> list[s
 
 
 def _pseudonym(parts: tuple[str, ...], pseudonym_key: bytes) -> str:
-    told = (part.replace("\x1e", "\x1e\x1e").replace("\x1f", "\x1e-") for part in parts)
-    digest = hmac.digest(pseudonym_key, "\x1f".join(told).encode(), "sha256")
+    told = "\x1f".join(parts)
+    if "\x1e" in told or told.count("\x1f") >= len(parts):  # else no part can be taken for two
+        told = "\x1f".join(
+            part.replace("\x1e", "\x1e\x1e").replace("\x1f", "\x1e-") for part in parts
+        )
+    digest = hmac.digest(pseudonym_key, told.encode(), "sha256")
     return b32encode(digest[:ID_BYTES]).decode().lower()

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import polars as pl
@@ -171,6 +172,15 @@ def test_a_missing_rules_directory_is_told(tmp_path):
             {"engagement": packaged("engagement", weights=[{"kind": "open", "weight": 1}] * 2)},
             "kind open is listed twice",
         ),
+        (
+            {"preferences": packaged("preferences", contact_channels=["email", "email"])},
+            "contact channel email is listed twice",
+        ),
+        (
+            {"preferences": packaged("preferences", interest_weights=[
+                {"kind": "viewed", "weight": 1}] * 2)},
+            "interest kind viewed is listed twice",
+        ),
         ({"demographics": "age_bands: [18, 18]"}, "age_bands must rise"),
         ({"demographics": "age_bands: []"}, "age_bands: tuple should have at least 1 item"),
         (
@@ -294,6 +304,9 @@ def test_the_order_in_a_file_is_the_priority_of_its_rows(own):
     stages = rule_rows(book, FACTS)["lifecycle_stages"]
     assert [row["priority"] for row in stages] == list(range(1, len(stages) + 1))
     assert [row["stage"] for row in stages] == [stage.stage for stage in book.lifecycle.stages]
+    channels = rule_rows(book, FACTS)["contact_channels"]
+    assert [row["priority"] for row in channels] == list(range(1, len(channels) + 1))
+    assert tuple(row["channel"] for row in channels) == book.preferences.contact_channels
     cells = pl.DataFrame(rule_rows(book, FACTS)["rfm_groups"]).filter(~pl.col("single_order_only"))
     assert cells.select("recency_score", "fm_score").is_unique().sum() == 25
 
@@ -306,6 +319,13 @@ def test_every_field_has_a_row_of_its_group_and_says_whether_it_is_personal(own)
     assert rows["city"]["field_group"] == "address"
     assert rows["gender"]["sources"] == ["crm", "shop"]
     assert [field for field, row in rows.items() if row["is_personal"]] == ["full_name"]
+
+
+def test_the_fields_of_the_rules_are_those_that_are_read_from_records():
+    models = PROJECT / "dbt_project" / "models" / "intermediate" / "profile"
+    sql = (models / "int_fields_written.sql").read_text(encoding="utf-8")
+    [listed] = re.findall(r"value for field in \(([^)]*)\)", sql)
+    assert {name.strip() for name in listed.split(",")} == set(GOLDEN_FIELDS)
 
 
 def test_every_age_is_in_exactly_one_band(own):

@@ -10,7 +10,7 @@ rates as (
 costs as (
     select
         service_costs.cost_type,
-        cast({{ at_rate('service_costs.amount', 'rates.rate') }} as decimal(18, 4)) as cost_amount
+        {{ in_base_currency('service_costs.amount', 'rates.rate') }} as cost_amount
     from service_costs
     inner join rates
         on

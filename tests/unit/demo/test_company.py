@@ -395,7 +395,8 @@ def test_consents_are_given_refused_and_taken_back(company):
     consents = read_table(root, "crm", "consents")
     assert set(consents["status"]) == {"granted", "denied", "withdrawn"}
     assert set(consents["subject_key_type"]) == {"contact_id", "email", "phone"}
-    assert set(consents["purpose"]) == {"marketing", "service", "survey", "profiling"}
+    purposes = {"marketing", "service", "survey", "profiling", "ads_matching"}
+    assert set(consents["purpose"]) == purposes
     taken = consents.filter(status="withdrawn")
     granted = consents.filter(status="granted")
     keys = ["subject_key", "purpose", "channel"]

@@ -31,15 +31,14 @@ attributed as (
             when campaign_events.event_type = 'open' and campaign_events.is_machine then 'machine_open'
             else campaign_events.event_type
         end as kind,
-        cast({{ at_rate('campaign_events.revenue_amount', 'rates.rate') }} as decimal(18, 4)) as revenue_amount,
+        {{ in_base_currency('campaign_events.revenue_amount', 'rates.rate') }} as revenue_amount,
         campaign_events.event_at,
         campaign_events.event_on
     from campaign_events
     cross join run
     left join rates
         on
-            campaign_events.revenue_amount is not null
-            and coalesce(campaign_events.currency, run.base_currency) = rates.currency
+            coalesce(campaign_events.currency, run.base_currency) = rates.currency
             and campaign_events.event_on >= rates.valid_from
             and campaign_events.event_on < rates.valid_to
     left join customer_keys

@@ -21,7 +21,7 @@ customer_keys as (
 priced as (
     select
         costs.*,
-        cast({{ at_rate('costs.amount', 'rates.rate') }} as decimal(18, 4)) as cost_amount
+        {{ in_base_currency('costs.amount', 'rates.rate') }} as cost_amount
     from costs
     left join rates
         on

@@ -23,7 +23,7 @@ attributed as (
         deals.closed_on is null or deals.closed_on > run.as_of as is_open,
         deals.closed_on,
         deals.expected_close_on,
-        cast({{ at_rate('deals.amount', 'rates.rate') }} as decimal(18, 4)) as deal_amount
+        {{ in_base_currency('deals.amount', 'rates.rate') }} as deal_amount
     from deals
     cross join run
     inner join customer_keys

@@ -2,6 +2,9 @@ with records as (
     select
         customer_id,
         newest_rank,
+        oldest_rank,
+        is_nickname,
+        source,
         full_name,
         first_name,
         last_name,
@@ -36,7 +39,10 @@ written as (
     select
         customer_id,
         newest_rank,
+        oldest_rank,
+        source,
         field,
+        is_nickname and field = 'full_name' as is_nickname,
         trim(value) as value
     from records
     unpivot (

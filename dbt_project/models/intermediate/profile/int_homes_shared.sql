@@ -82,33 +82,52 @@ homes as (
     from points
 ),
 
-counted as (
+inhabited as (
     select
         families.customer_id,
         families.family_key,
         homes.basis,
-        homes.home,
-        count(*) over (partition by homes.basis, homes.home) as person_count,
-        count(*) over (partition by homes.basis, homes.home, families.family_key) as relative_count,
-        dense_rank() over (partition by homes.basis, homes.home order by families.family_key)
-        + dense_rank() over (partition by homes.basis, homes.home order by families.family_key desc)
-        - 1 as family_count
+        homes.home
     from homes
     inner join families on homes.customer_id = families.customer_id
 ),
 
+relatives as (
+    select
+        basis,
+        home,
+        family_key,
+        count(*) as person_count
+    from inhabited
+    group by basis, home, family_key
+),
+
+small as (
+    select
+        relatives.basis,
+        relatives.home
+    from relatives
+    cross join run
+    group by relatives.basis, relatives.home
+    having
+        sum(relatives.person_count) <= max(run.max_household_persons)
+        and count(*) <= max(run.max_household_families)
+),
+
 shared as (
     select
-        counted.customer_id,
-        counted.basis,
-        counted.family_key,
-        counted.home
-    from counted
-    cross join run
-    where
-        counted.relative_count > 1
-        and counted.person_count <= run.max_household_persons
-        and counted.family_count <= run.max_household_families
+        inhabited.customer_id,
+        inhabited.basis,
+        inhabited.family_key,
+        inhabited.home
+    from inhabited
+    inner join relatives
+        on
+            inhabited.basis = relatives.basis
+            and inhabited.home = relatives.home
+            and inhabited.family_key = relatives.family_key
+    inner join small on inhabited.basis = small.basis and inhabited.home = small.home
+    where relatives.person_count > 1
 )
 
 select * from shared

@@ -55,7 +55,7 @@ priced as (
         purchases.utm_campaign,
         purchases.has_coupon,
         purchases.is_discounted,
-        {{ at_rate('purchases.discount_amount', 'rates.rate') }} as discount_amount,
+        {{ in_base_currency('purchases.discount_amount', 'rates.rate') }} as discount_amount,
         {{ at_rate('purchases.total_amount - purchases.tax_amount', 'rates.rate') }} as revenue_amount,
         {{ at_rate(
             'purchases.total_amount - purchases.tax_amount - coalesce(purchases.cost_amount, 0)', 'rates.rate'
@@ -98,8 +98,8 @@ completed as (
         is_discounted,
         refunded_share > 0 as is_refunded,
         refunded_share < 1 as is_counted,
-        cast(discount_amount as decimal(18, 4)) as discount_amount,
-        cast(revenue_amount as decimal(18, 4)) as revenue_amount,
+        discount_amount,
+        cast(round(cast(revenue_amount as double), 4) as decimal(18, 4)) as revenue_amount,
         cast(round(cast(revenue_amount as double) * (1 - refunded_share), 4) as decimal(18, 4)) as net_revenue_amount,
         cast(round(cast(margin_amount as double) * (1 - refunded_share), 4) as decimal(18, 4)) as net_margin_amount
     from priced

@@ -87,7 +87,7 @@ priced as (
         all_refunds.order_source_id,
         all_refunds.customer_id,
         all_refunds.refunded_on,
-        cast({{ at_rate('all_refunds.amount', 'rates.rate') }} as decimal(18, 4)) as refunded_amount,
+        {{ in_base_currency('all_refunds.amount', 'rates.rate') }} as refunded_amount,
         case
             when all_refunds.currency = all_refunds.order_currency then all_refunds.amount
             else cast(

@@ -112,13 +112,11 @@ summed as (
         counted.last_interaction_on,
         engagement.engagement_score,
         engagement.engagement_score_30d_ago,
-        case
-            when engagement.engagement_score_30d_ago > 0
-                then round(
-                    cast(engagement.engagement_score - engagement.engagement_score_30d_ago as double)
-                    / cast(engagement.engagement_score_30d_ago as double), 6
-                )
-        end as engagement_change_30d_rate
+        -- Of the greater of the two, so that waking up from next to nothing is 1 and not a million.
+        round(
+            cast(engagement.engagement_score - engagement.engagement_score_30d_ago as double)
+            / nullif(greatest(abs(engagement.engagement_score), abs(engagement.engagement_score_30d_ago)), 0), 6
+        ) as engagement_change_30d_rate
     from counted
     left join engagement on counted.customer_id = engagement.customer_id
 )

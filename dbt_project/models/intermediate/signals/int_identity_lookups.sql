@@ -103,7 +103,9 @@ mentions as (
         'phone' as id_type,
         referral_key as raw_value
     from referral_keys
-    where left(referral_key, 1) in ('+', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9') and referral_key not like '%@%'
+    where
+        left(referral_key, 1) in ('+', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
+        and referral_key not like '%@%'
 ),
 
 lookups as (
