@@ -135,8 +135,8 @@ def test_why_two_are_one_is_told_tie_by_tie(release, told):
     customer = history.find_customer(release, "crm:li", KEY).customer_id
     assert f"crm:li and shop:wang are one customer, {customer}." in text
     first, second = (line for line in lines_with(text, "email#") if "since_on" not in line)
-    assert re.fullmatch(r"crm:li email email#[a-z2-7]{16} 2026-01-01", first)
-    assert re.fullmatch(r"email#[a-z2-7]{16} email shop:wang 2026-01-01", second)
+    assert re.fullmatch(r"crm:li email email#[a-z2-7]{16} 2026-01-01 priority 1", first)
+    assert re.fullmatch(r"email#[a-z2-7]{16} email shop:wang 2026-01-01 priority 1", second)
     assert "li@example.com" not in text
 
 
@@ -145,13 +145,15 @@ def test_a_steward_a_source_and_a_likeness_are_named_in_words(release, told):
     ties = ["must_link", "merged_into", "stated_link", "fuzzy"]
     path = pl.DataFrame(
         {"end_a": ["crm:1"] * 4, "end_b": ["crm:2"] * 4, "tie": ties,
+         "priority": [None] * 4, "rule": ["She called [Li] (Li Na)", None, None, None],
          "probability": [None, None, None, 0.99712], "weight": [None, None, None, 8.4231],
-         "since_on": [date(2026, 1, 2)] * 4}
+         "since_on": [date(2026, 1, 2)] * 4},
+        schema_overrides={"priority": pl.Int64},
     )  # fmt: skip
     merge = history.Merge(merge.one, merge.other, path, merge.between)
     text = told(answers.show_merge, merge)
     assert lines_with(text, "crm:1") == [
-        "crm:1 a steward's must_link crm:2 2026-01-02",
+        "crm:1 a steward's must_link crm:2 2026-01-02 She called [Li] (Li Na)",
         "crm:1 the source merged them crm:2 2026-01-02",
         "crm:1 a stated link crm:2 2026-01-02",
         "crm:1 fuzzy crm:2 2026-01-02 8.4 bits, p 0.9971",
