@@ -18,12 +18,13 @@ def edges_of(*ties):
     """`identity_edges` of one customer; a tie is (end_a, end_b, tie[, status])."""
     return pl.DataFrame(
         [
-            (a, b, tie, None, None, SINCE, status[0] if status else "links")
+            (a, b, tie, None, None, None, None, SINCE, status[0] if status else "links")
             for a, b, tie, *status in ties
         ],
         schema={
-            "end_a": pl.String, "end_b": pl.String, "tie": pl.String, "probability": pl.Float64,
-            "weight": pl.Float64, "since_on": pl.Date, "status": pl.String,
+            "end_a": pl.String, "end_b": pl.String, "tie": pl.String, "priority": pl.Int64,
+            "probability": pl.Float64, "weight": pl.Float64, "rule": pl.String,
+            "since_on": pl.Date, "status": pl.String,
         },
         orient="row",
     )  # fmt: skip
@@ -72,7 +73,7 @@ def test_what_is_known_of_a_tie_stands_in_its_step():
         pl.lit(0.9971).alias("probability"), pl.lit(8.4).alias("weight")
     )
     assert find_path(edges, "shop:9", "crm:1").rows() == [
-        ("shop:9", "crm:1", "fuzzy", 0.9971, 8.4, SINCE)
+        ("shop:9", "crm:1", "fuzzy", None, 0.9971, 8.4, None, SINCE)
     ]
 
 
