@@ -34,6 +34,7 @@ KEYBOARD = {
     "q": "wa", "r": "etf", "s": "adzc", "t": "ryg", "u": "yio", "v": "cbf", "w": "qev", "x": "zcs",
     "y": "tui", "z": "xs",
 }  # fmt: skip
+CARELESS, MOST_ERRORS = 0.55, 4
 EPOCH = date(1940, 1, 1)
 
 
@@ -43,7 +44,7 @@ class Scribe:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - made-up people
         self.names = NickNamer()
-        self.haste = 1.0
+        self.is_careless = False
 
     def is_lucky(self, share: float) -> bool:
         """Whether something that happens with this share happens now."""
@@ -67,9 +68,12 @@ class Scribe:
 
     def misspell(self, text: str | None, share: float) -> str | None:
         """Perhaps a typing error, perhaps some more; careless writers make many."""
-        for often in (share, share / 3, share / 3):
-            if self.is_lucky(often * self.haste):
-                text = self.mistype(text)
+        often = CARELESS if self.is_careless else share
+        for _ in range(MOST_ERRORS):
+            if not self.is_lucky(often):
+                break
+            text = self.mistype(text)
+            often = max(share, often * 0.8)
         return text
 
     def misdate(self, day: date) -> date | None:
@@ -129,7 +133,7 @@ def make_companies(count: int, seed: int) -> pl.DataFrame:
             "person": f"C{number}",
             "full_name": name,
             "domain": f"{faker.domain_word()}{scribe.chance.randrange(1000)}.com",
-            "locale": LOCALES[place][0],
+            "before": _home(faker, place),
             **_home(faker, place),
         }
         rows += [_write_company(company, scribe) for _ in range(_copies(scribe))]
@@ -174,6 +178,7 @@ def _make_person(fakers: list[Faker], scribe: Scribe) -> Row:
         "gender": gender,
         "birth_date": EPOCH + timedelta(days=int(scribe.chance.betavariate(2, 1.6) * 24_000)),
         "number": scribe.chance.randrange(10_000),
+        "before": _home(faker, place),
         **_home(faker, place),
     }
 
@@ -192,7 +197,7 @@ def _spell(text: str, read: Callable[[str], str]) -> str:
 
 def _write_person(person: Row, scribe: Scribe) -> Row:
     lucky = scribe.is_lucky
-    scribe.haste = 5.0 if lucky(0.15) else 1.0
+    scribe.is_careless = lucky(0.2)
     first, last = person["first_name"], person["last_name"]
     if lucky(0.03):
         first = person["middle_name"]
@@ -237,7 +242,7 @@ def _write_person(person: Row, scribe: Scribe) -> Row:
 
 def _write_company(company: Row, scribe: Scribe) -> Row:
     lucky = scribe.is_lucky
-    scribe.haste = 5.0 if lucky(0.15) else 1.0
+    scribe.is_careless = lucky(0.2)
     name = scribe.misspell(company["full_name"], 0.08)
     if lucky(0.2):
         name = f"{name} {scribe.chance.choice(('Ltd', 'Inc.', 'GmbH', 'S.A.', 'Group'))}"
@@ -262,19 +267,10 @@ def _write_contacts(party: Row, scribe: Scribe) -> Row:
             phone = "".join(scribe.chance.choice("0123456789") if c.isdigit() else c for c in phone)
         written["phone"] = phone
     if lucky(0.7):
-        moved = lucky(0.1)
-        written["street"] = scribe.misspell(party["street"], 0.15)
-        written["city"] = scribe.misspell(party["city"], 0.06) if lucky(0.9) else None
-        written["postal_code"] = (
-            scribe.misspell(party["postal_code"], 0.06) if lucky(0.85) else None
-        )
-        if moved:
-            written["street"] = (
-                f"{scribe.chance.randrange(200)} {party['last_name'][::-1]}"
-                if party.get("last_name")
-                else None
-            )
-            written["postal_code"] = None
+        home = party["before"] if lucky(0.1) else party
+        written["street"] = scribe.misspell(home["street"], 0.15)
+        written["city"] = scribe.misspell(home["city"], 0.06) if lucky(0.9) else None
+        written["postal_code"] = scribe.misspell(home["postal_code"], 0.06) if lucky(0.85) else None
     return written
 
 

@@ -52,7 +52,7 @@ def show_customer(
         facts.add_column(name)
     for name, value in profile.items():
         if name not in ("customer_id", "as_of", "kind"):
-            facts.add_row(name, escape(str(value)), escape(described[name]))
+            facts.add_row(name, escape(str(value)), escape(described.get(name, "")))
     console.print(facts)
 
 
@@ -86,20 +86,28 @@ def show_merge(console: Console, merge: Merge) -> None:
         pl.col("tie").replace(RULES).alias("tied by"),
         pl.col("end_b").alias("to"),
         "since_on",
-        pl.when(pl.col("weight").is_not_null())
-        .then(pl.format("{} bits, p {}", pl.col("weight").round(1), pl.col("probability").round(4)))
-        .otherwise(pl.lit(""))
-        .alias("weight"),
+        pl.coalesce(
+            "rule",
+            pl.lit("priority ") + pl.col("priority").cast(pl.String),
+            pl.concat_str(
+                pl.col("weight").round(1), pl.lit(" bits, p "), pl.col("probability").round(4)
+            ),
+            pl.lit(""),
+        ).alias("rule or weight"),
     )
     console.print(as_table(steps, "\nThe ties that lead from one to the other"))
     console.print(
         "\nIf they are two, add this below cannot_link in identity_rules.yml; the next night "
         "parts them:\n"
         + escape(
-            f'  - {{a: "{one.record}", b: "{other.record}", reason: "…", owner: "…", '
-            "date: YYYY-MM-DD}"
+            f"  - {{a: {_quoted(one.record)}, b: {_quoted(other.record)}, "
+            'reason: "…", owner: "…", date: YYYY-MM-DD}'
         )
     )
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def show_versions(console: Console, customer_id: str, versions: pl.DataFrame) -> None:

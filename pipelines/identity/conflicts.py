@@ -35,7 +35,8 @@ def find_conflicts(pairs: pl.DataFrame) -> pl.Series:
     companies = _compare(pairs, COMPANY_NAME, compare_companies)
     is_person = (pl.col("party_a") == "person") & (pl.col("party_b") == "person")
     born_a, born_b = pl.col("birth_date_a"), pl.col("birth_date_b")
-    is_born_alike = (born_a == born_b) & (pl.col("family_key_a") == pl.col("family_key_b"))
+    # Of one day and unlike names: rather a second name that nobody knows than a twin.
+    is_born_alike = born_a == born_b
     is_given_other = (
         (pl.lit(persons) == Likeness.DIFFERENT)
         | ((pl.lit(persons) == Likeness.UNLIKE) & ~is_born_alike.fill_null(value=False))

@@ -4,7 +4,7 @@ from collections import deque
 
 import polars as pl
 
-STEP = ["end_a", "end_b", "tie", "probability", "weight", "since_on"]
+STEP = ["end_a", "end_b", "tie", "priority", "probability", "weight", "rule", "since_on"]
 
 
 def find_path(edges: pl.DataFrame, start: str, goal: str) -> pl.DataFrame:

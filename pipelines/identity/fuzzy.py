@@ -24,8 +24,9 @@ from pipelines.rules.identity_model import IdentityModel, PartyModel
 
 MOST_GAINED = 3.0  # bits that a base may have more, or fewer, duplicates than the model expects
 MOST_SHARED = 6.0  # bits: whoever shares a home is never linked by that alone
-NAME_ALONE = 5.0  # bits: nor are two of one name of whom nothing else is known
+NAME_ALONE, CONFIRMED = 3.0, 3.0  # bits: nor are two of one name of whom little else agrees
 ROUNDS, USUAL_PAIRS = 25, 50
+TELLING = {"person": 2, "organisation": 1}  # comparisons that tell two of one home apart
 DECIMALS = 6  # what is below is the order in which threads add
 PREDICTED = {
     "node_a": pl.Int64,
@@ -91,7 +92,7 @@ def predict_party(
     pairs = _weigh_evidence(records, party, model, log_odds(review_above) - MOST_GAINED)
     odds = fit_odds(pairs, model, records.height)
     weight = pl.min_horizontal(odds.prior + pl.col("shared"), odds.shared_at_most) + pl.col("own")
-    is_name_alone = pl.col("beside_name") <= 0
+    is_name_alone = pl.col("confirmed") < CONFIRMED
     return (
         pairs.with_columns(
             weight=pl.when(is_name_alone)
@@ -109,10 +110,11 @@ def predict_party(
 def _weigh_evidence(
     records: pl.DataFrame, party: str, model: PartyModel, at_least: float
 ) -> pl.DataFrame:
-    """Bits for each pair, of what is shared by a home or group, own, and beside the name.
+    """Bits for each pair, of what is shared by a home or group, own, and what confirms a namesake.
 
     Returns:
-        pl.DataFrame: node_a < node_b, shared, own, beside_name; sorted by node_a, node_b.
+        pl.DataFrame: node_a < node_b, shared, own, confirmed, and is_telling: whether so much
+        is known of both that they can be told apart; sorted by node_a, node_b.
     """
     with duckdb.connect() as database:
         linker = open_linker(database, records, party, build_settings(party, model, records.height))
@@ -131,7 +133,9 @@ def _weigh_evidence(
         node_b=pl.max_horizontal(f"{NODE}_l", f"{NODE}_r"),
         shared=pl.sum_horizontal(w for c, w in weights.items() if c.is_shared),
         own=pl.sum_horizontal(w for c, w in weights.items() if not c.is_shared),
-        beside_name=pl.sum_horizontal(w.clip(0) for c, w in weights.items() if not c.is_name),
+        confirmed=pl.sum_horizontal(w.clip(0) for c, w in weights.items() if c.confirms),
+        is_telling=pl.sum_horizontal((w != 0) for c, w in weights.items() if c.is_telling)
+        >= TELLING[party],
     ).sort("node_a", "node_b")
 
 
@@ -152,9 +156,11 @@ def fit_odds(pairs: pl.DataFrame, model: PartyModel, record_count: int) -> Odds:
     """Find how many duplicates and neighbours there are tonight, by expectation maximisation.
 
     Sources differ in how often they have somebody twice, and in how many live together. The model
-    says what to expect; many pairs outweigh that, but not without bounds.
+    says what to expect; many pairs outweigh that, but not without bounds. Neighbours are counted
+    among pairs of which enough is known to tell them apart.
     """
     shared, own = pairs["shared"].to_numpy(), pairs["own"].to_numpy()
+    is_telling = pairs["is_telling"].to_numpy()
     expected = model.duplicates_per_record
     usual_share = expected / (expected + model.neighbours_per_record)
     duplicates, share = expected, usual_share
@@ -163,7 +169,7 @@ def fit_odds(pairs: pl.DataFrame, model: PartyModel, record_count: int) -> Odds:
         at_most = min(max(log_odds(share), 0.0), MOST_SHARED)
         weight = np.minimum(prior + shared, at_most) + own
         probability = 1 / (1 + np.exp2(-weight))
-        is_close = prior + shared > at_most
+        is_close = is_telling & (prior + shared > at_most)
         found = 2 * probability.sum() + USUAL_RECORDS * expected
         duplicates = min(
             max(found / (record_count + USUAL_RECORDS), expected / 2**MOST_GAINED),

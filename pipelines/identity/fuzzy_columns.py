@@ -3,15 +3,16 @@
 import polars as pl
 from jellyfish import metaphone
 
-from pipelines.identity.chinese import read_characters, split_han
+from pipelines.identity.chinese import is_pinyin, is_surname_in_pinyin, read_characters, split_han
 from pipelines.identity.conflicts import gender_letter
 from pipelines.identity.likeness import call_names
 
 NODE = "node"
 PAIRS_PER_RECORD = 3  # of each block key; what would cost more is left out, largest blocks first
-PAIRS_AT_LEAST = 1_000_000
+PAIRS_AT_LEAST = 200_000
 PHONE_DIGITS, PHONE_PART, PHONE_AT_LEAST = 9, 5, 6
 LOCAL_AT_LEAST = 5
+DESK = r"^(?:info|sales|contact|office|service|admin|hello|support|mail|enquiries|orders)[^@]{0,2}@"
 # As postal services abbreviate; of other words the spelling decides.
 STREET_WORDS = {
     "street": "st", "str": "st", "strasse": "st", "road": "rd", "avenue": "ave", "av": "ave",
@@ -103,6 +104,7 @@ def _describe_persons(profiles: pl.DataFrame) -> pl.DataFrame:
         spoken, on=["given", "family", "han"], how="left", nulls_equal=True, maintain_order="left"
     )
     month, day = pl.col("birth").str.slice(4, 2), pl.col("birth").str.slice(6, 2)
+    people = people.with_columns(email_is_name=_is_name("email_local"))
     return people.with_columns(
         day=pl.concat_str(
             pl.col("birth").str.head(4),
@@ -134,6 +136,11 @@ def _describe_companies(profiles: pl.DataFrame) -> pl.DataFrame:
             *_address(),
             name="company_key",
             han="han_name",
+            # A mailbox of any company, as a name is one of any namesake.
+            email_is_name=pl.col("email")
+            .str.to_lowercase()
+            .str.contains(DESK)
+            .fill_null(value=False),
             domain=pl.col("domain").str.to_lowercase().str.strip_prefix("www."),
         )
         .sort(NODE)
@@ -157,6 +164,7 @@ def _speak(names: pl.DataFrame) -> pl.DataFrame:
         if han and not (family_han or given_han):
             given_han = han  # not a Chinese name, yet the same characters are the same name
         tokens = (given or "").split()
+        is_chinese = bool(family_han or (family and is_surname_in_pinyin(family)))
         called = {name for token in tokens for name in call_names(token) if len(token) > 1}
         if family_han and len(given_han) > 1:  # 超娜 is called 小娜
             called.add(read_characters(given_han[-1]))
@@ -168,6 +176,8 @@ def _speak(names: pl.DataFrame) -> pl.DataFrame:
                 len(tokens[0]) == 1 if tokens else None,
                 metaphone(given).replace(" ", "") or None if given else None,
                 metaphone(family).replace(" ", "") or None if family else None,
+                is_chinese,
+                is_chinese and is_pinyin(given or "-"),
             )
         )
     heard = pl.DataFrame(
@@ -179,6 +189,8 @@ def _speak(names: pl.DataFrame) -> pl.DataFrame:
             "is_initial": pl.Boolean,
             "given_sound": pl.String,
             "family_sound": pl.String,
+            "is_chinese": pl.Boolean,
+            "given_is_pinyin": pl.Boolean,
         },
         orient="row",
     )
@@ -198,10 +210,21 @@ def _contact_points() -> list[pl.Expr]:
     return [
         email.alias("email"),
         pl.when(local.str.len_chars() >= LOCAL_AT_LEAST).then(local).alias("email_local"),
+        local.str.replace_all("[^0-9]", "").alias("email_digits"),
         phone.alias("phone"),
         phone.str.tail(PHONE_PART).alias("phone_tail"),
         phone.str.head(PHONE_PART).alias("phone_head"),
     ]
+
+
+def _is_name(local: str) -> pl.Expr:
+    """Whether nothing but a name, or an initial and a name, stands before the @."""
+    given, family = (pl.col(part).str.replace_all(" ", "") for part in ("given", "family"))
+    rests = (
+        pl.col(local).str.strip_prefix(first).str.strip_suffix(second)
+        for first, second in ((given, family), (family, given))
+    )
+    return pl.min_horizontal(rest.str.len_chars() for rest in rests).fill_null(99) <= 1
 
 
 def _address() -> list[pl.Expr]:

@@ -32,14 +32,16 @@ class Comparison:
         unknown: SQL that holds where nothing can be compared.
         levels: from most to least alike; what is none of them is ELSE.
         is_shared: whether different persons of one home, or companies of one group, share it.
-        is_name: whether it is a part of the name.
+        confirms: whether agreeing on it makes a namesake more than a namesake.
+        is_telling: whether it tells two of one home or group apart.
     """
 
     name: str
     unknown: str
     levels: tuple[Level, ...]
     is_shared: bool = True
-    is_name: bool = False
+    confirms: bool = True
+    is_telling: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,12 @@ SWAPPED = (
     "and jaro_winkler_similarity(family_l, given_r) >= 0.9)"
 )
 CROSSED = "(given_l = family_r or family_l = given_r)"
-OTHER_FAMILY = "coalesce(family_han_l <> family_han_r, false)"
+OTHER_FAMILY = (
+    "(coalesce(family_han_l <> family_han_r, false) "
+    "or (family_l <> family_r and is_chinese_l and is_chinese_r))"
+)
+# Another syllable is another name, not a typing error.
+BOTH_PINYIN = "(given_is_pinyin_l and given_is_pinyin_r)"
 MISHEARD = (
     f"({_same('given')} and length(given_han_l) = length(given_han_r) and ("
     "left(given_han_l, 1) = left(given_han_r, 1) or right(given_han_l, 1) = right(given_han_r, 1)))"
@@ -93,6 +100,7 @@ MISHEARD = (
 DAY_MONTH = "birth_l = left(birth_r, 4) || right(birth_r, 2) || substr(birth_r, 5, 2)"
 STREET_ALIKE = f"({_alike('street_name', 0.88)} or {_overlap('street_words', 0.75)})"
 HOUSE_ALIKE = "(house_l = house_r or house_l is null or house_r is null)"
+HOUSE_NEAR = "damerau_levenshtein(house_l, house_r) <= 1"
 PLACE_ALIKE = (
     f"({_same('postal')} or {_within('postal', 1, 4)} or {_alike('city', 0.85)} "
     "or place_l is null or place_r is null)"
@@ -104,7 +112,8 @@ GIVEN_HAN = Comparison(
     _missing("given_han"),
     (Level("same", _same("given_han"), "given_han"), Level("misheard", MISHEARD)),
     is_shared=False,
-    is_name=True,
+    confirms=False,
+    is_telling=True,
 )
 GIVEN = Comparison(
     "given_name",
@@ -114,20 +123,25 @@ GIVEN = Comparison(
         Level("swapped", f"{SWAPPED} and not {_alike('given', 0.92)}"),
         Level("called", "list_has_any(given_names_l, given_names_r)"),
         Level("initial", "(is_initial_l or is_initial_r) and left(given_l, 1) = left(given_r, 1)"),
-        Level("close", f"{_alike('given', 0.92)} or {_within('given', 1, 4)}"),
-        Level("near", f"{_alike('given', 0.87)} or {_within('given', 2, 5)}"),
+        Level(
+            "close", f"not {BOTH_PINYIN} and ({_alike('given', 0.92)} or {_within('given', 1, 4)})"
+        ),
+        Level(
+            "near", f"not {BOTH_PINYIN} and ({_alike('given', 0.87)} or {_within('given', 2, 5)})"
+        ),
         Level("crossed", CROSSED),
-        Level("alike", f"{_alike('given', 0.8)} or {_same('given_sound')}"),
+        Level("alike", f"not {BOTH_PINYIN} and ({_alike('given', 0.8)} or {_same('given_sound')})"),
     ),
     is_shared=False,
-    is_name=True,
+    confirms=False,
+    is_telling=True,
 )
 FAMILY = Comparison(
     "family_name",
     f"{_missing('family')} or ({SWAPPED} and not {_alike('family', 0.92)})",
     (
         Level("same", f"{_same('family')} and not {OTHER_FAMILY}", "family"),
-        Level("other_characters", OTHER_FAMILY),
+        Level("other_chinese", OTHER_FAMILY),
         Level("close", f"{_alike('family', 0.92)} or {_within('family', 1, 4)}"),
         Level("near", f"{_alike('family', 0.87)} or {_within('family', 2, 5)}"),
         Level(
@@ -136,7 +150,7 @@ FAMILY = Comparison(
             "or list_has_any(family_words_l, family_words_r)",
         ),
     ),
-    is_name=True,
+    confirms=False,
 )
 BIRTH = Comparison(
     "birth_date",
@@ -148,17 +162,28 @@ BIRTH = Comparison(
         Level("year", "left(birth_l, 4) = left(birth_r, 4)"),
     ),
     is_shared=False,
+    is_telling=True,
 )
 GENDER = Comparison(
-    "gender", _missing("gender"), (Level("same", _same("gender")),), is_shared=False
+    "gender",
+    _missing("gender"),
+    (Level("same", _same("gender")),),
+    is_shared=False,
+    confirms=False,
 )
 EMAIL = Comparison(
     "email",
     _missing("email"),
     (
         Level("same", _same("email"), "email"),
+        Level("named", f"{_same('email_local')} and email_is_name_l and email_is_name_r"),
         Level("local", _same("email_local"), "email_local"),
-        Level("close", f"{_within('email_local', 2, 6)} or {_alike('email_local', 0.94)}"),
+        # anna.li17 and anna.li18 are two of one name; ana.li17 is a typing error.
+        Level(
+            "close",
+            f"{_same('email_digits')} and not email_is_name_l and not email_is_name_r "
+            f"and ({_within('email_local', 2, 6)} or {_alike('email_local', 0.94)})",
+        ),
     ),
 )
 PHONE = Comparison(
@@ -166,8 +191,10 @@ PHONE = Comparison(
     _missing("phone"),
     (
         Level("same", _same("phone"), "phone"),
-        Level("typo", _within("phone", 1, 7)),
-        Level("tail", f"right(phone_l, 7) = right(phone_r, 7) or {_within('phone', 2, 8)}"),
+        # Numbers of one exchange are alike without being one.
+        Level("typo", _within("phone", 1, 7), "phone_head"),
+        Level("tail", "right(phone_l, 7) = right(phone_r, 7)"),
+        Level("near", _within("phone", 2, 8), "phone_head"),
     ),
 )
 ADDRESS = Comparison(
@@ -175,9 +202,9 @@ ADDRESS = Comparison(
     f"({_missing('street')}) and ({_missing('postal')}) and ({_missing('city')})",
     (
         Level("same", f"{_same('street')} and {PLACE_ALIKE}", "street"),
-        Level("alike", f"{STREET_ALIKE} and {HOUSE_ALIKE} and {PLACE_ALIKE}"),
-        Level("near", f"{STREET_ALIKE} and {PLACE_ALIKE}"),
-        Level("street", STREET_ALIKE),
+        Level("alike", f"{STREET_ALIKE} and {HOUSE_ALIKE} and {PLACE_ALIKE}", "street_name"),
+        Level("near", f"{STREET_ALIKE} and {HOUSE_NEAR} and {PLACE_ALIKE}", "street_name"),
+        Level("street", STREET_ALIKE, "street_name"),
         Level("postal", _same("postal"), "postal"),
         Level("city", f"{_same('city')} or {_alike('city', 0.9)}", "city"),
     ),
@@ -192,7 +219,8 @@ NAME = Comparison(
         Level("part", f"{_overlap('name_words', 1.0)} or {_alike('name', 0.88)}"),
     ),
     is_shared=False,
-    is_name=True,
+    confirms=False,
+    is_telling=True,
 )
 DOMAIN = Comparison("domain", _missing("domain"), (Level("same", _same("domain"), "domain"),))
 
@@ -208,7 +236,9 @@ FREQUENCIES = {
     "email": Frequency(1e-5, 1e-6),
     "email_local": Frequency(1e-4, 1e-5),
     "phone": Frequency(1e-5, 1e-6),
+    "phone_head": Frequency(1e-4, 1e-5),
     "street": Frequency(1e-4, 1e-6),
+    "street_name": Frequency(1e-3, 1e-5),
     "postal": Frequency(1e-3, 1e-5),
     "city": Frequency(1e-2, 1e-4),
     "name": Frequency(1e-4, 1e-5),

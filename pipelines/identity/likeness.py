@@ -18,7 +18,7 @@ from pipelines.identity.chinese import (
     split_han,
 )
 
-ALIKE = 0.8
+ALIKE, TURNED_ALIKE = 0.8, 0.88
 TOKEN_ALIKE, CHARACTERS_ALIKE, COMPANY_ALIKE = 0.85, 0.75, 85
 # What speakers of southern dialects, and those who type by ear, do not tell apart.
 BLURRED = ((re.compile("zh|ch|sh"), lambda m: m[0][0]), (re.compile("ng"), lambda m: "n"))
@@ -107,7 +107,7 @@ def _is_reordered(name_a: tuple[str, str], name_b: tuple[str, str]) -> bool:
 
 
 def _is_close(a: str, b: str) -> bool:
-    return a == b or (min(len(a), len(b)) > 4 and OSA.distance(a, b) <= 1)
+    return a == b or (min(len(a), len(b)) > 3 and JaroWinkler.similarity(a, b) >= TURNED_ALIKE)
 
 
 @lru_cache(maxsize=500_000)

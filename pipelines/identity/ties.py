@@ -10,7 +10,7 @@ from pipelines.rules.identity import CUSTOMER_ID, IdentityRules, PairDecision
 
 EDGE = {
     "node_a": pl.Int64, "node_b": pl.Int64, "tie": pl.String, "rank": pl.Int64,
-    "probability": pl.Float64, "weight": pl.Float64, "since_on": pl.Date,
+    "probability": pl.Float64, "weight": pl.Float64, "since_on": pl.Date, "rule": pl.String,
 }  # fmt: skip
 # A steward knows better than a source, and a source better than what two records share.
 RANKS = {"must_link": 0, "merged_into": 1, "stated_link": 2}
@@ -55,10 +55,19 @@ def apply_decisions(
 
     links = pl.DataFrame(
         [
-            (nodes[pair.a], nodes[pair.b], "must_link", RANKS["must_link"], pair.date)
+            (
+                nodes[pair.a],
+                nodes[pair.b],
+                "must_link",
+                RANKS["must_link"],
+                pair.date,
+                f"{pair.reason} ({pair.owner})",
+            )
             for pair in known(decisions.must_link)
         ],
-        schema={name: EDGE[name] for name in ("node_a", "node_b", "tie", "rank", "since_on")},
+        schema={
+            name: EDGE[name] for name in ("node_a", "node_b", "tie", "rank", "since_on", "rule")
+        },
         orient="row",
     )
     return Decided(
@@ -148,6 +157,6 @@ def find_ties(
         make_edges(ranked)
         .filter(pl.col("node_a") != pl.col("node_b"))
         .group_by("node_a", "node_b", "tie", "rank")
-        .agg(pl.col("probability").first(), pl.col("weight").first(), pl.col("since_on").min())
-        .select(*EDGE)
+        .agg(pl.col("since_on").min())
+        .pipe(make_edges)
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from splink import Linker
 
 SEED = 20_260_101
-RANDOM_PAIRS, EM_PAIRS = 1e7, 1e7
+RANDOM_PAIRS, EM_PAIRS = 5e6, 5e6
 LEAST_RECORDS, LEAST_PAIRS = 1_000, 500
 AGREED: dict[str, tuple[tuple[str, ...], ...]] = {
     "person": (("birth",), ("given", "family")),
@@ -31,7 +31,7 @@ AGREED: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 LIKELY = 0.5
 DIGITS = 6  # beyond them is the order in which threads add
-LEAST_SHARE = 1e-6
+LEAST_SHARE, KNOWN_PART = 1e-6, 0.05
 
 
 def train_model(profiles: pl.DataFrame, current: IdentityModel, as_of: date) -> IdentityModel:
@@ -87,8 +87,8 @@ def _train_party(records: pl.DataFrame, party: str, current: PartyModel, as_of: 
                 estimate_without_term_frequencies=True,
                 max_pairs=EM_PAIRS,
             )
-        comparisons = _read_worths(linker, party, current)
-    _refuse_nonsense(comparisons, party)
+        comparisons = read_worths(linker, current)
+    refuse_nonsense(comparisons, party)
     model = current.model_copy(
         update={
             "trained_on": as_of,
@@ -106,9 +106,7 @@ def _count_pairs(records: pl.DataFrame, columns: tuple[str, ...]) -> int:
     return int((sizes * (sizes - 1) // 2).sum())
 
 
-def _read_worths(
-    linker: "Linker", party: str, current: PartyModel
-) -> dict[str, dict[str, LevelWorth]]:
+def read_worths(linker: "Linker", current: PartyModel) -> dict[str, dict[str, LevelWorth]]:
     """What was learnt; of a level that was never met, what was known before."""
     learnt: dict[str, Any] = {
         comparison["output_column_name"]: {
@@ -131,11 +129,13 @@ def _read_worths(
 
 
 def _share(learnt: Any, known: float) -> float:
+    """Mostly what was learnt: a level that few pairs are at is not thereby impossible."""
     share = learnt if isinstance(learnt, float) else known
+    share = (1 - KNOWN_PART) * share + KNOWN_PART * known
     return float(f"{min(max(share, LEAST_SHARE), 1 - LEAST_SHARE):.{DIGITS}g}")
 
 
-def _refuse_nonsense(comparisons: dict[str, dict[str, LevelWorth]], party: str) -> None:
+def refuse_nonsense(comparisons: dict[str, dict[str, LevelWorth]], party: str) -> None:
     """Agreeing must speak for one person, and differing against it."""
     for name, levels in comparisons.items():
         worths = list(levels.values())
