@@ -26,7 +26,7 @@ faded as (
 kinds as (
     select
         {% for days in [30, 90, 365] -%}
-        sum(case when age_days < {{ days }} then touch_count else 0 end) as count_{{ days }}d,
+        cast(sum(case when age_days < {{ days }} then touch_count else 0 end) as bigint) as count_{{ days }}d,
         {% endfor -%}
         sum(faded_count) as faded_count,
         sum(case when age_days >= 30 then faded_count else 0 end) as faded_older_count,
