@@ -9,7 +9,7 @@ from pipelines.identity.likeness import call_names
 
 NODE = "node"
 PAIRS_PER_RECORD = 3  # of each block key; what would cost more is left out, largest blocks first
-PAIRS_AT_LEAST = 1_000_000
+PAIRS_AT_LEAST = 200_000
 PHONE_DIGITS, PHONE_PART, PHONE_AT_LEAST = 9, 5, 6
 LOCAL_AT_LEAST = 5
 DESK = r"^(?:info|sales|contact|office|service|admin|hello|support|mail|enquiries|orders)[^@]{0,2}@"

@@ -100,6 +100,7 @@ MISHEARD = (
 DAY_MONTH = "birth_l = left(birth_r, 4) || right(birth_r, 2) || substr(birth_r, 5, 2)"
 STREET_ALIKE = f"({_alike('street_name', 0.88)} or {_overlap('street_words', 0.75)})"
 HOUSE_ALIKE = "(house_l = house_r or house_l is null or house_r is null)"
+HOUSE_NEAR = "damerau_levenshtein(house_l, house_r) <= 1"
 PLACE_ALIKE = (
     f"({_same('postal')} or {_within('postal', 1, 4)} or {_alike('city', 0.85)} "
     "or place_l is null or place_r is null)"
@@ -190,8 +191,10 @@ PHONE = Comparison(
     _missing("phone"),
     (
         Level("same", _same("phone"), "phone"),
-        Level("typo", _within("phone", 1, 7)),
-        Level("tail", f"right(phone_l, 7) = right(phone_r, 7) or {_within('phone', 2, 8)}"),
+        # Numbers of one exchange are alike without being one.
+        Level("typo", _within("phone", 1, 7), "phone_head"),
+        Level("tail", "right(phone_l, 7) = right(phone_r, 7)"),
+        Level("near", _within("phone", 2, 8), "phone_head"),
     ),
 )
 ADDRESS = Comparison(
@@ -199,9 +202,9 @@ ADDRESS = Comparison(
     f"({_missing('street')}) and ({_missing('postal')}) and ({_missing('city')})",
     (
         Level("same", f"{_same('street')} and {PLACE_ALIKE}", "street"),
-        Level("alike", f"{STREET_ALIKE} and {HOUSE_ALIKE} and {PLACE_ALIKE}"),
-        Level("near", f"{STREET_ALIKE} and {PLACE_ALIKE}"),
-        Level("street", STREET_ALIKE),
+        Level("alike", f"{STREET_ALIKE} and {HOUSE_ALIKE} and {PLACE_ALIKE}", "street_name"),
+        Level("near", f"{STREET_ALIKE} and {HOUSE_NEAR} and {PLACE_ALIKE}", "street_name"),
+        Level("street", STREET_ALIKE, "street_name"),
         Level("postal", _same("postal"), "postal"),
         Level("city", f"{_same('city')} or {_alike('city', 0.9)}", "city"),
     ),
@@ -233,7 +236,9 @@ FREQUENCIES = {
     "email": Frequency(1e-5, 1e-6),
     "email_local": Frequency(1e-4, 1e-5),
     "phone": Frequency(1e-5, 1e-6),
+    "phone_head": Frequency(1e-4, 1e-5),
     "street": Frequency(1e-4, 1e-6),
+    "street_name": Frequency(1e-3, 1e-5),
     "postal": Frequency(1e-3, 1e-5),
     "city": Frequency(1e-2, 1e-4),
     "name": Frequency(1e-4, 1e-5),

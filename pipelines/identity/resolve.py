@@ -21,6 +21,7 @@ from pipelines.identity.evidence import (
 )
 from pipelines.identity.fuzzy import predict_pairs
 from pipelines.identity.graph import Limits, connect, find_components
+from pipelines.identity.guests import part_guests
 from pipelines.identity.households import read_homes
 from pipelines.identity.names import normalise_names
 from pipelines.identity.naming import append_aliases, name_customers
@@ -138,6 +139,8 @@ def resolve_customers(
         personas,
         [kind for kind in policy.identity.signals if kind not in PERSONAL],
     )
+    guests = records.filter(pl.col("entity") == "guest_order").select("node")
+    carried = part_guests(carried, guests)
     values = _number_values(carried, identifiers, records.height)
     decided = apply_decisions(policy.decisions, records, pseudonym_key)
     certain = pl.concat(

@@ -104,6 +104,7 @@ def open_linker(
 
     # Its messages may show values of records, and it advises where there is nothing to decide.
     logging.getLogger("splink").setLevel(logging.CRITICAL)
+    database.execute("set enable_progress_bar = false")
     api = DuckDBAPI(connection=database)
     linker = Linker(
         api.register(records.to_arrow(), dataset_display_name="records"),

@@ -31,7 +31,7 @@ AGREED: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 LIKELY = 0.5
 DIGITS = 6  # beyond them is the order in which threads add
-LEAST_SHARE = 1e-6
+LEAST_SHARE, KNOWN_PART = 1e-6, 0.05
 
 
 def train_model(profiles: pl.DataFrame, current: IdentityModel, as_of: date) -> IdentityModel:
@@ -129,7 +129,9 @@ def read_worths(linker: "Linker", current: PartyModel) -> dict[str, dict[str, Le
 
 
 def _share(learnt: Any, known: float) -> float:
+    """Mostly what was learnt: a level that few pairs are at is not thereby impossible."""
     share = learnt if isinstance(learnt, float) else known
+    share = (1 - KNOWN_PART) * share + KNOWN_PART * known
     return float(f"{min(max(share, LEAST_SHARE), 1 - LEAST_SHARE):.{DIGITS}g}")
 
 
