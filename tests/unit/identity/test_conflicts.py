@@ -69,6 +69,9 @@ def conflict(name_a, name_b, *, party="person", born=(None, None), genders=(None
         ("陳大文", "Chan Tai Man"),
         ("Chen Zhongwei", "Chen Zongwei"),
         ("王伟", None),
+        ("小Emma Reed", "Reed, Emma"),
+        ("Mei Ling Chan", "Chan Mei Ling"),
+        ("Mitchell Ramsey", "Ramsyr Mitcehll"),
         ("Faisal Siddiqui", "فيصل صديقي"),
     ],
 )
@@ -112,6 +115,12 @@ def test_two_given_names_that_differ_conflict(name_a, name_b):
 )
 def test_birth_dates_conflict_beyond_a_typing_error(day_a, day_b, reason):
     assert conflict("John Smith", "John Smith", born=(day_a, day_b)) == reason
+
+
+def test_a_second_name_in_one_field_is_no_conflict():
+    whole = ("person", "Mei Ling Chan", None, None, None, None)
+    parts = ("person", None, "Mei Ling", "Chan", None, None)
+    assert find_conflicts(pair([whole], [parts]))[0] is None
 
 
 def test_twins_conflict_and_an_unknown_name_of_the_same_day_does_not():
