@@ -52,7 +52,7 @@ def show_customer(
         facts.add_column(name)
     for name, value in profile.items():
         if name not in ("customer_id", "as_of", "kind"):
-            facts.add_row(name, escape(str(value)), escape(described[name]))
+            facts.add_row(name, escape(str(value)), escape(described.get(name, "")))
     console.print(facts)
 
 
@@ -100,10 +100,14 @@ def show_merge(console: Console, merge: Merge) -> None:
         "\nIf they are two, add this below cannot_link in identity_rules.yml; the next night "
         "parts them:\n"
         + escape(
-            f'  - {{a: "{one.record}", b: "{other.record}", reason: "…", owner: "…", '
-            "date: YYYY-MM-DD}"
+            f"  - {{a: {_quoted(one.record)}, b: {_quoted(other.record)}, "
+            'reason: "…", owner: "…", date: YYYY-MM-DD}'
         )
     )
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def show_versions(console: Console, customer_id: str, versions: pl.DataFrame) -> None:

@@ -1,7 +1,7 @@
 """What releases say of a customer, as of any date: who it is, what is known, and since when."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -10,7 +10,7 @@ from pipelines.errors import C360Error
 from pipelines.identity.explain import find_path
 from pipelines.identity.refs import RECORD, mint_id, read_ref, write_ref
 from pipelines.lake import Lake
-from pipelines.release import Release, current_release, find_releases, previous_release
+from pipelines.release import Release, current_release, find_releases, standing_release
 
 RUN_FACTS = ("as_of", "customer_id")
 
@@ -47,7 +47,7 @@ def find_release(lake: Lake, day: date | None) -> Release:
     Raises:
         C360Error: nothing had been released by then.
     """
-    found = current_release(lake) if day is None else previous_release(lake, day + timedelta(1))
+    found = current_release(lake) if day is None else standing_release(lake, day)
     if found is None:
         by = f" by {day}" if day else ""
         raise C360Error(f"Nothing was released{by}.", "Run c360 nightly, or ask for a later date.")
@@ -194,13 +194,13 @@ def list_versions(lake: Lake, customer_id: str) -> pl.DataFrame:
         as_of, column, before, after (as text); one row for each change, the first version whole.
     """
     days = sorted({release.as_of for release in find_releases(lake)})
-    versions = []
-    for day in days:
-        release = previous_release(lake, date.fromisoformat(day) + timedelta(1))
-        if release is None or release.as_of != day:
-            continue
-        row = read_mart(release, "customer_360").filter(pl.col("customer_id") == customer_id)
-        versions.append((day, row.collect()))
+    standing = (standing_release(lake, date.fromisoformat(day)) for day in days)
+    is_it = pl.col("customer_id") == customer_id
+    versions = [
+        (release.as_of, read_mart(release, "customer_360").filter(is_it).collect())
+        for release in standing
+        if release is not None
+    ]
     rows: list[tuple[str, str, str | None, str | None]] = []
     before: dict[str, Any] = {}
     for day, frame in versions:

@@ -74,12 +74,25 @@ def previous_release(lake: Lake, as_of: date) -> Release | None:
 
     Of several releases of that date, the one that `current` last pointed at.
     """
-    earlier = [r for r in find_releases(lake) if r.as_of < as_of.isoformat()]
-    if not earlier:
-        return None
-    newest = [release for release in earlier if release.as_of == earlier[-1].as_of]
+    return _newest(lake, [r for r in find_releases(lake) if r.as_of < as_of.isoformat()])
+
+
+def standing_release(lake: Lake, day: date) -> Release | None:
+    """The release that stood at the end of a day: the newest of that date or an earlier one.
+
+    Of several releases of that date, the one that `current` last pointed at.
+    """
+    return _newest(lake, [r for r in find_releases(lake) if r.as_of <= day.isoformat()])
+
+
+def _newest(lake: Lake, releases: list[Release]) -> Release | None:
+    newest = [release for release in releases if release.as_of == releases[-1].as_of]
     order = {entry.name: place for place, entry in enumerate(_history(lake))}
-    return max(newest, key=lambda release: (order.get(release.path.name, -1), release.path.name))
+    return max(
+        newest,
+        key=lambda release: (order.get(release.path.name, -1), release.path.name),
+        default=None,
+    )
 
 
 def write_manifest(release_dir: Path, facts: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ def write_shop_accounts(people: pl.DataFrame, seed: int, chunk: Chunk) -> pl.Dat
     has_address = chance.random(count) < 0.8
     styles = np.where(chance.random(count) < 0.15, 6, 0)
     # Who is a WeChat contact mostly logs in to the shop with WeChat, which tells it the same id.
-    logs_in = draw(seed, chunk.number, "wechat").random(count) < 0.75
+    logs_in = draw(seed, chunk.number, "wechat").random(count) < 0.85
     accounts = known.select(
         id="shop_id",
         kind=pl.lit("person"),

@@ -56,8 +56,17 @@ def customer_identifiers(
 def _name_nodes(named: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
     """How each node is written, and whose it is: node, ref, customer_id."""
     records = named.select("node", write_ref().alias("ref"), "customer_id")
+    # One number of two people is two nodes, and no path leads through it from one to the other.
+    place = pl.int_range(1, pl.len() + 1).over(IDENTIFIER)
     values = owners.select(
-        "node", (pl.col("id_type") + "#" + pl.col("value_key")).alias("ref"), "customer_id"
+        "node",
+        pl.concat_str(
+            "id_type",
+            pl.lit("#"),
+            "value_key",
+            pl.when(place == 1).then(pl.lit("")).otherwise(pl.format("/{}", place)),
+        ).alias("ref"),
+        "customer_id",
     )
     return pl.concat([records.cast({"node": pl.Int64}), values])
 

@@ -21,6 +21,7 @@ from pipelines.identity.evidence import (
 )
 from pipelines.identity.fuzzy import predict_pairs
 from pipelines.identity.graph import Limits, connect, find_components
+from pipelines.identity.guests import part_guests
 from pipelines.identity.households import read_homes
 from pipelines.identity.names import normalise_names
 from pipelines.identity.naming import append_aliases, name_customers
@@ -47,6 +48,7 @@ from pipelines.rules.identity_model import IdentityModel
 
 # Types of which nobody but one person, or one organisation, has the value.
 PERSONAL = {"unionid", "external_userid", "user_id"}
+LEAVES_NO_DOUBT = (pl.col("rank") < FIRST_SIGNAL_RANK) | pl.col("tie").is_in(PERSONAL)
 LOGIN = "login "
 
 
@@ -137,6 +139,8 @@ def resolve_customers(
         personas,
         [kind for kind in policy.identity.signals if kind not in PERSONAL],
     )
+    guests = records.filter(pl.col("entity") == "guest_order").select("node")
+    carried = part_guests(carried, guests)
     values = _number_values(carried, identifiers, records.height)
     decided = apply_decisions(policy.decisions, records, pseudonym_key)
     certain = pl.concat(
@@ -152,7 +156,7 @@ def resolve_customers(
     limits = _limits(records, carried, values, decided, policy)
     tied = pl.concat([certain, make_edges(alike)])
     _, component = connect(tied, size, limits)
-    undoubted = find_components(tied.filter(pl.col("rank") < _first_doubtful(policy)), size)
+    undoubted = find_components(tied.filter(LEAVES_NO_DOUBT), size)
     contradictions = find_contradictions(personas, component, undoubted)
     edges, component = connect(tied, size, replace(limits, apart=(*contradictions, *limits.apart)))
     records = records.with_columns(pl.Series("component", component[: records.height]))
@@ -235,14 +239,6 @@ def _guess(
         pl.lit(None, pl.String).alias("rule"),
         "conflict",
         (pl.col("probability") >= fuzzy.link_above).alias("is_link"),
-    )
-
-
-def _first_doubtful(policy: Policy) -> int:
-    """The rank of the strongest tie that people may share: weaker ones bow to names."""
-    signals = policy.identity.signals
-    return FIRST_SIGNAL_RANK + min(
-        (signal.priority for kind, signal in signals.items() if kind not in PERSONAL), default=0
     )
 
 

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 import typer
+from small_releases import release_night
 
 from pipelines import cli
+from tests.unit.identity.identity_people import KEY, contact, ids, resolve, signals_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATED = [
     ("nightly",), ("land",), ("resolve",), ("score",), ("publish",), ("release",), ("status",),
     ("docs",), ("transform", "profile"), ("gate", "marts"), ("extract", "shop"),
+    ("identity", "train"),
 ]  # fmt: skip
+ASKED = [("why", "crm:li"), ("why-merged", "crm:li", "shop:wang")]
 
 
 @pytest.fixture
@@ -83,7 +87,7 @@ def test_the_commands_are_those_the_design_promises():
         "nightly", "extract", "land", "transform", "resolve", "score", "gate", "publish",
         "release",
         "status", "rollback", "rules check", "quarantine list", "demo serve", "docs",
-        "sources check", "sources add",
+        "sources check", "sources add", "why", "why-merged", "history", "identity train",
     }  # fmt: skip
 
 
@@ -113,14 +117,14 @@ def test_sources_add_shows_what_it_wrote_and_what_comes_next(c360, shop):
     assert "already" in text
 
 
-@pytest.mark.parametrize("words", [(), ("rules",), ("quarantine",)])
+@pytest.mark.parametrize("words", [(), ("rules",), ("quarantine",), ("identity",)])
 def test_without_a_command_it_shows_what_there_is(c360, words):
     code, text = c360(*words)
     assert code == 2
     assert "Usage: c360" in text
 
 
-@pytest.mark.parametrize("words", DATED, ids=" ".join)
+@pytest.mark.parametrize("words", [*DATED, *ASKED], ids=" ".join)
 @pytest.mark.parametrize(
     "day",
     ["30.06.2026", "2026-02-30", "2026-06", "today", "", "2026-06-30T00:00", "2026-6-30x", "../x"],
@@ -274,6 +278,89 @@ def test_a_rollback_with_nothing_released_is_refused(c360, words, told):
 
 def test_an_empty_quarantine_is_said_to_be_empty(c360):
     assert c360("quarantine", "list") == (0, "The quarantine is empty.\n")
+
+
+@pytest.fixture
+def released(lake, monkeypatch):
+    """Li and Wang are two customers on the first night, and one on the second."""
+    monkeypatch.setenv("C360_PSEUDONYM_KEY", KEY.decode())
+    li, wang = contact("li"), contact("wang", "shop")
+    seen, carried = [(li, 0), (wang, 1)], [(who, "email", "li@example.com") for who in (li, wang)]
+    apart = resolve(signals_of(seen), on=1)
+    one = resolve(signals_of(seen, carried), apart, on=2)
+    release_night(lake, apart, 1, {li: {"order_count": 3}, wang: {"order_count": 2}})
+    release_night(lake, one, 2, {li: {"order_count": 5}})
+    return {record[3]: customer for record, customer in ids(apart).items()}
+
+
+def test_why_tells_who_a_customer_is_on_each_night(c360, released):
+    code, text = c360("why", released["wang"])
+    assert code == 0
+    assert f"{released['wang']} is {released['li']} in this release." in text
+    assert "as of 2026-01-03" in text
+    code, text = c360("why", "shop:wang", "--date", "2026-01-02")
+    assert code == 0
+    assert f"shop:wang is {released['wang']} in this release." in text
+
+
+def test_why_gives_json_to_programs_and_nothing_else(c360, released):
+    code, text = c360("why", "shop:wang", "--json")
+    told = json.loads(text)
+    assert (code, told["customer_id"]) == (0, released["li"])
+    assert told["profile"]["order_count"] == 5
+    _, text = c360("why", "shop:wang", "--json", "--date", "2026-01-02")
+    assert json.loads(text)["profile"]["order_count"] == 2
+
+
+def test_why_merged_tells_the_ties_and_history_what_changed(c360, released):
+    code, text = c360("why-merged", "crm:li", released["wang"])
+    assert (code, "are one customer" in text, "email#" in text) == (0, True, True)
+    assert "li@example.com" not in text
+    code, text = c360("why-merged", "crm:li", "shop:wang", "--date", "2026-01-02")
+    assert (code, "Nothing ties them." in text) == (0, True)
+    code, text = c360("history", "shop:wang")
+    told = [line.split() for line in text.splitlines()]
+    assert code == 0
+    assert ["2026-01-02", "order_count", "·", "3"] in told
+    assert ["2026-01-03", "order_count", "3", "5"] in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("why", "crm:nobody"), "crm:nobody stands for nobody in the release 2026-01-03__"),
+        (("why", "[bold]x[/bold]"), "[bold]x[/bold] stands for nobody"),
+        (("why-merged", "crm:li", "a" * 16), f"{'a' * 16} stands for nobody"),
+        (("history", "crm:nobody"), "crm:nobody stands for nobody"),
+        (("why", "crm:li", "--date", "2026-01-01"), "Nothing was released by 2026-01-01."),
+    ],
+)
+def test_who_is_not_there_is_a_sentence_with_what_to_do(c360, released, words, told):
+    code, text = c360(*words)
+    assert code == 1
+    assert f"error: {told}" in text
+    assert "next: " in text
+
+
+@pytest.mark.parametrize("words", [*ASKED, ("history", "crm:li")], ids=" ".join)
+def test_before_anything_was_released_nobody_is_known(c360, words):
+    code, text = c360(*words)
+    assert (code, "error: Nothing was released." in text) == (1, True)
+    assert "c360 nightly" in text
+
+
+def test_training_needs_a_place_of_your_own_for_what_is_learnt(c360):
+    code, text = c360("identity", "train", "--date", "2026-06-30")
+    assert code == 1
+    assert "there is no directory of your rules" in text
+    assert "Set C360_RULES_DIR to it." in text
+
+
+def test_training_on_a_night_that_never_was_says_how_to_run_it(c360, shop, rules_dir):
+    code, text = c360("identity", "train", "--date", "2026-06-30")
+    assert code == 1
+    assert "c360 nightly --date 2026-06-30" in text
+    assert not (rules_dir / "identity_model.json").exists()
 
 
 @pytest.mark.parametrize(

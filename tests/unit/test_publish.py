@@ -64,7 +64,9 @@ def run(lake):
     for name, group in MARTS.items():
         known = set(rows(name, group=group).columns)
         facts = [{k: v for k, v in person.items() if k in known} for person in cast]
-        write_table(rows(name, *facts, group=group)[::-1], made.table(group, name))
+        # Turned round row by row, as Polars forgets what a list of nothing was to hold.
+        backwards = rows(name, *facts, group=group).gather([3, 2, 1, 0])
+        write_table(backwards, made.table(group, name))
     keys = rows(
         "customer_keys", *[{"customer_id": who["customer_id"]} for who in cast], group="pipeline"
     )
@@ -124,7 +126,7 @@ def test_marts_are_the_models_sorted_by_their_key_in_the_catalogues_types(run, c
     publish(run, catalogue, book)
     for name, group in MARTS.items():
         mart = pl.read_parquet(run.release / "marts" / f"{name}.parquet")
-        assert mart["customer_id"].to_list() == ["a", "b", "c", "d"]
+        assert mart.equals(mart.sort(catalogue[group, name].key))
         assert mart.schema == catalogue[group, name].schema
 
 

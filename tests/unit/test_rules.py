@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import polars as pl
@@ -318,6 +319,13 @@ def test_every_field_has_a_row_of_its_group_and_says_whether_it_is_personal(own)
     assert rows["city"]["field_group"] == "address"
     assert rows["gender"]["sources"] == ["crm", "shop"]
     assert [field for field, row in rows.items() if row["is_personal"]] == ["full_name"]
+
+
+def test_the_fields_of_the_rules_are_those_that_are_read_from_records():
+    models = PROJECT / "dbt_project" / "models" / "intermediate" / "profile"
+    sql = (models / "int_fields_written.sql").read_text(encoding="utf-8")
+    [listed] = re.findall(r"value for field in \(([^)]*)\)", sql)
+    assert {name.strip() for name in listed.split(",")} == set(GOLDEN_FIELDS)
 
 
 def test_every_age_is_in_exactly_one_band(own):

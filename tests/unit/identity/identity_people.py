@@ -188,15 +188,36 @@ def expected_groups(seen, carried, ties, rules):
         return "organisation" if record[0] == "account" else "person"
 
     records = {record for record, *_ in seen}
+
+    def mailbox(record):
+        of = [v for v, people in bearers.items() if record in people and says_something(v)]
+        return min((value for kind, value in of if kind == "email"), default=None)
+
+    def circle(record, value):
+        """Whom of those who share a number an order without a name belongs to."""
+        if record[0] != "guest_order" or value[0] != "phone":
+            return 0
+        others = {other for other in bearers[value] if party(other) == "person"}
+        holders = {other for other in others if other[0] != "guest_order"}
+        known = {v[1] for v in bearers if v[0] == "email" and says_something(v)
+                 and bearers[v] & holders}  # fmt: skip
+        callers = {mailbox(other) for other in others - holders} - {None}
+        strangers = callers - known if len(known) + len(callers) > 1 else set()
+        mine = mailbox(record)
+        lost = mine is None and strangers and not holders
+        return mine if mine in strangers else "nameless" if lost else 0
+
     for value, people in list(bearers.items()):
         for record in people & records:
             if says_something(value):
-                join(record, ("value", value, party(record)))
+                join(record, ("value", value, party(record), circle(record, value)))
 
     def end(source, account, id_type, raw):
         if id_type != "contact_id":
             value = (id_type, compare(id_type, raw, ""))
-            return ("value", value, "person") if says_something(value) else None
+            here = {circle(r, value) for r in bearers[value] if party(r) == "person"} or {0}
+            sole = says_something(value) and len(here) == 1
+            return ("value", value, "person", *here) if sole else None
         if ("contact", source, account, raw) in records:
             return ("contact", source, account, raw)
         there = [

@@ -2,6 +2,15 @@ with written as (
     select * from {{ ref('int_fields_written') }}
 ),
 
+-- The longest table of the night: read once for each use, as it would not fit into memory to be kept.
+agreeing as (
+    select * from {{ ref('int_fields_written') }}
+),
+
+claiming as (
+    select * from {{ ref('int_fields_written') }}
+),
+
 records as (
     select
         customer_id,
@@ -21,37 +30,37 @@ rules as (
 -- How many records agree: on the first field of a group, which stands for the group.
 agreements as (
     select
-        written.customer_id,
-        written.field,
-        lower(written.value) as compared,
+        agreeing.customer_id,
+        agreeing.field,
+        lower(agreeing.value) as compared,
         count(*) as record_count
-    from written
-    inner join rules on written.field = rules.field
+    from agreeing
+    inner join rules on agreeing.field = rules.field
     where rules.strategy = 'frequency' and rules.position = 1
-    group by written.customer_id, written.field, lower(written.value)
+    group by agreeing.customer_id, agreeing.field, lower(agreeing.value)
 ),
 
 -- A record claims a group with each field it has, and does best with the group's first. A nickname does
 -- not count as a name where there is one.
 claims as (
     select
-        written.customer_id,
-        written.newest_rank,
+        claiming.customer_id,
+        claiming.newest_rank,
         rules.field_group,
-        case when rules.position = 1 and not written.is_nickname then 0 else 1 end as lacks_first_field,
+        case when rules.position = 1 and not claiming.is_nickname then 0 else 1 end as lacks_first_field,
         case rules.strategy
             when 'frequency' then -coalesce(agreements.record_count, 0)
-            when 'source_priority' then {{ place_in_list('rules.sources', 'written.source') }}
-            when 'oldest' then written.oldest_rank
+            when 'source_priority' then {{ place_in_list('rules.sources', 'claiming.source') }}
+            when 'oldest' then claiming.oldest_rank
             else 0
         end as strategy_rank
-    from written
-    inner join rules on written.field = rules.field
+    from claiming
+    inner join rules on claiming.field = rules.field
     left join agreements
         on
-            written.customer_id = agreements.customer_id
-            and written.field = agreements.field
-            and lower(written.value) = agreements.compared
+            claiming.customer_id = agreements.customer_id
+            and claiming.field = agreements.field
+            and lower(claiming.value) = agreements.compared
 ),
 
 winners as (

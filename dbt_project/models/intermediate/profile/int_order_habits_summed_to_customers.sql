@@ -5,35 +5,14 @@ with orders as (
     from {{ ref('int_orders_completed') }}
     where customer_id is not null and is_counted
 ),
+{%- set order = ['ordered_at', 'source', 'source_account_id', 'order_source_id'] %}
 
 placed as (
     select
         customer_id,
-        row_number() over (
-            partition by customer_id order by ordered_at, source, source_account_id, order_source_id
-        ) as order_number,
-        row_number() over (
-            partition by customer_id order by ordered_at desc, source desc, source_account_id desc, order_source_id desc
-        ) as order_number_from_last,
-        channel,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        net_revenue_amount
+        {{ earliest(['channel', 'utm_source', 'utm_medium', 'utm_campaign'], order) }} as first_order,
+        {{ latest(['channel', 'net_revenue_amount'], order) }} as last_order
     from orders
-),
-
-first_and_last as (
-    select
-        customer_id,
-        max(case when order_number = 1 then channel end) as first_order_channel,
-        max(case when order_number = 1 then utm_source end) as first_order_utm_source,
-        max(case when order_number = 1 then utm_medium end) as first_order_utm_medium,
-        max(case when order_number = 1 then utm_campaign end) as first_order_utm_campaign,
-        max(case when order_number_from_last = 1 then channel end) as last_order_channel,
-        max(case when order_number_from_last = 1 then net_revenue_amount end) as last_order_amount
-    from placed
-    where order_number = 1 or order_number_from_last = 1
     group by customer_id
 ),
 
@@ -54,16 +33,22 @@ first_and_last as (
 {% endfor -%}
 summed as (
     select
-        first_and_last.*,
+        placed.customer_id,
+        {{ field('placed.first_order', 'channel') }} as first_order_channel,
+        {{ field('placed.first_order', 'utm_source') }} as first_order_utm_source,
+        {{ field('placed.first_order', 'utm_medium') }} as first_order_utm_medium,
+        {{ field('placed.first_order', 'utm_campaign') }} as first_order_utm_campaign,
+        {{ field('placed.last_order', 'channel') }} as last_order_channel,
+        {{ field('placed.last_order', 'net_revenue_amount') }} as last_order_amount,
         channels.channel as preferred_order_channel,
         stores.store_id as preferred_store_id,
         weekdays.ordered_weekday as preferred_order_weekday,
         hours.ordered_hour as preferred_order_hour
-    from first_and_last
-    left join channels on first_and_last.customer_id = channels.customer_id and channels.habit_rank = 1
-    left join stores on first_and_last.customer_id = stores.customer_id and stores.habit_rank = 1
-    left join weekdays on first_and_last.customer_id = weekdays.customer_id and weekdays.habit_rank = 1
-    left join hours on first_and_last.customer_id = hours.customer_id and hours.habit_rank = 1
+    from placed
+    left join channels on placed.customer_id = channels.customer_id and channels.habit_rank = 1
+    left join stores on placed.customer_id = stores.customer_id and stores.habit_rank = 1
+    left join weekdays on placed.customer_id = weekdays.customer_id and weekdays.habit_rank = 1
+    left join hours on placed.customer_id = hours.customer_id and hours.habit_rank = 1
 )
 
 select * from summed

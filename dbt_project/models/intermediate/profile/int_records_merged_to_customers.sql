@@ -16,7 +16,7 @@ counted as (
         min(first_seen_on) as first_seen_on,
         count(*) as record_count,
         count(distinct source) as source_count,
-        bool_or(entity = 'account') as has_account,
+        bool_or(party = 'organisation') as is_organisation,
         bool_or(entity = 'guest_order') and not bool_or(entity <> 'guest_order') as is_guest
     from customer_keys
     group by customer_id
@@ -50,7 +50,7 @@ golden as (
 merged as (
     select
         counted.customer_id,
-        coalesce(golden.kind, case when counted.has_account then 'company' else 'person' end) as kind,
+        case when counted.is_organisation then coalesce(golden.kind, 'company') else 'person' end as kind,
         counted.first_seen_on,
         counted.record_count,
         counted.source_count,

@@ -4,13 +4,8 @@ with ties as (
 ),
 
 referrals as (
-    select * from {{ ref('stg_shop__referrals') }}
-    where coalesce(relation, 'referral') = 'referral' and status <> 'rejected' and not is_fraud
-),
-
-customer_keys as (
-    select * from {{ ref('stg_pipeline__customer_keys') }}
-    where entity = 'contact'
+    select * from {{ ref('int_referrals_attributed') }}
+    where relation = 'referral' and referrer_customer_id is not null
 ),
 
 orders as (
@@ -28,24 +23,19 @@ run as (
 -- Invitations to people who never became known are invitations all the same.
 invitations as (
     select
-        customer_keys.customer_id,
+        referrals.referrer_customer_id as customer_id,
         count(*) as referral_invitation_count,
         cast(sum({{ in_base_currency('referrals.reward_amount', 'rates.rate') }}) as decimal(18, 4))
             as referral_reward_amount,
         max(referrals.referred_on) as last_referral_on
     from referrals
     cross join run
-    inner join customer_keys
-        on
-            referrals.source = customer_keys.source
-            and referrals.source_account_id = customer_keys.source_account_id
-            and referrals.referrer_contact_source_id = customer_keys.source_record_id
     left join rates
         on
             coalesce(referrals.currency, run.base_currency) = rates.currency
             and coalesce(referrals.converted_on, referrals.referred_on) >= rates.valid_from
             and coalesce(referrals.converted_on, referrals.referred_on) < rates.valid_to
-    group by customer_keys.customer_id
+    group by referrals.referrer_customer_id
 ),
 
 made as (

@@ -13,39 +13,53 @@ run as (
     select * from {{ ref('stg_rules__run') }}
 ),
 
--- Decimals, so that the sum does not depend on the order of rows.
+-- Decimals, so that no sum depends on the order of rows.
+faded as (
+    select
+        touches.*,
+        cast(touches.touch_count * power(2, -touches.age_days / run.half_life_days) as decimal(28, 8)) as faded_count
+    from touches
+    cross join run
+),
+
+-- By kind first: there are few kinds and many days.
+kinds as (
+    select
+        {% for days in [30, 90, 365] -%}
+        sum(case when age_days < {{ days }} then touch_count else 0 end) as count_{{ days }}d,
+        {% endfor -%}
+        sum(faded_count) as faded_count,
+        sum(case when age_days >= 30 then faded_count else 0 end) as faded_older_count,
+        max(touched_on) as last_on,
+        customer_id,
+        channel,
+        kind
+    from faded
+    group by customer_id, channel, kind
+),
+
+-- 30 days ago the touches older than that had faded so much less.
 weighed as (
     select
-        {% for days, score in [(0, 'channel_score'), (30, 'channel_score_30d_ago')] -%}
-        cast(
-            sum(
-                case
-                    when touches.age_days >= {{ days }}
-                        then cast(
-                            touches.touch_count * weights.weight
-                            * power(2, -(touches.age_days - {{ days }}) / run.half_life_days)
-                            as decimal(28, 8)
-                        )
-                    else 0
-                end
-            ) as double
-        ) as {{ score }},
-        {% endfor -%}
-        touches.customer_id,
-        touches.channel
-    from touches
-    inner join weights on touches.kind = weights.kind
+        kinds.customer_id,
+        kinds.channel,
+        sum(cast(cast(kinds.faded_count as double) * weights.weight as decimal(28, 8))) as score,
+        sum(cast(
+            cast(kinds.faded_older_count as double) * power(2, 30 / run.half_life_days) * weights.weight
+            as decimal(28, 8)
+        )) as score_30d_ago
+    from kinds
+    inner join weights on kinds.kind = weights.kind
     cross join run
-    group by touches.customer_id, touches.channel
+    group by kinds.customer_id, kinds.channel
 ),
 
 engagement as (
     select
-        {% for score in ['score', 'score_30d_ago'] -%}
-        cast(sum(cast(least(weighed.channel_{{ score }}, run.channel_cap) as decimal(28, 8))) as decimal(18, 4))
-            as engagement_{{ score }},
-        {% endfor -%}
-        weighed.customer_id
+        weighed.customer_id,
+        cast(sum(least(weighed.score, cast(run.channel_cap as decimal(28, 8)))) as decimal(18, 4)) as engagement_score,
+        cast(sum(least(weighed.score_30d_ago, cast(run.channel_cap as decimal(28, 8)))) as decimal(18, 4))
+            as engagement_score_30d_ago
     from weighed
     cross join run
     group by weighed.customer_id
@@ -60,33 +74,28 @@ counted as (
             ('campaign', 'sent', 'campaign_sent'), ('campaign', 'open', 'campaign_open'),
             ('campaign', 'click', 'campaign_click'),
         ] -%}
-        sum(
-            case when channel = '{{ channel }}' and kind = '{{ kind }}' and age_days < {{ days }} then touch_count end
-        ) as {{ count }}_count_{{ days }}d,
+        sum(case when channel = '{{ channel }}' and kind = '{{ kind }}' then count_{{ days }}d end)
+            as {{ count }}_count_{{ days }}d,
         {% endfor -%}
-        sum(case when channel = 'interaction' and age_days < {{ days }} then touch_count end)
-            as interaction_count_{{ days }}d,
+        sum(case when channel = 'interaction' then count_{{ days }}d end) as interaction_count_{{ days }}d,
         {% endfor -%}
         {% for kind in ['like', 'comment', 'share', 'follow'] -%}
-        sum(case when channel = 'social' and kind = '{{ kind }}' and age_days < 365 then touch_count end)
+        sum(case when channel = 'social' and kind = '{{ kind }}' then count_365d end)
             as social_{{ kind }}_count_365d,
         {% endfor -%}
-        sum(case when channel = 'social' and age_days < 365 then touch_count end) as social_engagement_count_365d,
+        sum(case when channel = 'social' then count_365d end) as social_engagement_count_365d,
         {% for kind in ['delivered', 'unsubscribe', 'complaint'] -%}
-        sum(case when channel = 'campaign' and kind = '{{ kind }}' and age_days < 365 then touch_count end)
+        sum(case when channel = 'campaign' and kind = '{{ kind }}' then count_365d end)
             as campaign_{{ kind }}_count_365d,
         {% endfor -%}
-        sum(
-            case
-                when channel = 'campaign' and kind in ('bounce_soft', 'bounce_hard') and age_days < 365 then touch_count
-            end
-        ) as campaign_bounce_count_365d,
-        max(case when channel = 'web' then touched_on end) as last_web_on,
-        max(case when channel = 'social' then touched_on end) as last_social_on,
-        max(case when channel = 'campaign' and kind in ('open', 'click') then touched_on end)
+        sum(case when channel = 'campaign' and kind in ('bounce_soft', 'bounce_hard') then count_365d end)
+            as campaign_bounce_count_365d,
+        max(case when channel = 'web' then last_on end) as last_web_on,
+        max(case when channel = 'social' then last_on end) as last_social_on,
+        max(case when channel = 'campaign' and kind in ('open', 'click') then last_on end)
             as last_campaign_reaction_on,
-        max(case when channel = 'interaction' then touched_on end) as last_interaction_on
-    from touches
+        max(case when channel = 'interaction' then last_on end) as last_interaction_on
+    from kinds
     group by customer_id
 ),
 

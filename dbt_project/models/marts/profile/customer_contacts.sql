@@ -15,29 +15,25 @@ erased as (
     select * from {{ ref('int_erased_customers') }}
 ),
 
-survived as (
-    select * from {{ ref('int_fields_survived_to_customers') }}
-),
-
--- All fields of a name, and of an address, are of one record.
+-- A full name, which is made of its parts where it is missing, stands for its group.
 names as (
     select
         customer_id,
-        max(source) as name_source,
-        max(rule) as name_rule,
-        max(valued_at) as name_valued_at
-    from survived
-    where field in ('full_name', 'first_name', 'last_name')
-    group by customer_id
+        source as name_source,
+        rule as name_rule,
+        valued_at as name_valued_at
+    from {{ ref('int_fields_survived_to_customers') }}
+    where field = 'full_name'
 ),
 
+-- All fields of an address are of one record.
 addresses as (
     select
         customer_id,
         max(source) as address_source,
         max(rule) as address_rule,
         max(valued_at) as address_valued_at
-    from survived
+    from {{ ref('int_fields_survived_to_customers') }}
     where field in ('street', 'city', 'state', 'postal_code', 'country_code')
     group by customer_id
 ),

@@ -13,7 +13,7 @@ renamed as (
 
         ---------- facts
         name,
-        coalesce(kind, 'company') as kind,
+        kind,
         industry,
         employees,
         annual_revenue,

@@ -1,0 +1,206 @@
+"""What people read at a terminal about customers: on releases of a few people."""
+
+import json
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from io import StringIO
+
+import polars as pl
+import pytest
+import yaml
+from rich.console import Console
+from small_releases import release_night
+
+from pipelines import answers, history
+from pipelines.rules.identity import IdentityRules
+from tests.unit.identity.identity_people import KEY, contact, day, guest, ids, resolve, signals_of
+
+LI, WANG, ODD = contact("li"), contact("wang", "shop"), contact('[red]"li"', "shop")
+SEEN = [(LI, 0), (WANG, 1), (ODD, 2)]
+CARRIED = [(record, "email", "li@example.com") for record in (LI, WANG)]
+FIELD = {"field_group": "address", "rule": "recency", "valued_at": datetime(2026, 1, 1, 9)}  # noqa: DTZ001
+
+
+@pytest.fixture
+def told():
+    """Everything that an answer prints."""
+
+    def printed(show, *arguments):
+        paper = StringIO()
+        show(Console(file=paper, width=240, highlight=False, soft_wrap=True), *arguments)
+        return paper.getvalue()
+
+    return printed
+
+
+@pytest.fixture
+def release(lake):
+    """Wang was merged into Li on the second night; the third record is a customer of its own."""
+    apart = resolve(signals_of(SEEN), on=1)
+    one = resolve(signals_of(SEEN, CARRIED), apart, on=2)
+    facts = {
+        LI: {"kind": "person", "order_count": 5, "net_revenue_amount": Decimal("12.5"),
+             "first_order_on": date(2026, 1, 1), "tags": ["[b]vip", "新"], "city": "Leeds [UK]"}
+    }  # fmt: skip
+    fields = [
+        (LI, FIELD | {"field": "city", "value": "Leeds [UK]"}),
+        (WANG, FIELD | {"field": "full_name", "value": None}),
+    ]
+    return release_night(lake, one, 2, facts, fields)
+
+
+def describe(release, asked):
+    known = history.find_customer(release, asked, KEY)
+    return known, history.describe_customer(release, known.customer_id)
+
+
+def lines_with(text, word):
+    return [" ".join(line.split()) for line in text.splitlines() if word in line]
+
+
+def test_a_customer_is_shown_with_its_records_golden_record_and_facts(release, catalogue, told):
+    known, description = describe(release, "crm:li")
+    text = told(answers.show_customer, catalogue, known, description)
+    assert f"{known.customer_id} person, as of 2026-01-03 (release {release.path.name})" in (
+        " ".join(text.split())
+    )
+    assert lines_with(text, "crm:li is ") == [f"crm:li is {known.customer_id} in this release."]
+    assert "2 records" in text
+    assert lines_with(text, "shop:wang")[0] == "shop:wang 2026-01-01 False"
+    assert "city Leeds [UK] crm:li recency 2026-01-01" in lines_with(text, "recency")
+    assert "full_name (personal) shop:wang recency 2026-01-01" in lines_with(text, "recency")
+    described = {c.name: c.description for c in catalogue["models", "customer_360"].columns}
+    assert f"order_count 5 {described['order_count']}" in lines_with(text, "order_count")
+    assert "['[b]vip', '新']" in text
+    assert "gender" not in text
+
+
+def test_it_is_said_for_whom_it_stands(release, catalogue, told):
+    wang = history.find_customer(release, "shop:wang", KEY)
+    merged = pl.read_parquet(release.path / "marts" / "customer_aliases.parquet")["alias_id"][0]
+    known, description = describe(release, merged)
+    text = told(answers.show_customer, catalogue, known, description)
+    assert f"{merged} is {wang.customer_id} in this release." in text
+    assert f"{merged} stands for it since 2026-01-03." in text
+
+
+def test_a_customer_without_a_golden_record_or_another_record_is_shown_too(
+    release, catalogue, told
+):
+    known, description = describe(release, 'shop:[red]"li"')
+    text = told(answers.show_customer, catalogue, known, description)
+    assert "Golden record" not in text
+    assert f'shop:[red]"li" is {known.customer_id} in this release.' in text
+    assert "1 records" in text
+
+
+def test_a_golden_record_of_names_alone_shows_none_of_them(lake, catalogue, told):
+    resolved = resolve(signals_of(SEEN[:1]), on=1)
+    release = release_night(lake, resolved, 1, fields=[(LI, FIELD | {"field": "full_name"})])
+    known, description = describe(release, "crm:li")
+    text = told(answers.show_customer, catalogue, known, description)
+    assert lines_with(text, "full_name") == ["full_name (personal) crm:li recency 2026-01-01"]
+
+
+def test_a_fact_that_this_version_does_not_know_any_more_is_shown_without_its_meaning(
+    release, catalogue, told
+):
+    known, description = describe(release, "crm:li")
+    description["profile"]["shoe_size"] = 42
+    text = told(answers.show_customer, catalogue, known, description)
+    assert lines_with(text, "shoe_size") == ["shoe_size 42"]
+
+
+def test_a_program_gets_the_same_as_json(release):
+    known, description = describe(release, "shop:wang")
+    told = json.loads(answers.as_json(known, description))
+    assert told["asked"] == "shop:wang"
+    assert told["customer_id"] == known.customer_id
+    assert told["profile"]["net_revenue_amount"] == "12.5000"
+    assert told["profile"]["first_order_on"] == "2026-01-01"
+    assert told["profile"]["tags"] == ["[b]vip", "新"]
+    assert [record["record"] for record in told["records"]] == ["crm:li", "shop:wang"]
+    assert [field["field"] for field in told["fields"]] == ["city", "full_name"]
+    assert told["fields"][1]["value"] is None
+    assert told["aliases"][0]["event"] == "merged"
+
+
+def merge_of(release, a, b):
+    return history.explain_merge(release, a, b, KEY)
+
+
+def test_why_two_are_one_is_told_tie_by_tie(release, told):
+    text = told(answers.show_merge, merge_of(release, "crm:li", "shop:wang"))
+    customer = history.find_customer(release, "crm:li", KEY).customer_id
+    assert f"crm:li and shop:wang are one customer, {customer}." in text
+    first, second = (line for line in lines_with(text, "email#") if "since_on" not in line)
+    assert re.fullmatch(r"crm:li email email#[a-z2-7]{16} 2026-01-01 priority 1", first)
+    assert re.fullmatch(r"email#[a-z2-7]{16} email shop:wang 2026-01-01 priority 1", second)
+    assert "li@example.com" not in text
+
+
+def test_a_steward_a_source_and_a_likeness_are_named_in_words(release, told):
+    merge = merge_of(release, "crm:li", "shop:wang")
+    ties = ["must_link", "merged_into", "stated_link", "fuzzy"]
+    path = pl.DataFrame(
+        {"end_a": ["crm:1"] * 4, "end_b": ["crm:2"] * 4, "tie": ties,
+         "priority": [None] * 4, "rule": ["She called [Li] (Li Na)", None, None, None],
+         "probability": [None, None, None, 0.99712], "weight": [None, None, None, 8.4231],
+         "since_on": [date(2026, 1, 2)] * 4},
+        schema_overrides={"priority": pl.Int64},
+    )  # fmt: skip
+    merge = history.Merge(merge.one, merge.other, path, merge.between)
+    text = told(answers.show_merge, merge)
+    assert lines_with(text, "crm:1") == [
+        "crm:1 a steward's must_link crm:2 2026-01-02 She called [Li] (Li Na)",
+        "crm:1 the source merged them crm:2 2026-01-02",
+        "crm:1 a stated link crm:2 2026-01-02",
+        "crm:1 fuzzy crm:2 2026-01-02 8.4 bits, p 0.9971",
+    ]
+
+
+@pytest.mark.parametrize("other", ["shop:wang", 'shop:[red]"li"'])
+def test_the_line_that_parts_them_can_be_pasted_into_the_rules_and_parts_them(lake, told, other):
+    seen, carried = [(LI, 0), (WANG, 1), (ODD, 2)], [*CARRIED, (ODD, "email", "li@example.com")]
+    one = resolve(signals_of(seen, carried), on=1)
+    text = told(answers.show_merge, merge_of(release_night(lake, one, 1), "crm:li", other))
+    (line,) = (line for line in text.splitlines() if line.startswith("  - {a:"))
+    written = line.replace("YYYY-MM-DD", "2026-01-02")
+    rules = IdentityRules.model_validate(yaml.safe_load(f"cannot_link:\n{written}"))
+    parted = ids(resolve(signals_of(seen, carried), one, decisions=rules, on=2))
+    assert parted[LI] != parted[WANG if other == "shop:wang" else ODD]
+
+
+def test_two_names_of_one_record_are_said_to_be_one_record(release, told):
+    customer = history.find_customer(release, "crm:li", KEY).customer_id
+    assert "Both are the record crm:li." in told(
+        answers.show_merge, merge_of(release, "crm:li", customer)
+    )
+
+
+def test_two_customers_are_told_with_what_is_between_them(lake, release, told):
+    text = told(answers.show_merge, merge_of(release, "crm:li", 'shop:[red]"li"'))
+    assert "two customers." in text
+    assert "Nothing ties them." in text
+    why = {"reason": "Twins", "owner": "Li Na", "date": day(1)}
+    never = IdentityRules(cannot_link=[{"a": "crm:li", "b": "shop:wang"} | why])
+    parted = release_night(lake, resolve(signals_of(SEEN, CARRIED), decisions=never, on=3), 3)
+    text = told(answers.show_merge, merge_of(parted, "crm:li", "shop:wang"))
+    (line,) = lines_with(text, "dropped: cannot_link")
+    assert re.fullmatch(r"shop:wang email#[a-z2-7]{16} dropped: cannot_link", line)
+
+
+def test_changes_are_shown_release_by_release_and_nobodys_in_a_sentence(lake, release, told):
+    customer = history.find_customer(release, "crm:li", KEY).customer_id
+    text = told(answers.show_versions, customer, history.list_versions(lake, customer))
+    assert "2026-01-03 order_count · 5" in lines_with(text, "order_count")
+    nobody = "a" * 16
+    text = told(answers.show_versions, nobody, history.list_versions(lake, nobody))
+    assert text == f"No release has a profile of {nobody}.\n"
+
+
+def test_a_guest_is_shown_by_the_kind_of_its_record(lake, catalogue, told):
+    release = release_night(lake, resolve(signals_of([(guest(7), 0)]), on=1), 1)
+    known, description = describe(release, "guest_order=shop:7")
+    assert "guest_order=shop:7" in told(answers.show_customer, catalogue, known, description)
