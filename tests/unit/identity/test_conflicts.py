@@ -130,6 +130,19 @@ def test_twins_conflict_and_an_unknown_name_of_the_same_day_does_not():
     assert conflict("Tosin Adebayo", "Gbenga Adebayo") == "given_name"
 
 
+def test_unknown_names_are_told_apart_only_between_two_who_share_something():
+    one = ("person", "Tosin Adebayo", None, None, None, None)
+    other = ("person", "Gbenga Adebayo", None, None, None, None)
+    known = ("person", "Robert Adebayo", None, None, None, None)
+    assert find_conflicts(pair([one], [other]), is_direct=False)[0] is None
+    assert (
+        find_conflicts(
+            pair([known], [("person", "Sarah A", None, None, None, None)]), is_direct=False
+        )[0]
+        == "given_name"
+    )
+
+
 def test_names_that_are_merely_alike_conflict_when_the_genders_differ():
     assert conflict("Daniel Shaw", "Danielle Shaw") is None
     assert conflict("Daniel Shaw", "Danielle Shaw", genders=("male", "F")) == "given_name"
