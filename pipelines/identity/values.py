@@ -147,7 +147,7 @@ def group_carriers(
     return grouped, conflicts
 
 
-def judge_pairs(pairs: pl.DataFrame, personas: pl.DataFrame) -> pl.DataFrame:
+def judge_pairs(pairs: pl.DataFrame, personas: pl.DataFrame, *, is_direct: bool = True) -> pl.DataFrame:
     """Keep the pairs of personas that cannot be one person, and say why in `conflict`.
 
     Args:
@@ -163,7 +163,7 @@ def judge_pairs(pairs: pl.DataFrame, personas: pl.DataFrame) -> pl.DataFrame:
             on=f"persona_{side}",
             maintain_order="left",
         )
-    judged = distinct.with_columns(find_conflicts(sides).alias("conflict"))
+    judged = distinct.with_columns(find_conflicts(sides, is_direct=is_direct).alias("conflict"))
     return pairs.join(judged.drop_nulls("conflict"), on=["persona_a", "persona_b"])
 
 
