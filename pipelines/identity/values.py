@@ -147,12 +147,15 @@ def group_carriers(
     return grouped, conflicts
 
 
-def judge_pairs(pairs: pl.DataFrame, personas: pl.DataFrame, *, is_direct: bool = True) -> pl.DataFrame:
+def judge_pairs(
+    pairs: pl.DataFrame, personas: pl.DataFrame, *, is_direct: bool = True
+) -> pl.DataFrame:
     """Keep the pairs of personas that cannot be one person, and say why in `conflict`.
 
     Args:
         pairs: persona_a, persona_b, and what else the caller wants back.
         personas: as `number_personas` gives them.
+        is_direct: whether something ties the two themselves, or others lead from one to the other.
     """
     distinct = pairs.select("persona_a", "persona_b").unique().sort("persona_a", "persona_b")
     told = personas.unique("persona").select("persona", *PERSONA)
