@@ -1,10 +1,9 @@
 """Guest orders on a shared number: an order names nobody, but a mailbox may speak for it.
 
 Families order with one telephone and a mailbox each. So a guest's order with a mailbox is tied by
-its number only to those who have that mailbox too, or whose name it tells, or where no other one
-is known on the number. Two other mailboxes on one number are two guests until something else ties
-them. An order without a mailbox is its number's: of whoever has an account with it, if that is one;
-else of nobody who gave a mailbox.
+its number only to those who have that mailbox too, or where no other mailbox is known on the number;
+two mailboxes on one number are two guests until something else ties them. An order without a mailbox
+is its number's: of whoever has an account with it, if that is one; else of nobody who gave a mailbox.
 """
 
 import polars as pl
@@ -30,7 +29,13 @@ def part_guests(carried: pl.DataFrame, guests: pl.DataFrame) -> pl.DataFrame:
     kept = (
         holders.drop_nulls("mailbox")
         .group_by(*SHARED, "mailbox")
-        .agg(pl.col("group").min().alias("holder_group"))
+        .agg(
+            pl.lit(True).alias("is_held"),
+            # A mailbox that several people share as they share the number does not tell them apart.
+            pl.when(pl.col("group").n_unique() == 1)
+            .then(pl.col("group").first())
+            .alias("holder_group"),
+        )
     )
     known = (
         holders.drop_nulls("mailbox")
@@ -50,7 +55,7 @@ def part_guests(carried: pl.DataFrame, guests: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             (
                 pl.col("mailbox").is_not_null()
-                & pl.col("holder_group").is_null()
+                & pl.col("is_held").is_null()
                 & (pl.col("mailboxes") > 1)
             ).alias("is_stranger")
         )
