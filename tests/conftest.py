@@ -1,11 +1,14 @@
-"""A home of its own for every test, and one run date for all."""
+"""A home of its own for every test, the command line on it, and one run date for all."""
 
+import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 from factories import AS_OF, PROJECT
 
+from pipelines import cli
 from pipelines.catalogue import Catalogue, load_catalogue
 from pipelines.lake import Lake
 
@@ -31,3 +34,25 @@ def lake(home: Path) -> Lake:
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
     return load_catalogue(PROJECT)
+
+
+@pytest.fixture
+def c360(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Call the command line as the console script does; gives exit code and everything said."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["c360", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        text = said.out + said.err
+        assert "Traceback" not in text
+        return code, text
+
+    return call

@@ -23,13 +23,13 @@ coalesce(nullif({{ adapter.dispatch('position_in_list', 'customer_360')(list, va
 
 {% macro duckdb__position_in_list(list, value) %}list_position({{ list }}, {{ value }}){% endmacro %}
 
-{#- What is in any list of a group's rows, each once and sorted; null where no list holds anything. -#}
+{#- What is in any list of a group's rows, each once and sorted, as text; null where nothing is in one. -#}
 {% macro union_of_lists(column) %}{{ return(adapter.dispatch('union_of_lists', 'customer_360')(column)) }}{% endmacro %}
 
 {% macro default__union_of_lists(column) -%}
-nullif(array_sort(array_distinct(flatten(collect_list({{ column }})))), array())
+nullif(array_join(array_sort(array_distinct(flatten(collect_list({{ column }})))), ', '), '')
 {%- endmacro %}
 
 {% macro duckdb__union_of_lists(column) -%}
-nullif(list_sort(list_distinct(flatten(list({{ column }}) filter (where {{ column }} is not null)))), [])
+nullif(array_to_string(list_sort(list_distinct(flatten(list({{ column }})))), ', '), '')
 {%- endmacro %}

@@ -17,7 +17,7 @@ CONFLICT_COLUMNS = ("party", *PERSON_NAME, "name_suffix", "company_key", "birth_
 SEPARATOR = "\x1f"
 
 
-def find_conflicts(pairs: pl.DataFrame) -> pl.Series:
+def find_conflicts(pairs: pl.DataFrame, *, is_direct: bool = True) -> pl.Series:
     """Say what speaks against two records being of one person or organisation.
 
     What is missing, an initial, a nickname, a typing error, another spelling or order of a name,
@@ -26,6 +26,9 @@ def find_conflicts(pairs: pl.DataFrame) -> pl.Series:
     Args:
         pairs: party, given_key, family_key, han_name, name_suffix, company_key (as
             `normalise_names` adds them), birth_date and gender, each with `_a` and `_b`.
+        is_direct: whether the two themselves share something. Of two who are only tied through
+            others, names that nobody knows are not told apart for being unlike: each of several
+            records of one person may be misspelt in its own way.
 
     Returns:
         pl.Series: `conflict`, one per pair in its order, the same if `a` and `b` change places:
@@ -37,9 +40,10 @@ def find_conflicts(pairs: pl.DataFrame) -> pl.Series:
     born_a, born_b = pl.col("birth_date_a"), pl.col("birth_date_b")
     # Of one day and unlike names: rather a second name that nobody knows than a twin.
     is_born_alike = born_a == born_b
+    is_unlike = (pl.lit(persons) == Likeness.UNLIKE) & pl.lit(is_direct)
     is_given_other = (
         (pl.lit(persons) == Likeness.DIFFERENT)
-        | ((pl.lit(persons) == Likeness.UNLIKE) & ~is_born_alike.fill_null(value=False))
+        | (is_unlike & ~is_born_alike.fill_null(value=False))
         | ((pl.lit(persons) == Likeness.LIKE) & _is_other_gender())
     )
     return pairs.select(

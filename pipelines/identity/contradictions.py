@@ -45,7 +45,7 @@ def find_contradictions(
         .filter(pl.col("persona") < pl.col("persona_b"), ~pl.col("is_crowd") | pl.col("is_first"))
         .select("component", persona_a="persona", persona_b="persona_b")
     )
-    conflicts = judge_pairs(pairs, personas)
+    conflicts = judge_pairs(pairs, personas, is_direct=False)
     for side in ("a", "b"):
         conflicts = conflicts.join(
             told.select(

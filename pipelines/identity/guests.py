@@ -1,9 +1,10 @@
 """Guest orders on a shared number: an order names nobody, but a mailbox may speak for it.
 
 Families order with one telephone and a mailbox each. So a guest's order with a mailbox is tied by
-its number only to those who have that mailbox too, or where no other mailbox is known on the number;
-two mailboxes on one number are two guests until something else ties them. An order without a mailbox
-is its number's: of whoever has an account with it, if that is one; else of nobody who gave a mailbox.
+its number only to those who have that mailbox too, or whose name it tells, or where no other one
+is known on the number. Two other mailboxes on one number are two guests until something else ties
+them. An order without a mailbox is its number's: of whoever has an account with it, if that is one;
+else of nobody who gave a mailbox.
 """
 
 import polars as pl

@@ -100,8 +100,11 @@ def _is_reordered(name_a: tuple[str, str], name_b: tuple[str, str]) -> bool:
     (given_a, family_a), (given_b, family_b) = name_a, name_b
     if family_a and family_b:
         tokens_a, tokens_b = (" ".join(name).split() for name in (name_a, name_b))
-        return sorted(tokens_a) == sorted(tokens_b) or (
-            _is_close(given_a, family_b) and _is_close(family_a, given_b)
+        written_b = {"".join(tokens_b), "".join(f"{family_b} {given_b}".split())}
+        return (
+            sorted(tokens_a) == sorted(tokens_b)
+            or "".join(tokens_a) in written_b
+            or (_is_close(given_a, family_b) and _is_close(family_a, given_b))
         )
     return _is_close(given_a, family_b) if family_b else _is_close(family_a, given_b)
 

@@ -65,6 +65,9 @@ HAN_RUN = re.compile(f"{HAN.pattern}+")
 APOSTROPHES = re.compile(r"['`’‘ʼ]")
 IN_WORD = re.compile(r"['`’‘ʼ.]")
 NOT_LETTERS = re.compile(r"[^A-Za-z0-9]+")
+CALLED_LATIN = re.compile(f"[{CALLED}](?=[A-Za-z])")  # 小Emma
+# HarveyRobert, but not MacLeod or FitzGerald
+RUN_TOGETHER = re.compile(r"(?<=[a-z]{2})(?<!Mac)(?<!Van)(?<!Von)(?<!Des)(?<!Fitz)(?=[A-Z][a-z])")
 HANGUL = re.compile(r"[\uac00-\ud7a3]{2,4}")
 DOTS = re.compile(r"[·•・‧]")
 # Legal forms that cleanco does not know, or not without blanks around them.
@@ -252,9 +255,9 @@ def _read_han(plain: str) -> Name:
         if is_pure or (family and given):
             called = given if family else drop_call(given)
             return Name(read_given(called), read_family(family), told[0])
-        if told[0] in CALLED or told[0] in ALL_SURNAMES:  # 小Emma, 王Emma
+        if told[0] in ALL_SURNAMES:  # 王Emma
             given_latin = _given(_latin_tokens(HAN_RUN.sub(" ", plain)))
-            return Name(given_latin, "" if told[0] in CALLED else read_family(told[0]))
+            return Name(given_latin, read_family(told[0]))
         return Name()
     if not is_pure:
         return Name()
@@ -283,7 +286,7 @@ def _split_latin(tokens: list[str]) -> tuple[list[str], list[str]]:
     # Of two that may both be family names, the last is taken, as in any name in Latin letters.
     if len(keys) == 3 and keys[0] in SPELLINGS and not any(map(is_known, keys[1:])):
         return tokens[1:], tokens[:1]  # Chan Tai Man
-    is_family = [is_surname_in_pinyin(keys[place]) for place in (0, -1)]
+    is_family = [is_surname_in_pinyin(keys[place]) or keys[place] in SPELLINGS for place in (0, -1)]
     if is_family == [True, False] and is_pinyin("".join(keys)):
         return tokens[1:], tokens[:1]
     size = len(tokens) - 1
@@ -295,7 +298,7 @@ def _split_latin(tokens: list[str]) -> tuple[list[str], list[str]]:
 def _plain(text: str) -> str:
     plain = simplify(unicodedata.normalize("NFKC", text)).strip()
     plain = ASIDE.sub(" ", plain).strip() or plain
-    plain = TITLES_ZH.sub("", plain)
+    plain = RUN_TOGETHER.sub(" ", CALLED_LATIN.sub(" ", TITLES_ZH.sub("", plain))).strip()
     return "" if plain.lower() in NO_NAME else plain
 
 

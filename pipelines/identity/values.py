@@ -147,12 +147,15 @@ def group_carriers(
     return grouped, conflicts
 
 
-def judge_pairs(pairs: pl.DataFrame, personas: pl.DataFrame) -> pl.DataFrame:
+def judge_pairs(
+    pairs: pl.DataFrame, personas: pl.DataFrame, *, is_direct: bool = True
+) -> pl.DataFrame:
     """Keep the pairs of personas that cannot be one person, and say why in `conflict`.
 
     Args:
         pairs: persona_a, persona_b, and what else the caller wants back.
         personas: as `number_personas` gives them.
+        is_direct: whether something ties the two themselves, or others lead from one to the other.
     """
     distinct = pairs.select("persona_a", "persona_b").unique().sort("persona_a", "persona_b")
     told = personas.unique("persona").select("persona", *PERSONA)
@@ -163,7 +166,7 @@ def judge_pairs(pairs: pl.DataFrame, personas: pl.DataFrame) -> pl.DataFrame:
             on=f"persona_{side}",
             maintain_order="left",
         )
-    judged = distinct.with_columns(find_conflicts(sides).alias("conflict"))
+    judged = distinct.with_columns(find_conflicts(sides, is_direct=is_direct).alias("conflict"))
     return pairs.join(judged.drop_nulls("conflict"), on=["persona_a", "persona_b"])
 
 

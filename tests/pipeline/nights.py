@@ -4,6 +4,8 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+import polars as pl
+
 from pipelines.configured import configured_sources
 from pipelines.demo.company import sources_yaml, write_company
 from pipelines.line import Line
@@ -35,3 +37,13 @@ def run_night(home: Path, rules: Path, day: date, until: str = "release") -> Lin
 def open_line(home: Path, rules: Path, day: date) -> Line:
     """A line over a home and rules, without running it."""
     return Line(Settings(home=home, rules_dir=rules), day, lambda _: None)
+
+
+def personal_values(home: Path) -> set[str]:
+    """What the landed contacts tell of persons, but for what is too short or plain to be theirs."""
+    contacts = pl.scan_parquet(
+        home / "landing" / "crm_contacts" / "**" / "*.parquet", missing_columns="insert"
+    )
+    columns = contacts.select("full_name", "email", "phone", "mobile", "street").collect()
+    told = {value for column in columns for value in column.drop_nulls()}
+    return {value for value in told if len(value) > 6 and len(set(value)) > 2}

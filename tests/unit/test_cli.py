@@ -20,26 +20,6 @@ DATED = [
 ASKED = [("why", "crm:li"), ("why-merged", "crm:li", "shop:wang")]
 
 
-@pytest.fixture
-def c360(home, monkeypatch, capsys):
-    """Call the command line as the console script does; gives exit code and everything said."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["c360", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capsys.readouterr()
-        text = said.out + said.err
-        assert "Traceback" not in text
-        return code, text
-
-    return call
-
-
 def commands(app=cli.app, path=()):
     """Every command there is, as the words to call it."""
     group = typer.main.get_command(app)

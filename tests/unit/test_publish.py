@@ -64,9 +64,7 @@ def run(lake):
     for name, group in MARTS.items():
         known = set(rows(name, group=group).columns)
         facts = [{k: v for k, v in person.items() if k in known} for person in cast]
-        # Turned round row by row, as Polars forgets what a list of nothing was to hold.
-        backwards = rows(name, *facts, group=group).gather([3, 2, 1, 0])
-        write_table(backwards, made.table(group, name))
+        write_table(rows(name, *facts, group=group)[::-1], made.table(group, name))
     keys = rows(
         "customer_keys", *[{"customer_id": who["customer_id"]} for who in cast], group="pipeline"
     )

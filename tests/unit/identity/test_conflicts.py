@@ -69,6 +69,9 @@ def conflict(name_a, name_b, *, party="person", born=(None, None), genders=(None
         ("陳大文", "Chan Tai Man"),
         ("Chen Zhongwei", "Chen Zongwei"),
         ("王伟", None),
+        ("小Emma Reed", "Reed, Emma"),
+        ("Mei Ling Chan", "Chan Mei Ling"),
+        ("Mitchell Ramsey", "Ramsyr Mitcehll"),
         ("Faisal Siddiqui", "فيصل صديقي"),
     ],
 )
@@ -114,11 +117,30 @@ def test_birth_dates_conflict_beyond_a_typing_error(day_a, day_b, reason):
     assert conflict("John Smith", "John Smith", born=(day_a, day_b)) == reason
 
 
+def test_a_second_name_in_one_field_is_no_conflict():
+    whole = ("person", "Mei Ling Chan", None, None, None, None)
+    parts = ("person", None, "Mei Ling", "Chan", None, None)
+    assert find_conflicts(pair([whole], [parts]))[0] is None
+
+
 def test_twins_conflict_and_an_unknown_name_of_the_same_day_does_not():
     day = date(1997, 9, 28)
     assert conflict("Mark Kusha", "Marsha Kusha", born=(day, day)) == "given_name"
     assert conflict("Tosin Adebayo", "Gbenga Adebayo", born=(day, day)) is None
     assert conflict("Tosin Adebayo", "Gbenga Adebayo") == "given_name"
+
+
+def test_unknown_names_are_told_apart_only_between_two_who_share_something():
+    one = ("person", "Tosin Adebayo", None, None, None, None)
+    other = ("person", "Gbenga Adebayo", None, None, None, None)
+    known = ("person", "Robert Adebayo", None, None, None, None)
+    assert find_conflicts(pair([one], [other]), is_direct=False)[0] is None
+    assert (
+        find_conflicts(
+            pair([known], [("person", "Sarah A", None, None, None, None)]), is_direct=False
+        )[0]
+        == "given_name"
+    )
 
 
 def test_names_that_are_merely_alike_conflict_when_the_genders_differ():

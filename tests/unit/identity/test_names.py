@@ -53,6 +53,11 @@ def test_a_chinese_name_is_compared_alike_in_every_order_and_writing(written):
         ("山本 太郎", "tailang", "shanben"),
         ("买买提·阿里", "maimaiti", "ali"),
         ("王伟 David Wang", "wei", "wang"),
+        ("王小Emma", "emma", "wang"),
+        ("小Emma Reed", "emma", "reed"),
+        ("Mei Ling Chan", "meiling", "chan"),
+        ("ReedEmma", "reed", "emma"),
+        ("Emma MacLeod", "emma", "macleod"),
     ],
 )
 def test_a_name_is_split_by_the_rules_of_its_own_writing(written, given_key, family_key):
@@ -68,6 +73,7 @@ def test_the_vowel_that_has_no_latin_letter_has_one_spelling(written):
     ("full", "first", "last", "expected"),
     [
         (None, "Robert", "Smith Sr", ("robert", "smith", None, "sr")),
+        (None, "小Emma", "王", ("emma", "wang", None, None)),
         (None, "Robert Smith", "Smith", ("robert", "smith", None, None)),
         (None, "超娜", "王", ("chaona", "wang", "王超娜", None)),
         (None, "王", "超娜", ("chaona", "wang", "王超娜", None)),
