@@ -147,7 +147,9 @@ def group_carriers(
     return grouped, conflicts
 
 
-def judge_pairs(pairs: pl.DataFrame, personas: pl.DataFrame, *, is_direct: bool = True) -> pl.DataFrame:
+def judge_pairs(
+    pairs: pl.DataFrame, personas: pl.DataFrame, *, is_direct: bool = True
+) -> pl.DataFrame:
     """Keep the pairs of personas that cannot be one person, and say why in `conflict`.
 
     Args:
