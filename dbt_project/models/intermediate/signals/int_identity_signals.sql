@@ -41,7 +41,8 @@ stated as (
         {{ record_id }} as source_record_id,
         '{{ id_type }}' as id_type,
         {{ column }} as raw_value,
-        {{ "''" if id_type != "phone" else "coalesce(ship_country, '')" if relation == "orders" else "coalesce(country_code, '')" }} as country_code,
+        {% set country = "ship_country" if relation == "orders" else "country_code" -%}
+        {{ "coalesce(" ~ country ~ ", '')" if id_type == "phone" else "''" }} as country_code,
         landed_on,
         is_newest
     from {{ relation }}
