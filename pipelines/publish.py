@@ -27,6 +27,11 @@ MARTS = {
     "identity_edges": "pipeline",
     "identity_reviews": "pipeline",
 }  # each with the group of the catalogue that it is of
+NOBODYS = {
+    "grade_unknown": "of one grade, and grades are given after costs",
+    "customer_unknown": "of somebody unknown",
+    "nobody_to_share": "with nobody to share it",
+}
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,8 @@ def _notes(
     missing = [name.removeprefix("has_") for name, there in present.items() if not there]
     if missing:
         notes.append(f"No rows tonight: {', '.join(missing)}. Their facts are null, not zero.")
+    if nobodys := _costs_of_nobody(run):
+        notes.append(f"Costs that are no customer's: {nobodys}.")
     if audience["churn_risk"].null_count() == audience.height:
         empty = [
             segment.name
@@ -179,3 +186,11 @@ def _notes(
         if empty:
             notes.append(f"Without scores these lists are empty: {', '.join(empty)}.")
     return tuple(notes)
+
+
+def _costs_of_nobody(run: Run) -> str:
+    """What of the year's costs is in no customer's cost to serve, by the reason for it."""
+    costs = run.scan("models", "int_costs_allocated", "publish")
+    sums = costs.filter(pl.col("customer_id").is_null()).group_by("attribution")
+    found = sums.agg(pl.col("cost_amount").sum()).sort("attribution").collect()
+    return ", ".join(f"{amount:.2f} {NOBODYS[reason]}" for reason, amount in found.rows())

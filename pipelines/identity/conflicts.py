@@ -27,8 +27,8 @@ def find_conflicts(pairs: pl.DataFrame, *, is_direct: bool = True) -> pl.Series:
         pairs: party, given_key, family_key, han_name, name_suffix, company_key (as
             `normalise_names` adds them), birth_date and gender, each with `_a` and `_b`.
         is_direct: whether the two themselves share something. Of two who are only tied through
-            others, names that nobody knows are not told apart for being unlike: each of several
-            records of one person may be misspelt in its own way.
+            others, names that nobody knows are not told apart for being unlike, nor birth dates
+            but by both year and day: each record of one person may be misspelt in its own way.
 
     Returns:
         pl.Series: `conflict`, one per pair in its order, the same if `a` and `b` change places:
@@ -53,7 +53,7 @@ def find_conflicts(pairs: pl.DataFrame, *, is_direct: bool = True) -> pl.Series:
         .then(pl.lit("company_name"))
         .when(is_person & is_given_other)
         .then(pl.lit("given_name"))
-        .when(is_person & _is_other_birth(born_a, born_b))
+        .when(is_person & _is_other_birth(born_a, born_b, is_direct=is_direct))
         .then(pl.lit("birth_date"))
         .when(is_person & _is_other_suffix())
         .then(pl.lit("name_suffix"))
@@ -98,16 +98,19 @@ def _is_other_suffix() -> pl.Expr:
     return (a != b).fill_null(value=False)
 
 
-def _is_other_birth(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    """Whether two birth dates differ by more than day and month changed and one digit wrong.
+def _is_other_birth(a: pl.Expr, b: pl.Expr, *, is_direct: bool) -> pl.Expr:
+    """Whether two birth dates differ by more than day and month changed and a wrong digit or two.
 
     The first of January is what a form says of a day that nobody knows.
     """
     is_told = ~((a.dt.ordinal_day() == 1) | (b.dt.ordinal_day() == 1))
     written, other = a.dt.strftime("%Y%m%d"), b.dt.strftime("%Y%m%d")
+    errors = 1 if is_direct else 2
+    is_half_right = (a.dt.year() == b.dt.year()) | (a.dt.strftime("%m%d") == b.dt.strftime("%m%d"))
     is_near = (
-        (_wrong_digits(written, other) <= 1)
-        | (_wrong_digits(a.dt.strftime("%Y%d%m"), other) <= 1)
+        (is_half_right & pl.lit(not is_direct))
+        | (_wrong_digits(written, other) <= errors)
+        | (_wrong_digits(a.dt.strftime("%Y%d%m"), other) <= errors)
         | _is_turned(written, other)
     )
     return (is_told & ~is_near).fill_null(value=False)

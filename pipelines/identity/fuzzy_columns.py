@@ -5,10 +5,11 @@ from jellyfish import metaphone
 
 from pipelines.identity.chinese import is_pinyin, is_surname_in_pinyin, read_characters, split_han
 from pipelines.identity.conflicts import gender_letter
+from pipelines.identity.fuzzy_comparisons import compared_columns
 from pipelines.identity.likeness import call_names
 
 NODE = "node"
-PAIRS_PER_RECORD = 3  # of each block key; what would cost more is left out, largest blocks first
+PAIRS_PER_RECORD = 1  # of each block key; what would cost more is left out, largest blocks first
 PAIRS_AT_LEAST = 200_000
 PHONE_DIGITS, PHONE_PART, PHONE_AT_LEAST = 9, 5, 6
 LOCAL_AT_LEAST = 5
@@ -85,7 +86,8 @@ def describe_records(profiles: pl.DataFrame, party: str) -> pl.DataFrame:
     """
     of_party = profiles.filter(pl.col("party") == party)
     parts = _describe_persons(of_party) if party == "person" else _describe_companies(of_party)
-    return _with_blocks(parts, BLOCKS[party])
+    blocks = _find_blocks(parts, BLOCKS[party])
+    return parts.select(NODE, *compared_columns(party)).hstack(blocks)
 
 
 def _describe_persons(profiles: pl.DataFrame) -> pl.DataFrame:
@@ -266,16 +268,21 @@ def _known(text: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def _with_blocks(parts: pl.DataFrame, blocks: dict[str, tuple[str, ...]]) -> pl.DataFrame:
-    """Add the block keys; null for records whose block would cost more than the key's budget."""
-    keyed = parts.with_columns(
-        pl.concat_str(columns, separator="\x1f").alias(f"block_{key}")
-        for key, columns in blocks.items()
-    )
+def _find_blocks(parts: pl.DataFrame, keys: dict[str, tuple[str, ...]]) -> list[pl.Series]:
+    """The block keys; null for records whose block would cost more than the key's budget."""
     budget = max(PAIRS_AT_LEAST, PAIRS_PER_RECORD * parts.height)
-    for key in blocks:
-        keyed = keyed.with_columns(_affordable(keyed[f"block_{key}"], budget))
-    return keyed
+    return [
+        _affordable(
+            # Only whether two keys are equal matters, and numbers are compared faster than texts.
+            parts.select(
+                pl.when(pl.all_horizontal(pl.col(columns).is_not_null()))
+                .then(pl.struct(columns).hash())
+                .alias(f"block_{key}")
+            ).to_series(),
+            budget,
+        )
+        for key, columns in keys.items()
+    ]
 
 
 def _affordable(block: pl.Series, budget: int) -> pl.Series:

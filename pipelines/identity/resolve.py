@@ -39,8 +39,10 @@ from pipelines.identity.values import (
     IDENTIFIER,
     RAW,
     SHARED,
+    find_crowded,
     group_carriers,
     judge_identifiers,
+    mark_crowded,
     number_personas,
 )
 from pipelines.rules.identity import Identity, IdentityRules
@@ -140,7 +142,12 @@ def resolve_customers(
         [kind for kind in policy.identity.signals if kind not in PERSONAL],
     )
     guests = records.filter(pl.col("entity") == "guest_order").select("node")
-    carried = part_guests(carried, guests)
+    crowded = find_crowded(carried, guests, policy.identity)
+    identifiers = mark_crowded(identifiers, crowded)
+    carried, conflicts = (
+        frame.join(crowded, on=IDENTIFIER, how="anti") for frame in (carried, conflicts)
+    )
+    carried = part_guests(carried, guests, personas)
     values = _number_values(carried, identifiers, records.height)
     decided = apply_decisions(policy.decisions, records, pseudonym_key)
     certain = pl.concat(

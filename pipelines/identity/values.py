@@ -23,6 +23,8 @@ PERSONA = [
 ]  # fmt: skip
 NAMING = [name for name in PERSONA if name not in ("party", "gender")]
 NAMELESS = -1
+# Records count before their names are compared: so many times the limit of people is a crowd.
+RECORDS_PER_PERSON = 10
 
 
 def judge_identifiers(
@@ -49,10 +51,10 @@ def judge_identifiers(
     never = _blocked_values(identity, blocked).with_columns(pl.lit(True).alias("is_blocked"))
     limits = pl.DataFrame(
         [
-            (kind, signal.max_accounts, signal.max_guest_orders)
+            (kind, signal.max_people, signal.max_guest_orders)
             for kind, signal in identity.signals.items()
         ],
-        schema={"id_type": pl.String, "max_accounts": pl.Int64, "max_guest_orders": pl.Int64},
+        schema={"id_type": pl.String, "max_people": pl.Int64, "max_guest_orders": pl.Int64},
         orient="row",
     )
     is_guest = pl.col("entity") == "guest_order"
@@ -63,7 +65,7 @@ def judge_identifiers(
         .group_by(IDENTIFIER)
         .agg((~is_guest).sum().alias("accounts"), is_guest.sum().alias("guest_orders"))
     )
-    too_common = (pl.col("accounts") > pl.col("max_accounts")) | (
+    too_common = (pl.col("accounts") > pl.col("max_people") * RECORDS_PER_PERSON) | (
         pl.col("guest_orders") > pl.col("max_guest_orders")
     )
     return (
@@ -145,6 +147,36 @@ def group_carriers(
         .alias("group")
     )
     return grouped, conflicts
+
+
+def find_crowded(carried: pl.DataFrame, guests: pl.DataFrame, identity: Identity) -> pl.DataFrame:
+    """Values that too many people share, however many records each has: id_type, value.
+
+    Args:
+        carried: as `group_carriers` gives them; who has no name counts as somebody.
+        guests: node, of the guest orders, which count by a limit of their own.
+        identity: the limits.
+    """
+    most = {kind: signal.max_people for kind, signal in identity.signals.items()}
+    somebody = pl.col("persona").is_null().sum()
+    known = pl.struct("party", "group").filter(pl.col("persona").is_not_null()).n_unique()
+    return (
+        carried.join(guests, on="node", how="anti")
+        .group_by(IDENTIFIER)
+        .agg((known + somebody).alias("people"))
+        .filter(pl.col("people") > pl.col("id_type").replace_strict(most))
+        .select(IDENTIFIER)
+    )
+
+
+def mark_crowded(identifiers: pl.DataFrame, crowded: pl.DataFrame) -> pl.DataFrame:
+    """Say of identifiers that too many people share that they are too common."""
+    marked = crowded.with_columns(pl.lit("too_common").alias("verdict"))
+    return (
+        identifiers.join(marked, on=IDENTIFIER, how="left")
+        .with_columns(pl.coalesce("verdict", "status").alias("status"))
+        .drop("verdict")
+    )
 
 
 def judge_pairs(

@@ -23,7 +23,7 @@ class Signal(Rules):
     """What one type of identifier is worth, and how often it may be shared."""
 
     priority: int = Field(ge=1, description="1 is the strongest; the weakest of a breach goes.")
-    max_accounts: int = Field(ge=1, description="Most contacts or accounts that may share a value.")
+    max_people: int = Field(ge=1, description="Most people with an account that may share a value.")
     max_guest_orders: int = Field(ge=1, description="Most guest orders that may share a value.")
     max_per_customer: int | None = Field(
         default=None, ge=1, description="Most different values that one customer may have."

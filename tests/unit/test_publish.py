@@ -86,7 +86,16 @@ def run(lake):
     permissions = pl.DataFrame(schema=said | {"is_allowed": pl.Boolean})
     write_table(statements, made.table("models", "int_consent_statements"))
     write_table(permissions, made.table("models", "int_contact_permissions"))
+    allocate(made, ("a", "direct", 5))
     return made
+
+
+def allocate(run, *costs):
+    names = ["customer_id", "attribution", "cost_amount"]
+    frame = pl.DataFrame(costs, names, orient="row").with_columns(
+        pl.col("customer_id").cast(pl.String), pl.col("cost_amount").cast(pl.Decimal(18, 4))
+    )
+    write_table(frame, run.table("models", "int_costs_allocated"))
 
 
 def say_present(run, *missing):
@@ -197,6 +206,17 @@ def test_the_notes_count_places_without_consent_and_name_what_is_missing(run, ca
         "3 places on lists were not filled for want of consent.",
         "No rows tonight: web_events, cases. Their facts are null, not zero.",
         "Without scores these lists are empty: at_risk.",
+    )
+
+
+def test_the_notes_say_which_costs_are_no_customers_and_why(run, catalogue, book):
+    allocate(
+        run, ("a", "shared", 1), (None, "nobody_to_share", 2), (None, "grade_unknown", 4),
+        (None, "grade_unknown", 8), (None, "customer_unknown", 16),
+    )  # fmt: skip
+    assert publish(run, catalogue, book).notes[1] == (
+        "Costs that are no customer's: 16.00 of somebody unknown, "
+        "12.00 of one grade, and grades are given after costs, 2.00 with nobody to share it."
     )
 
 

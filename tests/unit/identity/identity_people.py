@@ -30,7 +30,7 @@ def identity_rules(accounts=5, guests=200, blocked=None, most=None, fuzzy=EXACT)
     signals = {
         id_type: Signal(
             priority=place,
-            max_accounts=accounts,
+            max_people=accounts,
             max_guest_orders=guests,
             max_per_customer=(most or {}).get(id_type),
         )
@@ -181,7 +181,7 @@ def expected_groups(seen, carried, ties, rules):
         of_guests = sum(record[0] == "guest_order" for record in bearers[value])
         others = len(bearers[value]) - of_guests
         limit = rules.signals[value[0]]
-        common = others > limit.max_accounts or of_guests > limit.max_guest_orders
+        common = others > limit.max_people or of_guests > limit.max_guest_orders
         return value[1] is not None and value not in blocked and not common
 
     def party(record):

@@ -13,6 +13,9 @@ PHONE = "+8613800138001"
 FAMILY = "home@example.com"
 
 
+NOBODY = pl.DataFrame(schema={"node": pl.Int64, "given_key": pl.String})
+
+
 def place(holders=(), orders=()):
     """The groups of guest orders on one number.
 
@@ -34,7 +37,7 @@ def place(holders=(), orders=()):
         orient="row",
     ).with_columns(party=pl.lit("person"))
     guests = pl.DataFrame({"node": range(len(holders), len(people))}, schema={"node": pl.Int64})
-    placed = part_guests(carried, guests)
+    placed = part_guests(carried, guests, NOBODY)
     kept = ["node", "id_type", "value", "party"]
     assert placed.select(kept).sort(kept).equals(carried.select(kept).sort(kept))
     others = pl.col("id_type").ne("phone") | (pl.col("node") < len(holders))
@@ -115,3 +118,22 @@ def test_orders_with_two_mailboxes_meet_only_where_one_holder_has_both(holders, 
         for other, theirs in zip(orders, placed, strict=True):
             if None not in (one, other) and one != other and group == theirs != NAMELESS:
                 assert {one, other} <= of_group[group]
+
+
+def test_a_mailbox_that_tells_the_holders_given_name_is_the_holders():
+    carried = pl.DataFrame(
+        [
+            (0, "phone", "+8613800138001", 0),
+            (0, "email", "work@x.com", 0),
+            (1, "phone", "+8613800138001", 0),
+            (1, "email", "hao.li963@x.com", 0),
+            (2, "phone", "+8613800138001", 0),
+            (2, "email", "mengting.li335@x.com", 0),
+        ],
+        schema={"node": pl.Int64, "id_type": pl.String, "value": pl.String, "group": pl.Int64},
+        orient="row",
+    ).with_columns(party=pl.lit("person"))
+    guests = pl.DataFrame({"node": [1, 2]}, schema={"node": pl.Int64})
+    holder = pl.DataFrame({"node": [0], "given_key": ["hao"]}, schema=NOBODY.schema)
+    placed = part_guests(carried, guests, holder).filter(pl.col("id_type") == "phone")
+    assert dict(placed.select("node", "group").iter_rows()) == {0: 0, 1: 0, 2: -3}

@@ -12,8 +12,7 @@ said as (
     select
         product_id,
         1 as priority,
-        category_path,
-        brand
+        category_path
     from products
 
     union all
@@ -21,8 +20,7 @@ said as (
     select distinct
         product_id,
         2 as priority,
-        category_path,
-        brand
+        category_path
     from items
 ),
 

@@ -11,94 +11,25 @@ tags as (
     from {{ ref('int_records_merged_to_customers') }}
 ),
 
-orders as (
-    select * from {{ ref('int_orders_summed_to_customers') }}
+{% for facts, model in {
+    'orders': 'int_orders_summed_to_customers', 'order_days': 'int_order_days_summed_to_customers',
+    'habits': 'int_order_habits_summed_to_customers', 'items': 'int_order_items_summed_to_customers',
+    'cancelled': 'int_cancelled_orders_summed_to_customers', 'refunds': 'int_refunds_summed_to_customers',
+    'touches': 'int_touches_summed_to_customers', 'sessions': 'int_web_sessions_summed_to_customers',
+    'social': 'int_social_engagements_summed_to_customers', 'campaigns': 'int_campaigns_summed_to_customers',
+    'activities': 'int_activities_summed_to_customers', 'deals': 'int_deals_summed_to_customers',
+    'cases': 'int_cases_summed_to_customers', 'answers': 'int_answers_summed_to_customers',
+    'loyalty': 'int_loyalty_summed_to_customers', 'referrals': 'int_referrals_summed_to_customers',
+    'costs': 'int_costs_summed_to_customers', 'consents': 'int_consents_summed_to_customers',
+    'preferences': 'int_preferences_merged_to_customers', 'first_and_last': 'int_touches_ranked_to_customers',
+    'profiling_refusals': 'int_profiling_refusals', 'erased': 'int_erased_customers',
+    'households': 'customer_households', 'present': 'int_sources_present', 'run': 'stg_rules__run',
+}.items() -%}
+{{ facts }} as (
+    select * from {{ ref(model) }}
 ),
 
-order_days as (
-    select * from {{ ref('int_order_days_summed_to_customers') }}
-),
-
-habits as (
-    select * from {{ ref('int_order_habits_summed_to_customers') }}
-),
-
-items as (
-    select * from {{ ref('int_order_items_summed_to_customers') }}
-),
-
-cancelled as (
-    select * from {{ ref('int_cancelled_orders_summed_to_customers') }}
-),
-
-refunds as (
-    select * from {{ ref('int_refunds_summed_to_customers') }}
-),
-
-touches as (
-    select * from {{ ref('int_touches_summed_to_customers') }}
-),
-
-sessions as (
-    select * from {{ ref('int_web_sessions_summed_to_customers') }}
-),
-
-social as (
-    select * from {{ ref('int_social_engagements_summed_to_customers') }}
-),
-
-campaigns as (
-    select * from {{ ref('int_campaigns_summed_to_customers') }}
-),
-
-activities as (
-    select * from {{ ref('int_activities_summed_to_customers') }}
-),
-
-deals as (
-    select * from {{ ref('int_deals_summed_to_customers') }}
-),
-
-cases as (
-    select * from {{ ref('int_cases_summed_to_customers') }}
-),
-
-answers as (
-    select * from {{ ref('int_answers_summed_to_customers') }}
-),
-
-loyalty as (
-    select * from {{ ref('int_loyalty_summed_to_customers') }}
-),
-
-referrals as (
-    select * from {{ ref('int_referrals_summed_to_customers') }}
-),
-
-costs as (
-    select * from {{ ref('int_costs_summed_to_customers') }}
-),
-
-consents as (
-    select * from {{ ref('int_consents_summed_to_customers') }}
-),
-
-preferences as (
-    select * from {{ ref('int_preferences_merged_to_customers') }}
-),
-
-first_and_last as (
-    select * from {{ ref('int_touches_ranked_to_customers') }}
-),
-
-profiling_refusals as (
-    select * from {{ ref('int_profiling_refusals') }}
-),
-
-erased as (
-    select * from {{ ref('int_erased_customers') }}
-),
-
+{% endfor -%}
 points as (
     select
         customer_id,
@@ -107,10 +38,6 @@ points as (
         bool_or(contact_type = 'external_userid') as has_wechat
     from {{ ref('int_contact_points') }}
     group by customer_id
-),
-
-households as (
-    select * from {{ ref('customer_households') }}
 ),
 
 employers as (
@@ -129,14 +56,6 @@ network as (
 
 age_bands as (
     select * from {{ ref('stg_rules__age_bands') }}
-),
-
-present as (
-    select * from {{ ref('int_sources_present') }}
-),
-
-run as (
-    select * from {{ ref('stg_rules__run') }}
 ),
 
 aged as (
