@@ -76,7 +76,7 @@ def test_what_certain_ties_hold_together_is_no_contradiction_and_what_they_do_no
 
 
 def test_of_a_crowd_each_is_compared_with_one_alone(monkeypatch):
-    names = ["Ann Lee", "Bea Lee", "Cleo Lee", "Dora Lee"]
+    names = ["Robert Lee", "Mary Lee", "Susan Lee", "Peter Lee"]
     personas = personas_of(*names)
     everybody = {frozenset(pair[:2]) for pair in found(names, [0] * 4)}
     assert len(everybody) == 6
