@@ -35,7 +35,7 @@ from pipelines.rules.identity import Fuzzy
 from pipelines.rules.identity_model import IdentityModel
 
 MODEL = Path("pipelines/rules/identity_model.json")
-RULES = Fuzzy(link_above=0.95, review_above=0.70)
+RULES = Fuzzy(**yaml.safe_load(Path("pipelines/rules/identity.yml").read_text())["fuzzy"])
 MOST_SHARING = 5
 AS_OF = date(2026, 1, 1)
 WRITTEN = [
