@@ -127,6 +127,11 @@ def append_aliases(
     known = pl.concat([latest.select("alias_id", *RECORD), roots.select("alias_id", *RECORD)])
     now = (
         known.join(keys.select(*RECORD, "customer_id"), on=RECORD, how="left")
+        # A name whose record was erased may live on with those it was tied to.
+        .join(
+            living.select(alias_id="customer_id", bearer="customer_id"), on="alias_id", how="left"
+        )
+        .with_columns(pl.coalesce("bearer", "customer_id").alias("customer_id"))
         .join(
             latest.select("alias_id", stood_for="customer_id", is_told=pl.lit(True)),
             on="alias_id", how="left",

