@@ -35,8 +35,8 @@ WRITTEN = {
     "phone": pl.String,
     "domain": pl.String,
 }
-GIVEN = "Emma Oliver Grace Henry Chloe Jack Alice Samuel Ruth Thomas Laura Adam".split()  # noqa: SIM905
-FAMILY = "Hughes Green Clarke Patel Murphy Fraser Baker Mitchell Cooper Reed Foster".split()  # noqa: SIM905
+GIVEN = "Emma Oliver Grace Henry Chloe Jack Alice Samuel Ruth Thomas Laura Adam".split()  # noqa: SIM905 - names in a row
+FAMILY = "Hughes Green Clarke Patel Murphy Fraser Baker Mitchell Cooper Reed Foster".split()  # noqa: SIM905 - names in a row
 
 
 def record(node, full_name, **known):
