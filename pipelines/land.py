@@ -35,7 +35,16 @@ from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.rules.sources import Sources
 
-MONEY_TABLES = ("orders", "refunds", "service_costs")
+# The amount that a mart shows of each landing table with a currency.
+MONEY = {
+    "orders": "total_amount",
+    "refunds": "amount",
+    "service_costs": "amount",
+    "crm_deals": "amount",
+    "crm_accounts": "annual_revenue",
+    "campaign_events": "revenue_amount",
+    "referrals": "reward_amount",
+}
 NO_CURRENCY = "XXX"  # ISO 4217: no currency involved
 
 
@@ -310,9 +319,12 @@ def find_base_currency(run: Run, book: RuleBook) -> str:
     """
     seen = {
         table: set(
-            _scan_input(run, table).select(pl.col("currency").unique()).collect()["currency"]
+            _scan_input(run, table)
+            .filter(pl.col(amount).is_not_null())
+            .select(pl.col("currency").drop_nulls().unique())
+            .collect()["currency"]
         )
-        for table in MONEY_TABLES
+        for table, amount in MONEY.items()
     }
     currencies = set().union(*seen.values())
     base = book.sources.base_currency

@@ -27,7 +27,7 @@ def resolve(
     Raises:
         C360Error: nobody is known by the run date.
     """
-    signals = read_signals(run)
+    signals = read_signals(run, "resolve")
     if signals.records.is_empty():
         raise C360Error(
             f"No customer is known by {run.as_of}{_first_order(run)}.",
@@ -59,11 +59,11 @@ def resolve(
     )
 
 
-def read_signals(run: Run) -> Signals:
+def read_signals(run: Run, needed_by: str) -> Signals:
     """What `transform signals` found."""
     names = [field.name for field in fields(Signals)]
     return Signals(
-        **{name: run.scan("models", f"int_identity_{name}", "resolve").collect() for name in names}
+        **{name: run.scan("models", f"int_identity_{name}", needed_by).collect() for name in names}
     )
 
 
@@ -78,7 +78,7 @@ def train(run: Run, book: RuleBook, rules_dir: Path | None) -> Path:
             "A trained model is a rule of your own, and there is no directory of your rules.",
             "Set C360_RULES_DIR to it.",
         )
-    profiles = normalise_names(read_signals(run).profiles)
+    profiles = normalise_names(read_signals(run, "identity train").profiles)
     model = train_model(profiles, book.identity_model, run.as_of)
     path = rules_dir / IDENTITY_MODEL
     write_json(model.model_dump(mode="json"), path)

@@ -13,6 +13,7 @@ from pipelines.catalogue import Catalogue
 from pipelines.errors import C360Error
 from pipelines.lake import Lake, Run, sha256_of, write_table
 from pipelines.land import (
+    MONEY,
     committed_files,
     find_base_currency,
     freeze_inputs,
@@ -284,6 +285,19 @@ def test_a_currency_without_rate_is_named_with_its_table(run, book):
         "No exchange rate into the base currency EUR for refunds: JPY, USD."
     )
     assert "sources.yml" in caught.value.hint
+
+
+@pytest.mark.parametrize(("table", "amount"), sorted(MONEY.items()))
+def test_no_table_with_money_is_forgotten(run, book, table, amount):
+    put(run, table, {"currency": "JPY", amount: 5})
+    with pytest.raises(C360Error, match=f"for {table}: JPY"):
+        find_base_currency(run, based_on(book, "EUR"))
+
+
+@pytest.mark.parametrize("table", ["crm_accounts", "crm_deals", "campaign_events", "referrals"])
+def test_a_currency_without_an_amount_needs_no_rate(run, book, table):
+    put(run, table, {"currency": "JPY", MONEY[table]: None}, {"currency": None, MONEY[table]: 5})
+    assert find_base_currency(run, based_on(book, "EUR")) == "EUR"
 
 
 def test_with_rates_for_all_the_configured_base_stands(run, book):

@@ -14,6 +14,10 @@ rates as (
     select * from {{ ref('int_fx_rates_spanned') }}
 ),
 
+run as (
+    select * from {{ ref('stg_rules__run') }}
+),
+
 record_homes as (
     select * from {{ ref('stg_pipeline__record_homes') }}
 ),
@@ -100,9 +104,10 @@ account_records as (
         ) as annual_revenue_amount,
         accounts.parent_account_source_id
     from accounts
+    cross join run
     left join rates
         on
-            accounts.currency = rates.currency
+            coalesce(accounts.currency, run.base_currency) = rates.currency
             and {{ business_date('accounts.version_at') }} >= rates.valid_from
             and {{ business_date('accounts.version_at') }} < rates.valid_to
 ),
