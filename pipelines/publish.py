@@ -21,6 +21,7 @@ MARTS = {
     "customer_rfm": "models",
     "customer_grades": "models",
     "customer_lifecycle": "models",
+    "customer_warnings": "models",
     "audience": "models",
     "customer_identifiers": "pipeline",
     "customer_aliases": "pipeline",

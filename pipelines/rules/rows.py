@@ -21,6 +21,7 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
             {"priority": priority, **stage.model_dump()}
             for priority, stage in enumerate(book.lifecycle.stages, start=1)
         ],
+        "warnings": [warning.model_dump() for warning in book.warnings.warnings],
         "engagement_weights": [weight.model_dump() for weight in book.engagement.weights],
         "survivorship": _survivorship(book, facts),
         "age_bands": _age_bands(book),

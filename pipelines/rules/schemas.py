@@ -11,6 +11,7 @@ from pipelines.rules.model import Name, Rules, Share, refuse_repeats
 from pipelines.rules.relations import Relations
 from pipelines.rules.sources import Sources
 from pipelines.rules.survivorship import Survivorship
+from pipelines.rules.warnings import EarlyWarnings
 
 Grade = Literal["A", "B", "C", "D"]
 Channel = Literal["email", "sms", "phone", "wechat"]
@@ -320,6 +321,7 @@ class RuleBook(Rules):
     tiers: Tiers
     lifecycle: Lifecycle
     rfm: Rfm
+    warnings: EarlyWarnings
     engagement: Engagement
     preferences: Preferences
     privacy: Privacy
