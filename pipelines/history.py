@@ -98,7 +98,7 @@ def _minted(
     keys: pl.LazyFrame, aliases: pl.LazyFrame, asked: str, pseudonym_key: bytes
 ) -> pl.DataFrame:
     """The record that an id was minted from, first of all among those it is known to be of."""
-    known = keys.filter(pl.col("customer_id") == asked).sort("first_landed_on", *RECORD).collect()
+    known = keys.filter(pl.col("customer_id") == asked).sort("first_known_on", *RECORD).collect()
     former = keys.join(
         aliases.filter(pl.col("alias_id") == asked).select(RECORD).unique(), on=RECORD, how="semi"
     ).collect()
@@ -147,7 +147,7 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
 
     Returns:
         profile: the row of `customer_360`, without what is null; fields: the rows of
-        `customer_fields`; records: its records as references, with the day each landed first;
+        `customer_fields`; records: its records as references, with the night that knew each first;
         aliases: ids that stand for it.
 
     Raises:
@@ -164,8 +164,8 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
     profile = {name: value for name, value in rows.row(0, named=True).items() if value is not None}
     fields = read_mart(release, "customer_fields").filter(is_it).sort("field").collect()
     keys = pl.scan_parquet(release.path / "state" / "customer_keys.parquet").filter(is_it)
-    records = keys.sort("first_landed_on", *RECORD).select(
-        write_ref().alias("record"), "first_landed_on", "is_deleted"
+    records = keys.sort("first_known_on", *RECORD).select(
+        write_ref().alias("record"), "first_known_on", "is_deleted"
     )
     aliases = (
         read_mart(release, "customer_aliases")

@@ -118,7 +118,7 @@ class Line:
         zone = self._rules().sources.time_zone
         counts = transform(stage, self.run, self.settings.project_dir, zone)
         told = [f"{counts[kind]} {kind}s" for kind in ("model", "test") if kind in counts]
-        notes = self._order_notes() if stage == "profile" else ()
+        notes = (*self._order_notes(), *self._erasure_notes()) if stage == "profile" else ()
         return StepResult(", ".join(told), notes)
 
     def _order_notes(self) -> tuple[str, ...]:
@@ -138,6 +138,17 @@ class Line:
         if skipped:
             notes.append(f"Orders that are no purchase by their status: {', '.join(skipped)}.")
         return tuple(notes)
+
+    def _erasure_notes(self) -> tuple[str, ...]:
+        """Requests to be forgotten that reach nobody."""
+        requests = self.run.scan("models", "int_erasure_requests_attributed", "transform profile")
+        counts = requests.select(pl.len(), pl.col("customer_id").is_null().sum()).collect().row(0)
+        if not counts[1]:
+            return ()
+        return (
+            f"{counts[1]} of {counts[0]} requests to be forgotten reach nobody: they name somebody "
+            "unknown, or a value that ties nobody; let them name the contact.",
+        )
 
     def resolve(self) -> StepResult:
         """Tie records into customers."""

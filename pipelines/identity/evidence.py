@@ -8,12 +8,18 @@ from pipelines.identity.values import IDENTIFIER, RAW, SHARED
 
 
 def known_identifiers(
-    identifiers: pl.DataFrame, owners: pl.DataFrame, named: pl.DataFrame
+    identifiers: pl.DataFrame, carried: pl.DataFrame, owners: pl.DataFrame, named: pl.DataFrame
 ) -> pl.DataFrame:
-    """Each identifier as written, and whose it is if it is one customer's who is still there."""
+    """Each identifier as written, and whose it is if it is one customer's who is still there.
+
+    Who carries a value without being tied by it, as after a cannot-link, has it too.
+    """
     living = named.filter(~pl.col("is_deleted")).select("customer_id").unique()
+    carriers = carried.join(named.select("node", "customer_id"), on="node")
+    holders = [frame.select(*IDENTIFIER, "customer_id") for frame in (owners, carriers)]
     whose = (
-        owners.join(living, on="customer_id", how="semi")
+        pl.concat(holders)
+        .join(living, on="customer_id", how="semi")
         .group_by(IDENTIFIER)
         .agg(pl.col("customer_id").n_unique().alias("owners"), pl.col("customer_id").first())
     )
@@ -132,8 +138,12 @@ def tell_reviews(
     conflicts: pl.DataFrame,
     named: pl.DataFrame,
     owners: pl.DataFrame,
+    apart: tuple[tuple[int, int, str], ...],
 ) -> pl.DataFrame:
-    """Pairs of records that a person should look at, of customers that are not one."""
+    """Pairs of records that a person should look at, of customers that are not one.
+
+    What a steward has parted needs no second look.
+    """
     probable = guessed.select(
         "node_a",
         "node_b",
@@ -167,7 +177,14 @@ def tell_reviews(
         )
     )
     nodes = named.select("node", write_ref().alias("ref"), "customer_id").cast({"node": pl.Int64})
-    told = pl.concat([probable, sharing.cast({"node_a": pl.Int64, "node_b": pl.Int64})])
+    decided = pl.DataFrame(
+        [(min(pair[:2]), max(pair[:2])) for pair in apart],
+        schema={"node_a": pl.Int64, "node_b": pl.Int64},
+        orient="row",
+    )
+    told = pl.concat([probable, sharing.cast({"node_a": pl.Int64, "node_b": pl.Int64})]).join(
+        decided, on=["node_a", "node_b"], how="anti"
+    )
     for end in ("a", "b"):
         told = told.join(
             nodes.rename(

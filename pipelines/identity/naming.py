@@ -16,16 +16,20 @@ ALIAS = ["alias_id", "customer_id", "changed_on", "event", *RECORD]
 
 
 def name_customers(
-    records: pl.DataFrame, previous_keys: pl.DataFrame | None, pseudonym_key: bytes
+    records: pl.DataFrame,
+    previous_keys: pl.DataFrame | None,
+    aliases: pl.DataFrame | None,
+    pseudonym_key: bytes,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Name each component after its oldest record.
 
     Where the record that a name was minted from is erased, the oldest that is left of those who
-    bore the name keeps it.
+    bore the name keeps it, and finds it again after a merge that is undone.
 
     Args:
         records: node (by age), RECORD, component.
         previous_keys: RECORD, customer_id, of the last release.
+        aliases: ALIAS, of the last release.
         pseudonym_key: key of the ids.
 
     Returns:
@@ -38,6 +42,8 @@ def name_customers(
     before = previous_keys.select(*RECORD, previous_id="customer_id")
     had = records.join(before, on=RECORD).sort("node")
     kept = _orphaned_names(oldest, had, pseudonym_key)
+    if aliases is not None:
+        kept = pl.concat([kept, _former_names(oldest, kept, aliases)])
     new = oldest.join(kept, on="component", how="anti")
     names = pl.concat([kept, _mint_new(new, set(kept["customer_id"]), pseudonym_key)])
     old = before.select(customer_id="previous_id").unique()
@@ -63,6 +69,19 @@ def _orphaned_names(oldest: pl.DataFrame, had: pl.DataFrame, pseudonym_key: byte
         .sort("node")
         .unique("previous_id", keep="first", maintain_order=True)
         .select("component", customer_id="previous_id")
+    )
+
+
+def _former_names(oldest: pl.DataFrame, kept: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
+    """Names that went with a merge, and the components whose oldest record bore them last."""
+    latest = aliases.unique("alias_id", keep="last", maintain_order=True)
+    return (
+        latest.sort("changed_on", "alias_id", descending=[True, False])
+        .join(oldest.select("component", *RECORD), on=RECORD, maintain_order="left")
+        .unique("component", keep="first", maintain_order=True)
+        .join(kept, on="component", how="anti")
+        .join(kept, left_on="alias_id", right_on="customer_id", how="anti")
+        .select("component", customer_id="alias_id")
     )
 
 

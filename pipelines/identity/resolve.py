@@ -40,6 +40,7 @@ from pipelines.identity.values import (
     RAW,
     SHARED,
     find_crowded,
+    forget_untying,
     group_carriers,
     judge_identifiers,
     mark_crowded,
@@ -58,7 +59,7 @@ LOGIN = "login "
 class Signals:
     """What the sources say about who is who.
 
-    records: node (by age), RECORD, party, first_landed_on, first_seen_on, is_deleted
+    records: node (by age), RECORD, party, first_known_on, first_seen_on, is_deleted
     signals: node, id_type, raw_value, country_code, landed_on
     ties: tie, source, source_account_id, id_type_a, id_a, id_type_b, id_b, since_on
     lookups: id_type, raw_value, country_code, of touches that name nobody's record
@@ -142,14 +143,14 @@ def resolve_customers(
         [kind for kind in policy.identity.signals if kind not in PERSONAL],
     )
     guests = records.filter(pl.col("entity") == "guest_order").select("node")
-    crowded = find_crowded(carried, guests, policy.identity)
+    crowded = find_crowded(carried, records, policy.identity)
     identifiers = mark_crowded(identifiers, crowded)
     carried, conflicts = (
         frame.join(crowded, on=IDENTIFIER, how="anti") for frame in (carried, conflicts)
     )
     carried = part_guests(carried, guests, personas)
     values = _number_values(carried, identifiers, records.height)
-    decided = apply_decisions(policy.decisions, records, pseudonym_key)
+    decided = apply_decisions(policy.decisions, records, _bearers(memory), pseudonym_key)
     certain = pl.concat(
         [
             _carried_edges(carried, values, policy.identity),
@@ -158,6 +159,7 @@ def resolve_customers(
         ]
     )
     size = records.height + values.height
+    profiles = forget_untying(profiles, signals.signals, identifiers)
     guessed = _guess(profiles, find_components(certain, size), policy, as_of)
     alike = guessed.filter(pl.col("conflict").is_null(), pl.col("is_link"))
     limits = _limits(records, carried, values, decided, policy)
@@ -168,23 +170,35 @@ def resolve_customers(
     edges, component = connect(tied, size, replace(limits, apart=(*contradictions, *limits.apart)))
     records = records.with_columns(pl.Series("component", component[: records.height]))
     keys = memory.keys.sort("first_seen_on", *RECORD) if memory else None
-    named, notes = name_customers(records, keys, pseudonym_key)
+    named, notes = name_customers(records, keys, memory.aliases if memory else None, pseudonym_key)
     owners = _own(values, component, named, pseudonym_key)
     return Resolved(
         customer_keys=named.drop("component", "node").sort(RECORD),
-        known_identifiers=known_identifiers(identifiers, owners, named),
+        known_identifiers=known_identifiers(identifiers, carried, owners, named),
         customer_identifiers=customer_identifiers(carried, named, owners),
         customer_aliases=append_aliases(
             memory.aliases if memory else None, keys, named, as_of, pseudonym_key
         ),
         identity_edges=tell_edges(edges, named, owners, memory.edges if memory else None),
-        identity_reviews=tell_reviews(guessed, carried, conflicts, named, owners),
+        identity_reviews=tell_reviews(guessed, carried, conflicts, named, owners, decided.apart),
         record_homes=records.select("node", *RECORD)
         .join(read_homes(profiles), on="node")
         .drop("node")
         .sort(RECORD),
         notes=tell_notes(identifiers, notes, edges, decided),
     )
+
+
+def _bearers(memory: Memory | None) -> pl.DataFrame:
+    """Records that bore each customer id in the last release, and those of ids that went."""
+    schema = dict.fromkeys(["customer_id", *RECORD], pl.String)
+    if memory is None:
+        return pl.DataFrame(schema=schema)
+    borne = memory.keys.sort("first_seen_on", *RECORD).select(list(schema))
+    if memory.aliases is None:
+        return borne
+    latest = memory.aliases.unique("alias_id", keep="last", maintain_order=True)
+    return pl.concat([borne, latest.select(pl.col("alias_id").alias("customer_id"), *RECORD)])
 
 
 def _carry(signals: pl.DataFrame, identifiers: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:

@@ -41,29 +41,37 @@ def make_edges(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def apply_decisions(
-    decisions: IdentityRules, records: pl.DataFrame, pseudonym_key: bytes
+    decisions: IdentityRules, records: pl.DataFrame, bearers: pl.DataFrame, pseudonym_key: bytes
 ) -> Decided:
     """Find the records that must-link and cannot-link decisions name.
 
-    A customer id names the record that it was minted from, whatever customer that is in today.
+    A customer id names the record that it was minted from, whatever customer that is in today; if
+    that record was erased, the oldest of those that bore the id.
+
+    Args:
+        decisions: what stewards decided.
+        records: node and RECORD.
+        bearers: customer_id and RECORD, of the last release, the oldest first.
+        pseudonym_key: key of the customer ids.
     """
     told = [*decisions.must_link, *decisions.cannot_link]
-    nodes = _find_nodes({ref for pair in told for ref in (pair.a, pair.b)}, records, pseudonym_key)
+    refs = {ref for pair in told for ref in (pair.a, pair.b)}
+    nodes = _find_nodes(refs, records, bearers, pseudonym_key)
 
-    def known(pairs: tuple[PairDecision, ...]) -> list[PairDecision]:
-        return [pair for pair in pairs if pair.a in nodes and pair.b in nodes]
+    def known(pairs: tuple[PairDecision, ...]) -> dict[tuple[int, int], PairDecision]:
+        """Decisions by nodes: one may be told twice, by two references."""
+        found = {}
+        for pair in sorted(pairs, key=lambda pair: (pair.a, pair.b), reverse=True):
+            if pair.a in nodes and pair.b in nodes:
+                found[min(nodes[pair.a], nodes[pair.b]), max(nodes[pair.a], nodes[pair.b])] = pair
+        return found
 
+    # The reason and the owner stay in the file: an edge is read by many.
     links = pl.DataFrame(
         [
-            (
-                nodes[pair.a],
-                nodes[pair.b],
-                "must_link",
-                RANKS["must_link"],
-                pair.date,
-                f"{pair.reason} ({pair.owner})",
-            )
-            for pair in known(decisions.must_link)
+            (a, b, "must_link", RANKS["must_link"], pair.date, f"must_link {pair.a} {pair.b}")
+            for (a, b), pair in sorted(known(decisions.must_link).items())
+            if a != b
         ],
         schema={
             name: EDGE[name] for name in ("node_a", "node_b", "tie", "rank", "since_on", "rule")
@@ -72,16 +80,16 @@ def apply_decisions(
     )
     return Decided(
         links=make_edges(links),
-        apart=tuple(
-            (nodes[pair.a], nodes[pair.b], "cannot_link") for pair in known(decisions.cannot_link)
-        ),
+        apart=tuple((a, b, "cannot_link") for a, b in sorted(known(decisions.cannot_link))),
         unknown=tuple(
             sorted({ref for pair in told for ref in (pair.a, pair.b) if ref not in nodes})
         ),
     )
 
 
-def _find_nodes(refs: set[str], records: pl.DataFrame, pseudonym_key: bytes) -> dict[str, int]:
+def _find_nodes(
+    refs: set[str], records: pl.DataFrame, bearers: pl.DataFrame, pseudonym_key: bytes
+) -> dict[str, int]:
     named = {ref: key for ref in sorted(refs) if (key := read_ref(ref)) is not None}
     wanted = pl.DataFrame(
         [(ref, *key) for ref, key in named.items()],
@@ -90,7 +98,13 @@ def _find_nodes(refs: set[str], records: pl.DataFrame, pseudonym_key: bytes) -> 
     )
     found = dict(wanted.join(records, on=RECORD).select("ref", "node").iter_rows())
     ids = {ref for ref in refs if CUSTOMER_ID.fullmatch(ref)} - set(found)
-    return found | find_minted(ids, records, pseudonym_key)
+    borne = (
+        bearers.filter(pl.col("customer_id").is_in(sorted(ids)))
+        .join(records.select("node", *RECORD), on=RECORD, maintain_order="left")
+        .unique("customer_id", keep="first", maintain_order=True)
+    )
+    heirs = dict(borne.select("customer_id", "node").iter_rows())
+    return found | heirs | find_minted(ids, records, pseudonym_key)
 
 
 def find_minted(ids: set[str], records: pl.DataFrame, pseudonym_key: bytes) -> dict[str, int]:

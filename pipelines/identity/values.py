@@ -149,21 +149,38 @@ def group_carriers(
     return grouped, conflicts
 
 
-def find_crowded(carried: pl.DataFrame, guests: pl.DataFrame, identity: Identity) -> pl.DataFrame:
+def find_crowded(carried: pl.DataFrame, records: pl.DataFrame, identity: Identity) -> pl.DataFrame:
     """Values that too many people share, however many records each has: id_type, value.
 
+    Of those who have no name, one source may know a person from many places; the source that has
+    most of them tells how many there are.
+
     Args:
-        carried: as `group_carriers` gives them; who has no name counts as somebody.
-        guests: node, of the guest orders, which count by a limit of their own.
+        carried: as `group_carriers` gives them.
+        records: node and RECORD; guest orders count by a limit of their own.
         identity: the limits.
     """
     most = {kind: signal.max_people for kind, signal in identity.signals.items()}
-    somebody = pl.col("persona").is_null().sum()
-    known = pl.struct("party", "group").filter(pl.col("persona").is_not_null()).n_unique()
-    return (
-        carried.join(guests, on="node", how="anti")
+    nameless = pl.col("persona").is_null()
+    counted = (
+        records.filter(pl.col("entity") != "guest_order")
+        .select("node", "source", "source_account_id")
+        .join(carried, on="node")
+    )
+    known = (
+        counted.filter(~nameless).group_by(IDENTIFIER).agg(pl.struct("party", "group").n_unique())
+    )
+    unknown = (
+        counted.filter(nameless)
+        .group_by(*IDENTIFIER, "source", "source_account_id")
+        .len()
         .group_by(IDENTIFIER)
-        .agg((known + somebody).alias("people"))
+        .agg(pl.col("len").max())
+    )
+    return (
+        pl.concat([known.rename({"party": "people"}), unknown.rename({"len": "people"})])
+        .group_by(IDENTIFIER)
+        .agg(pl.col("people").sum())
         .filter(pl.col("people") > pl.col("id_type").replace_strict(most))
         .select(IDENTIFIER)
     )
@@ -177,6 +194,30 @@ def mark_crowded(identifiers: pl.DataFrame, crowded: pl.DataFrame) -> pl.DataFra
         .with_columns(pl.coalesce("verdict", "status").alias("status"))
         .drop("verdict")
     )
+
+
+def forget_untying(
+    profiles: pl.DataFrame, carried: pl.DataFrame, identifiers: pl.DataFrame
+) -> pl.DataFrame:
+    """The profiles without the blocked and too common values: those make nobody look alike.
+
+    Args:
+        profiles: node, email, phone, domain as written, and more.
+        carried: node, RAW: what records carry.
+        identifiers: RAW, status.
+    """
+    untying = identifiers.filter(pl.col("status").is_in(["blocked", "too_common"]))
+    refused = carried.join(untying, on=RAW)
+    for kind in ("email", "phone", "domain"):
+        of_kind = refused.filter(pl.col("id_type") == kind).select(
+            "node", pl.col("raw_value").alias(kind), pl.lit(True).alias("is_refused")
+        )
+        profiles = (
+            profiles.join(of_kind.unique(), on=["node", kind], how="left", maintain_order="left")
+            .with_columns(pl.when(pl.col("is_refused").is_null()).then(pl.col(kind)).alias(kind))
+            .drop("is_refused")
+        )
+    return profiles
 
 
 def judge_pairs(

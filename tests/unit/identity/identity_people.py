@@ -1,6 +1,6 @@
 """Records, identifiers and ties in short, and an answer worked out in another way."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date, timedelta
 
 import polars as pl
@@ -106,7 +106,7 @@ def _number_records(seen):
         ],
         schema={
             "node": pl.Int64, **dict.fromkeys([*RECORD, "party"], pl.String),
-            "first_landed_on": pl.Date, "seen_on_when_landed": pl.Date, "first_seen_on": pl.Date,
+            "first_known_on": pl.Date, "seen_on_when_known": pl.Date, "first_seen_on": pl.Date,
             "is_deleted": pl.Boolean,
         },
         orient="row",
@@ -123,11 +123,13 @@ def _describe(records, profiles):
     return pl.DataFrame(rows, schema=schema) if rows else pl.DataFrame(schema=schema)
 
 
-def resolve(signals, previous=None, rules=None, key=KEY, decisions=None, logins=(), on=0):
+def resolve(
+    signals, previous=None, rules=None, key=KEY, decisions=None, logins=(), on=0, model=None
+):
     memory = previous and Memory(
         previous.customer_keys, previous.customer_aliases, previous.identity_edges
     )
-    policy = Policy(rules or identity_rules(), decisions or IdentityRules(), logins, None)
+    policy = Policy(rules or identity_rules(), decisions or IdentityRules(), logins, model)
     return resolve_customers(signals, memory, policy, key, day(on))
 
 
@@ -179,7 +181,11 @@ def expected_groups(seen, carried, ties, rules):
 
     def says_something(value):
         of_guests = sum(record[0] == "guest_order" for record in bearers[value])
-        others = len(bearers[value]) - of_guests
+        # Nobody tells a name: the source that has most of them says how many people there are.
+        places = Counter(
+            record[1:3] for record in bearers[value] & known if record[0] != "guest_order"
+        )
+        others = max(places.values(), default=0)
         limit = rules.signals[value[0]]
         common = others > limit.max_people or of_guests > limit.max_guest_orders
         return value[1] is not None and value not in blocked and not common

@@ -131,6 +131,48 @@ def test_one_line_undoes_a_merge_and_one_less_brings_it_back():
     assert aliases(undone) == aliases(again)[:2]
 
 
+def test_a_mailbox_that_a_steward_parted_is_nobodys_alone():
+    rules = decided(cannot=[("crm:li", "crm:wang")])
+    parted = resolve(signals_of([(LI, 0), (WANG, 1)], SHARED), decisions=rules)
+    known = parted.known_identifiers.select("status", "customer_id").unique().rows()
+    assert known == [("shared", None)]
+    assert parted.customer_identifiers["is_shared"].to_list() == [True, True]
+
+
+ELDER, HEIR, THIRD = contact("elder"), contact("heir"), contact("third")
+FAMILY = [(who, "email", "home@example.com") for who in (ELDER, HEIR, THIRD)]
+
+
+def test_a_decision_reaches_a_customer_whose_first_record_was_erased():
+    before = resolve(signals_of([(ELDER, 0), (HEIR, 1), (THIRD, 2)], FAMILY), on=1)
+    name = ids(before)[ELDER]
+    left = signals_of([(HEIR, 1), (THIRD, 2)], FAMILY[1:])
+    after = resolve(left, before, decisions=decided(cannot=[(name, "crm:third")]), on=2)
+    assert ids(after)[HEIR] == name != ids(after)[THIRD]
+
+
+def test_a_customer_whose_first_record_was_erased_finds_its_id_again_after_a_merge():
+    other = contact("other", "old")
+    seen = [(other, 0), (HEIR, 2), (THIRD, 3)]
+    before = resolve(signals_of([(ELDER, 1), *seen], FAMILY), on=1)
+    name = ids(before)[ELDER]
+    erased = resolve(signals_of(seen, FAMILY[1:]), before, on=2)
+    rules = decided(must=[("old:other", "crm:heir")])
+    merged = resolve(signals_of(seen, FAMILY[1:]), erased, decisions=rules, on=3)
+    undone = resolve(signals_of(seen, FAMILY[1:]), merged, on=4)
+    assert ids(erased)[HEIR] == name
+    assert ids(merged)[HEIR] == ids(before)[other]
+    assert ids(undone) == ids(erased)
+    assert aliases(undone)[-1] == (name, name, day(4), "restored")
+
+
+def test_a_decision_that_is_told_twice_is_one_edge_without_its_words():
+    written = resolve(signals_of([(LI, 0), (WANG, 1)]))
+    rules = decided(must=[("crm:li", "crm:wang"), ("crm:wang", ids(written)[LI])])
+    edges = resolve(signals_of([(LI, 0), (WANG, 1)]), decisions=rules).identity_edges
+    assert edges.select("tie", "rule").rows() == [("must_link", "must_link crm:li crm:wang")]
+
+
 def test_an_id_whose_records_are_all_erased_stands_for_nobody():
     before = resolve(signals_of([(LI, 0), (WANG, 1)]), on=1)
     after = resolve(signals_of([(LI, 0)]), before, on=2)

@@ -112,6 +112,14 @@ def test_a_value_shared_by_more_than_the_limit_ties_nobody(sharers, tied):
         assert status_of(resolved)["email", "desk@example.com", ""] == "too_common"
 
 
+def test_records_without_a_name_in_many_systems_may_be_one_person():
+    people = [contact(1, f"system{number}") for number in range(6)]
+    signals = signals_of(
+        [(who, 0) for who in people], [(who, "email", "li@example.com") for who in people]
+    )
+    assert are_one(resolve(signals, rules=identity_rules(accounts=1)), *people)
+
+
 def test_one_person_who_writes_an_address_in_many_ways_does_not_make_it_common():
     a, b = contact(1), contact(2)
     ways = ["li@example.com", "Li@example.com", "LI@example.com", " li@example.com"]

@@ -88,20 +88,21 @@ first_sightings as (
         source_account_id,
         source_record_id,
         coalesce(max(party), 'person') as party,
-        min(landed_on) as first_landed_on,
-        {{ newest('seen_on', 'landed_on, seen_on') }} as seen_on_when_landed,
+        min(greatest(landed_on, seen_on)) as first_known_on,
+        {{ newest('seen_on', 'greatest(landed_on, seen_on), seen_on') }} as seen_on_when_known,
         min(seen_on) as first_seen_on,
         bool_and(is_deleted) as is_deleted
     from sightings
     group by entity, source, source_account_id, source_record_id
 ),
 
--- The oldest record names its customer. Age is what was known when a record first landed: neither a
--- record that lands later nor a date that is corrected later can then make another one the oldest.
+-- The oldest record names its customer. Age begins with the night that knew the record first: it had
+-- landed, and its day had come. Nothing that is known later, and no date that is corrected later, can
+-- then make another one the oldest.
 numbered as (
     select
         row_number() over (
-            order by first_landed_on, seen_on_when_landed, entity, source, source_account_id, source_record_id
+            order by first_known_on, seen_on_when_known, entity, source, source_account_id, source_record_id
         ) - 1 as node,
         *
     from first_sightings

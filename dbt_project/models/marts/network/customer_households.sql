@@ -1,5 +1,6 @@
-{#- A home by address and one by phone may have a person in common: so many rounds find who else belongs. -#}
-{%- set rounds = 4 -%}
+{#- A home by address and one by phone may have a person in common: so many rounds find who else belongs
+to a household of eight, even where each shares a home only with the next. -#}
+{%- set rounds = 7 -%}
 with shared_homes as (
     select * from {{ ref('int_homes_shared') }}
 ),

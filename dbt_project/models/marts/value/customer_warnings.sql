@@ -29,9 +29,9 @@ signs as (
     select
         customer_id,
         'basket_shrinking' as warning,
-        1 - {{ share(
+        round(1 - {{ share(
             'net_revenue_90d_amount * order_count_previous_90d', 'net_revenue_previous_90d_amount * order_count_90d'
-        ) }} as value,
+        ) }}, 6) as value,
         order_count_previous_90d as lost_from
     from customers
     union all

@@ -21,11 +21,13 @@ renamed as (
         lower(trim(direction)) as direction,
         is_done as is_completed,
         {{ business_date('due_at') }} as due_on,
-        case
-            when is_done
-                then {{ business_date('coalesce(ended_at, started_at, due_at, source_created_at, extracted_at)') }}
-            else {{ business_date('coalesce(source_created_at, started_at, extracted_at)') }}
-        end as active_on
+        coalesce(
+            case
+                when is_done then {{ business_date('coalesce(ended_at, started_at, due_at, source_created_at)') }}
+                else {{ business_date('coalesce(source_created_at, started_at)') }}
+            end,
+            cast(extracted_at as date)
+        ) as active_on
     from judged
 )
 

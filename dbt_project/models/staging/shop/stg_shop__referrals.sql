@@ -15,7 +15,9 @@ renamed as (
         coalesce(fraud_flag, false) as is_fraud,
         reward_amount,
         currency,
-        {{ business_date('coalesce(invited_at, converted_at, source_created_at, extracted_at)') }} as referred_on,
+        coalesce(
+            {{ business_date('coalesce(invited_at, converted_at, source_created_at)') }}, cast(extracted_at as date)
+        ) as referred_on,
         {{ business_date('converted_at') }} as converted_on
     from source
 )

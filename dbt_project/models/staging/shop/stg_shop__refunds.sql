@@ -12,7 +12,9 @@ renamed as (
         lower(trim(status)) as status,
         currency,
         amount,
-        {{ business_date('coalesce(refunded_at, requested_at, source_created_at, extracted_at)') }} as refunded_on
+        coalesce(
+            {{ business_date('coalesce(refunded_at, requested_at, source_created_at)') }}, cast(extracted_at as date)
+        ) as refunded_on
     from source
 )
 
