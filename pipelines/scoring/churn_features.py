@@ -13,9 +13,13 @@ import polars as pl
 from pipelines.scoring.order_models import OrderModel, logits_of_no_order
 
 WINDOWS_DAYS = (30, 90, 180, 365)
+MARGIN_WINDOWS_DAYS = (90, 365)
 # A gap of its own counts against the usual gap of the base as in the stages of the life cycle.
 SHRINKAGE_GAPS = 3.0
 ONE_DAY = 1.0
+# A window that leaves out orders of fewer customers than this says what the lifetime says. Learnt on
+# a short history and read on a longer one it would mean two things, so it counts as unknown.
+LEAST_SHARE_LEFT_OUT = 0.05
 
 ORDER_FEATURES = (
     "log_recency", "log_tenure", "log_frequency", "log_orders_30d", "log_orders_90d",
@@ -35,15 +39,18 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
     Returns:
         customer_id; recency_days, tenure_days; order_day_count and its windows
         order_days_30d_count ...; gap_mean_days, gap_log_mean, gap_log_sd, gap_last_days (null with
-        one order day); margin_amount, margin_90d_amount, margin_365d_amount, margin_last_amount;
+        one order day); margin_amount, margin_90d_amount, margin_365d_amount, margin_first_amount,
+        margin_last_amount;
         discount_rate (null if unknown); refund_rate (days of negative margin per order day).
     """
     age = (pl.lit(feature_on) - pl.col("ordered_on")).dt.total_days().cast(pl.Int32)
     rows = known.filter(pl.col("ordered_on") <= feature_on).with_columns(age=age)
     margins = rows.group_by("customer_id", maintain_order=True).agg(
         margin_amount=pl.col("margin_amount").sum(),
-        margin_90d_amount=_within(90, "margin_amount").sum(),
-        margin_365d_amount=_within(365, "margin_amount").sum(),
+        **{
+            f"margin_{days}d_amount": _within(days, "margin_amount").sum()
+            for days in MARGIN_WINDOWS_DAYS
+        },
         negative_days=(pl.col("margin_amount") < 0).sum(),
     )
     orders = rows.filter("is_order")
@@ -59,6 +66,7 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
         gap_log_mean=pl.col("log_gap").mean(),
         gap_log_sd=pl.col("log_gap").std(),
         gap_last_days=pl.col("gap").last(),
+        margin_first_amount=pl.col("margin_amount").first(),
         margin_last_amount=pl.col("margin_amount").last(),
         discount_rate=discounted.cast(pl.Float64),
     )
@@ -90,7 +98,8 @@ def build_features(
         optional: One row per customer: customer_id and numbers of other sources (complaints,
             engagement) as they were at the same day. Who is not in it gets null: unknown.
     """
-    features = aggregates.select(
+    windowed = aggregates.with_columns(_unknown_windows(aggregates))
+    features = windowed.select(
         "customer_id", *_rhythm_features(aggregates), *_count_features(), *_money_features()
     ).select("customer_id", *ORDER_FEATURES)
     logits = logits_of_no_order(aggregates, order_models, horizon_days)
@@ -101,6 +110,18 @@ def build_features(
     return features.join(
         numbers, on="customer_id", how="left", maintain_order="left", validate="1:1"
     )
+
+
+def _unknown_windows(aggregates: pl.DataFrame) -> list[pl.Expr]:
+    """Null for the windows that hold nearly everybody's whole history."""
+    counts = {days: f"order_days_{days}d_count" for days in WINDOWS_DAYS}
+    left_out = aggregates.select(
+        (pl.col(count) < pl.col("order_day_count")).mean().alias(count) for count in counts.values()
+    )
+    is_whole = [days for days, n in counts.items() if (left_out[n][0] or 0) < LEAST_SHARE_LEFT_OUT]
+    names = [counts[days] for days in is_whole]
+    names += [f"margin_{days}d_amount" for days in MARGIN_WINDOWS_DAYS if days in is_whole]
+    return [pl.lit(None, aggregates.schema[name]).alias(name) for name in names]
 
 
 def _count_features() -> list[pl.Expr]:
@@ -146,8 +167,10 @@ def _money_features() -> list[pl.Expr]:
     per_order = pl.col("margin_amount") / pl.col("order_day_count")
     return [
         _signed_log(per_order).alias("log_margin_per_order"),
-        _signed_log(pl.col("margin_90d_amount")).alias("log_margin_90d"),
-        _signed_log(pl.col("margin_365d_amount")).alias("log_margin_365d"),
+        *(
+            _signed_log(pl.col(f"margin_{days}d_amount")).alias(f"log_margin_{days}d")
+            for days in MARGIN_WINDOWS_DAYS
+        ),
         (_signed_log(pl.col("margin_last_amount")) - _signed_log(per_order)).alias(
             "log_last_basket"
         ),
