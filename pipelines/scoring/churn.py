@@ -1,0 +1,194 @@
+"""The risk of no order in the next horizon: a logistic regression on past snapshots.
+
+The level of a risk comes from the models of order times, refitted at each day; what a customer does
+differently from the base of the same day moves it up or down. So features are measured against the
+base of their own day, and a base that ages or grows does not look like customers who leave.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from pipelines.scoring.metrics import Bools, Floats, log_losses
+
+# Chosen on forward predictions; the middle one where there is only one past snapshot to learn from.
+STRENGTHS = (0.003, 0.03, 0.3)
+USUAL_STRENGTH = 0.03
+# scikit-learn shrinks all columns alike; a column this much larger is left free.
+FREE_SCALE = 100.0
+# Standard deviations beyond which a customer is no stranger still.
+STRANGEST = 5.0
+
+
+@dataclass(frozen=True)
+class Example:
+    """Features of one day and, of a past day, what came after: rows of one customer each."""
+
+    features: pl.DataFrame
+    is_churned: Bools
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The log odds of churn taken apart: `base` plus a row's contributions is its logit."""
+
+    base: float
+    columns: tuple[str, ...]
+    contributions: Floats
+
+    @property
+    def logits(self) -> Floats:
+        """The log odds of each row."""
+        total: Floats = self.base + self.contributions.sum(axis=1)
+        return total
+
+
+class ChurnModel(Protocol):
+    """What can say how likely a customer is not to order, and why."""
+
+    def explain(self, features: pl.DataFrame) -> Explained:
+        """Return each feature's part of the log odds, against the mean of these rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class LogisticChurn:
+    """A fitted model: a weighted mean of `level` columns as they are, the others against the base.
+
+    `slope` and `offset` are Platt's calibration, learnt on predictions of days the model had not
+    seen (1 and 0 where there were none).
+    """
+
+    level: tuple[str, ...]
+    columns: tuple[str, ...]
+    coefficients: Floats
+    level_weight: float
+    intercept: float
+    strength: float
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def explain(self, features: pl.DataFrame) -> Explained:
+        """Return each feature's part of the log odds; the level columns share theirs equally."""
+        levels = features.select(self.level).to_numpy()
+        means = levels.mean(axis=0)
+        parts = np.hstack(
+            (
+                (levels - means) * (self.level_weight / len(self.level)),
+                measure_against_base(features, self.columns) * self.coefficients,
+            )
+        )
+        base = self.intercept + self.level_weight * float(means.mean())
+        names = (*(f"{name}:level" for name in self.level), *self.columns)
+        return Explained(self.slope * base + self.offset, names, self.slope * parts)
+
+
+def measure_against_base(features: pl.DataFrame, columns: Sequence[str]) -> Floats:
+    """Return columns in standard deviations from their mean over these rows; unknown counts as 0."""
+    if not columns:
+        return np.empty((features.height, 0))
+    deviations = [
+        ((pl.col(name) - pl.col(name).mean()) / pl.col(name).std(ddof=0))
+        .clip(-STRANGEST, STRANGEST)
+        .fill_nan(0.0)
+        .fill_null(0.0)
+        for name in columns
+    ]
+    return features.select(deviations).to_numpy()
+
+
+def fit_logistic(
+    examples: Sequence[Example], level: Sequence[str], columns: Sequence[str]
+) -> LogisticChurn:
+    """Return the model of past snapshots, its strength chosen and its level set on later days.
+
+    With two or more snapshots, each but the oldest is also predicted by a model of the older ones
+    only. The strength of shrinkage that foresees best is taken, and Platt's line (Platt 1999) is
+    drawn through those predictions; of its distance from no correction k / (k + 1) is kept, where k
+    is the number of predicted days.
+
+    Args:
+        examples: Past snapshots, the newest first, each with customers of both kinds.
+        level: Columns whose mean enters as it is, such as logits of order models.
+        columns: Columns that enter against the base of their day.
+
+    Raises:
+        ValueError: If there is no snapshot.
+    """
+    if not examples:
+        raise ValueError("There is no past snapshot to learn churn from.")
+    known = tuple(name for name in columns if all(_is_known(e, name) for e in examples))
+    rows = [_design(example, tuple(level), known) for example in examples]
+    labels = [example.is_churned for example in examples]
+    forward = {
+        strength: [
+            _logits(_fit(rows[cut + 1 :], labels[cut + 1 :], strength), rows[cut])
+            for cut in range(len(rows) - 1)
+        ]
+        for strength in (STRENGTHS if known else (USUAL_STRENGTH,))
+    }
+    churned = np.concatenate(labels[:-1]) if len(labels) > 1 else np.empty(0, dtype=bool)
+    strength = USUAL_STRENGTH
+    if len(churned):
+        strength = min(
+            forward,
+            key=lambda c: float(log_losses(churned, expit(np.concatenate(forward[c]))).mean()),
+        )
+    weights = _fit(rows, labels, strength)
+    model = LogisticChurn(
+        level=tuple(level),
+        columns=known,
+        coefficients=weights[:-2],
+        level_weight=float(weights[-2]),
+        intercept=float(weights[-1]),
+        strength=strength,
+    )
+    if not len(churned):
+        return model
+    slope, offset = fit_platt(np.concatenate(forward[strength]), churned)
+    # One quarter is one look at how a level drifts, however many customers it has.
+    looks = len(examples) - 1
+    trust = looks / (looks + 1.0)
+    return replace(model, slope=1.0 + trust * (slope - 1.0), offset=trust * offset)
+
+
+def fit_platt(logits: Floats, churned: Bools) -> tuple[float, float]:
+    """Return slope and offset of the line through logits that fits what happened best."""
+    with threadpool_limits(1):
+        line = LogisticRegression(C=np.inf, solver="newton-cholesky")
+        line.fit(logits[:, None], churned)
+    return float(line.coef_[0, 0]), float(line.intercept_[0])
+
+
+def _is_known(example: Example, name: str) -> bool:
+    column = example.features
+    return name in column.columns and column[name].null_count() < column.height
+
+
+def _design(example: Example, level: tuple[str, ...], columns: tuple[str, ...]) -> Floats:
+    mean_level = example.features.select(pl.mean_horizontal(level)).to_numpy()
+    return np.hstack((measure_against_base(example.features, columns), mean_level))
+
+
+def _fit(rows: Sequence[Floats], labels: Sequence[Bools], strength: float) -> Floats:
+    """Return the coefficients: of the columns, of the level, and the intercept."""
+    stacked = np.vstack(rows)
+    stacked[:, -1] *= FREE_SCALE
+    # One thread: the sums of a BLAS library depend on how many share the work.
+    with threadpool_limits(1):
+        model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=200)
+        model.fit(stacked, np.concatenate(labels))
+    weights = np.append(model.coef_[0], model.intercept_[0])
+    weights[-2] *= FREE_SCALE
+    return weights
+
+
+def _logits(weights: Floats, rows: Floats) -> Floats:
+    logits: Floats = rows @ weights[:-1] + weights[-1]
+    return logits
