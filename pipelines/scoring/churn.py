@@ -90,7 +90,7 @@ class LogisticChurn:
 
 
 def measure_against_base(features: pl.DataFrame, columns: Sequence[str]) -> Floats:
-    """Return columns in standard deviations from their mean over these rows; unknown counts as 0."""
+    """Return columns in standard deviations from the mean of these rows; unknown counts as 0."""
     if not columns:
         return np.empty((features.height, 0))
     deviations = [

@@ -17,8 +17,8 @@ MARGIN_WINDOWS_DAYS = (90, 365)
 # A gap of its own counts against the usual gap of the base as in the stages of the life cycle.
 SHRINKAGE_GAPS = 3.0
 ONE_DAY = 1.0
-# A window that leaves out orders of fewer customers than this says what the lifetime says. Learnt on
-# a short history and read on a longer one it would mean two things, so it counts as unknown.
+# A window that leaves out orders of fewer customers than this says what the lifetime says. Learnt
+# on a short history and read on a longer one it would mean two things, so it counts as unknown.
 LEAST_SHARE_LEFT_OUT = 0.05
 
 ORDER_FEATURES = (

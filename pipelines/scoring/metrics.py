@@ -6,6 +6,7 @@ AUC where nobody churned, is NaN.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
@@ -33,7 +34,7 @@ def measure_risk(churned: Bools, risk: Floats) -> dict[str, float]:
         "ece": expected_calibration_error(churned, risk),
         "lift_10": capture / TOP_SHARE,
         "capture_10": capture,
-        "retained_lift_10": capture_at_top(1.0 - churned, -risk) / TOP_SHARE,
+        "retained_lift_10": capture_at_top((~churned).astype(np.float64), -risk) / TOP_SHARE,
         "total_bias": total_bias(churned.astype(np.float64), risk),
     }
 
@@ -139,3 +140,38 @@ def log_losses(churned: Bools, risk: Floats) -> Floats:
     sure = np.clip(risk, SUREST, 1.0 - SUREST)
     losses: Floats = -np.where(churned, np.log(sure), np.log1p(-sure))
     return losses
+
+
+# Nobody is sure to buy nothing: at least a twentieth of the mean is expected. Without it one
+# surprise would cost a forecast of 0 without end.
+LEAST_SHARE_OF_MEAN = 0.05
+
+
+def poisson_deviances(actual: Floats, predicted: Floats) -> Floats:
+    """Return each customer's Poisson deviance; its mean is scikit-learn's."""
+    mu = _above_nothing(predicted)
+    y = np.maximum(actual, 0.0)
+    deviances: Floats = 2.0 * (xlogy(y, y / mu) - y + mu)
+    return deviances
+
+
+def tweedie_deviances(actual: Floats, predicted: Floats, power: float = 1.5) -> Floats:
+    """Return each customer's Tweedie deviance; refunds beyond orders count as 0.
+
+    Power 1.5 is a random number of orders of random amounts (Jorgensen 1987). Ratios of it do not
+    depend on the currency.
+    """
+    mu = _above_nothing(predicted)
+    y = np.maximum(actual, 0.0)
+    deviances: Floats = 2.0 * (
+        y ** (2 - power) / ((1 - power) * (2 - power))
+        - y * mu ** (1 - power) / (1 - power)
+        + mu ** (2 - power) / (2 - power)
+    )
+    return deviances
+
+
+def _above_nothing(predicted: Floats) -> Floats:
+    mean = float(np.maximum(predicted, 0.0).mean())
+    floor: Floats = np.maximum(predicted, LEAST_SHARE_OF_MEAN * mean if mean > 0 else 1e-9)
+    return floor

@@ -1,0 +1,124 @@
+"""What may predict churn, orders and value: the naive baselines and the models that must beat them.
+
+A candidate is given a day to predict and the earlier days whose outcome was known by then, and
+returns a number per customer. It never sees the labels of the day it predicts.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import polars as pl
+from scipy.special import expit
+
+from pipelines.scoring.boosted_churn import fit_boosted, is_installed
+from pipelines.scoring.churn import ChurnModel, fit_logistic
+from pipelines.scoring.churn_features import ORDER_FEATURES
+from pipelines.scoring.gamma_gamma import fit_gamma_gamma
+from pipelines.scoring.metrics import Floats
+from pipelines.scoring.order_models import histories_of
+from pipelines.scoring.past_days import Day
+from pipelines.scoring.season import change_hazard, find_level
+
+Candidate = Callable[[Day, Sequence[Day], int], Floats]
+
+YEAR = 365
+RECENCY, OWN_RATE, LOGISTIC, BOOSTED = "recency", "own_rate", "logistic", "lightgbm"
+BASELINES = {"churn": RECENCY, "orders": OWN_RATE, "value": OWN_RATE}
+
+
+def churn_candidates(kinds: Sequence[str], optional: Sequence[str]) -> dict[str, Candidate]:
+    """Return what may predict churn, the baseline first, then the preferred model."""
+    candidates: dict[str, Candidate] = {
+        RECENCY: partial(_predict_churn, model=RECENCY, optional=()),
+        LOGISTIC: partial(_predict_churn, model=LOGISTIC, optional=tuple(optional)),
+    }
+    # Trees earn their cost only where there is more than orders to learn from.
+    if optional and is_installed():
+        candidates[BOOSTED] = partial(_predict_churn, model=BOOSTED, optional=tuple(optional))
+    return candidates | {kind: partial(_no_order, kind=kind) for kind in kinds}
+
+
+def order_candidates(kinds: Sequence[str]) -> dict[str, Candidate]:
+    """Return what may predict the count of order days, the baseline first."""
+    candidates: dict[str, Candidate] = {OWN_RATE: partial(_own_rate, column=None)}
+    return candidates | {kind: partial(_level_orders, kind=kind) for kind in kinds}
+
+
+def value_candidates(kinds: Sequence[str]) -> dict[str, Candidate]:
+    """Return what may predict the margin of the horizon, the baseline first."""
+    candidates: dict[str, Candidate] = {OWN_RATE: partial(_own_rate, column="margin_365d_amount")}
+    return candidates | {kind: partial(_level_value, kind=kind) for kind in kinds}
+
+
+def fit_churn_model(
+    name: str, day: Day, earlier: Sequence[Day], optional: Sequence[str]
+) -> ChurnModel:
+    """Return the named model of churn, learnt from earlier days, ready for that day's features.
+
+    Raises:
+        ValueError: If there is no earlier day.
+    """
+    examples = [past.example() for past in earlier]
+    if name == RECENCY:
+        return fit_logistic(examples, ["log_recency"], [])
+    level = [logit for logit in day.logits if all(logit in past.logits for past in earlier)]
+    columns = [*ORDER_FEATURES, *level, *optional]
+    if not level:
+        level = ["log_recency"]
+    fit = fit_boosted if name == BOOSTED else fit_logistic
+    return fit(examples, level, columns)
+
+
+def _predict_churn(
+    day: Day, earlier: Sequence[Day], horizon_days: int, *, model: str, optional: tuple[str, ...]
+) -> Floats:
+    fitted = fit_churn_model(model, day, earlier, optional)
+    risk = expit(fitted.explain(day.features).logits)
+    return risk if model == RECENCY else change_hazard(risk, day.season)
+
+
+def _no_order(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str) -> Floats:
+    risk = day.order_models[kind].p_no_order(horizon_days, *histories_of(day.aggregates))
+    return change_hazard(risk, day.season)
+
+
+def _own_rate(day: Day, earlier: Sequence[Day], horizon_days: int, *, column: str | None) -> Floats:
+    """Return each customer's own rate over the last year, or since the first order."""
+    known_days = np.clip(day.aggregates["tenure_days"].to_numpy(), horizon_days, YEAR)
+    total = day.aggregates[column or "order_days_365d_count"].cast(pl.Float64).to_numpy()
+    rate: Floats = total * horizon_days / known_days
+    return rate
+
+
+def _level_orders(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str) -> Floats:
+    level = find_level(
+        [float(past.label("order_count").sum()) for past in earlier],
+        [float(expect_orders(past, horizon_days, kind).sum()) for past in earlier],
+    )
+    return level * expect_orders(day, horizon_days, kind)
+
+
+def _level_value(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str) -> Floats:
+    level = find_level(
+        [float(past.label("margin_amount").sum()) for past in earlier],
+        [float(expect_value(past, horizon_days, kind).sum()) for past in earlier],
+    )
+    return level * expect_value(day, horizon_days, kind)
+
+
+def expect_orders(day: Day, horizon_days: int, kind: str) -> Floats:
+    """Return the expected order days of the horizon, with the season but no correction of level."""
+    model = day.order_models[kind]
+    return day.season * model.expected_orders(horizon_days, *histories_of(day.aggregates))
+
+
+def expect_value(day: Day, horizon_days: int, kind: str) -> Floats:
+    """Return expected orders times the expected margin of an order; 0 where no margin is known."""
+    repeats = pl.col("order_day_count") - 1
+    after_first = pl.col("margin_amount") - pl.col("margin_first_amount")
+    mean = day.aggregates.select(pl.when(repeats > 0).then(after_first / repeats)).to_series()
+    x = histories_of(day.aggregates)[0]
+    margins = mean.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    margin = fit_gamma_gamma(x, margins).expected_spend(x, margins)
+    return expect_orders(day, horizon_days, kind) * np.nan_to_num(margin)
