@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from pipelines.scoring.models.histories import GroupedHistories, group_one_time_buyers
 from pipelines.scoring.models.nbd import OrderCounts, count_orders, likelihood_of_counts
 from pipelines.scoring.models.newton import Evaluation, Floats, in_logs
 
@@ -22,36 +23,22 @@ CHUNK_ROWS = 32_768
 class CustomerBase:
     """All the likelihood needs: most terms depend on x or T alone, so their counts suffice.
 
-    The `stop` rows are those with a chance to have stopped: each repeat customer, and in the
-    MBG/NBD the one-time buyers too, all of one T in one row.
+    `may_stop` are the histories with a chance to have stopped: in the BG/NBD repeat customers only.
     """
 
     may_stop_at_once: bool
     counts: OrderCounts
-    stop_orders: Floats
-    stop_last: Floats
-    stop_tenure: Floats
-    customers_of_stop: Floats
-
-
-def group_customers(
-    orders: Floats, last: Floats, tenure: Floats, may_stop_at_once: bool
-) -> CustomerBase:
-    """Return the counts and the rows of a customer base (x, t_x, T)."""
-    repeat = orders > 0
-    columns = [orders[repeat], last[repeat], tenure[repeat], np.ones(int(repeat.sum()))]
-    if may_stop_at_once:
-        tenures, customers = np.unique(tenure[~repeat], return_counts=True)
-        one_time = (np.zeros_like(tenures), np.zeros_like(tenures), tenures, customers)
-        columns = [np.concatenate(pair) for pair in zip(columns, one_time, strict=True)]
-    return CustomerBase(may_stop_at_once, count_orders(orders, tenure), *columns)
+    may_stop: GroupedHistories
 
 
 def likelihood_of(
     orders: Floats, last: Floats, tenure: Floats, *, may_stop_at_once: bool
 ) -> Callable[[Floats], Evaluation]:
     """Return the log-likelihood of a customer base as a function of ln (r, alpha, a, b)."""
-    base = group_customers(orders, last, tenure, may_stop_at_once)
+    counts = count_orders(orders, tenure)
+    some = np.full(len(orders), True) if may_stop_at_once else orders > 0
+    may_stop = group_one_time_buyers(orders[some], last[some], tenure[some])
+    base = CustomerBase(may_stop_at_once, counts, may_stop)
     return lambda log_parameters: likelihood_in_logs(base, log_parameters)
 
 
@@ -93,13 +80,14 @@ def _terms_of_stopping(
     """Sum ln(1 + odds of having stopped) over customers with a chance to stop."""
     value, gradient, hessian = 0.0, np.zeros(4), np.zeros((4, 4))
     first_chance = 0.0 if base.may_stop_at_once else 1.0
-    for start in range(0, len(base.stop_orders), CHUNK_ROWS):
+    for start in range(0, len(base.may_stop.orders), CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
-        n, orders = base.customers_of_stop[rows], base.stop_orders[rows]
+        n, orders = base.may_stop.customers[rows], base.may_stop.orders[rows]
         shape, after_first = r + orders, b + (orders - first_chance)
-        at_last = 1.0 / (alpha + base.stop_last[rows])
-        at_end = 1.0 / (alpha + base.stop_tenure[rows])
-        silence = base.stop_tenure[rows] - base.stop_last[rows]
+        last, tenure = base.may_stop.last[rows], base.may_stop.tenure[rows]
+        at_last = 1.0 / (alpha + last)
+        at_end = 1.0 / (alpha + tenure)
+        silence = tenure - last
         gap, narrowing = np.log1p(silence * at_last), silence * at_last * at_end
         log_odds = np.log(a / after_first) + shape * gap
         stopped = expit(log_odds)

@@ -30,6 +30,16 @@ class Pairs:
     index: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class GroupedHistories:
+    """Histories with the number of customers who have them."""
+
+    orders: Floats
+    last: Floats
+    tenure: Floats
+    customers: Floats
+
+
 def as_floats(*columns: ArrayLike) -> tuple[Floats, ...]:
     """Return the columns as arrays of one length; single numbers are repeated."""
     arrays = (np.atleast_1d(np.asarray(column, dtype=np.float64)) for column in columns)
@@ -55,6 +65,19 @@ def check_histories(x: Floats, t_x: Floats, T: Floats) -> None:
             f"x = {x[row]}, t_x = {t_x[row]}, T = {T[row]}. "
             "Needed: x a whole number, 0 <= t_x <= T, and t_x = 0 exactly where x = 0."
         )
+
+
+def group_one_time_buyers(x: Floats, t_x: Floats, T: Floats) -> GroupedHistories:
+    """Return each repeat customer's history, and one for all one-time buyers of the same T."""
+    repeat = x > 0
+    tenures, customers = np.unique(T[~repeat], return_counts=True)
+    nothing = np.zeros_like(tenures)
+    return GroupedHistories(
+        orders=np.concatenate((x[repeat], nothing)),
+        last=np.concatenate((t_x[repeat], nothing)),
+        tenure=np.concatenate((T[repeat], tenures)),
+        customers=np.concatenate((np.ones(len(x) - len(x[~repeat])), customers)),
+    )
 
 
 def distinct_pairs(first: Floats, second: Floats) -> Pairs:

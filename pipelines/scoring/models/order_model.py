@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.scoring.models import bg_nbd_likelihood, nbd
+from pipelines.scoring.models import bg_nbd_likelihood, nbd, pareto_nbd_likelihood
 from pipelines.scoring.models.bg_nbd import BgNbd
 from pipelines.scoring.models.histories import as_floats, check_histories
 from pipelines.scoring.models.nbd import Nbd
@@ -21,8 +21,9 @@ from pipelines.scoring.models.newton import (
     standard_errors,
     with_prior,
 )
+from pipelines.scoring.models.pareto_nbd import ParetoNbd
 
-OrderModelKind = Literal["mbg_nbd", "bg_nbd", "nbd"]
+OrderModelKind = Literal["mbg_nbd", "bg_nbd", "pareto_nbd", "nbd"]
 
 
 class OrderModel(Protocol):
@@ -86,6 +87,9 @@ _FAMILIES: dict[str, _Family] = {
         partial(BgNbd, may_stop_at_once=False),
         partial(bg_nbd_likelihood.likelihood_of, may_stop_at_once=False),
         (False, True, False, False),
+    ),
+    "pareto_nbd": _Family(
+        ParetoNbd, pareto_nbd_likelihood.likelihood_of, (False, True, False, True)
     ),
     "nbd": _Family(Nbd, nbd.likelihood_of, (False, True)),
 }
