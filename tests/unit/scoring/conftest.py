@@ -82,9 +82,16 @@ def _read_cdnow(name: str, id_column: int) -> Cdnow:
 
 
 def _simulate(
-    customers: int, *, r: float, alpha: float, a: float, b: float, seed: int
+    customers: int,
+    *,
+    r: float,
+    alpha: float,
+    a: float,
+    b: float,
+    seed: int,
+    may_stop_at_once: bool = False,
 ) -> SimulatedBase:
-    """Draw each customer's orders one after the other, as the model tells the story."""
+    """Draw each customer's orders one after the other, as the (M)BG/NBD tells the story."""
     random = np.random.default_rng(seed)
     tenure = random.uniform(100.0, 1000.0, customers)
     rate = random.gamma(r, 1.0 / alpha, customers)
@@ -92,6 +99,8 @@ def _simulate(
     x, t_x, now = np.zeros(customers), np.zeros(customers), np.zeros(customers)
     days_to_next = np.full(customers, np.inf)
     active = np.arange(customers)
+    if may_stop_at_once:
+        active = active[random.random(customers) > stops]
     while len(active):
         # A rate can underflow to zero: such a customer never orders again.
         with np.errstate(divide="ignore", over="ignore"):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, polygamma, psi
 
-from pipelines.scoring.newton import Evaluation, Floats, maximise
+from pipelines.scoring.models.newton import Evaluation, Floats, maximise
 
 FEWEST_CUSTOMERS = 100
 SMALLEST_VARIATION = 0.01

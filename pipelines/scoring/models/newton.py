@@ -57,6 +57,36 @@ def maximise(evaluate: Callable[[Floats], Evaluation], start: Floats) -> Optimum
     return Optimum(point, value, gradient, hessian, MAX_ITERATIONS, converged=False)
 
 
+def in_logs(evaluation: Evaluation, parameters: Floats) -> Evaluation:
+    """Return an evaluation in parameters as one in their logs (the chain rule)."""
+    value, gradient, hessian = evaluation
+    gradient = parameters * gradient
+    return value, gradient, np.outer(parameters, parameters) * hessian + np.diag(gradient)
+
+
+def with_prior(
+    evaluate: Callable[[Floats], Evaluation], centre: Floats, prior_sd: float | None
+) -> Callable[[Floats], Evaluation]:
+    """Return the function plus a weak normal prior; the function itself for None.
+
+    Where the likelihood rises for ever along a ridge, the prior ends the search. It weighs as much
+    as a fraction of one customer, so it vanishes in the data as customers are added.
+    """
+    if prior_sd is None:
+        return evaluate
+
+    def penalised(point: Floats) -> Evaluation:
+        value, gradient, hessian = evaluate(point)
+        distance = (point - centre) / prior_sd
+        return (
+            value - 0.5 * float(distance @ distance),
+            gradient - distance / prior_sd,
+            hessian - np.eye(len(point)) / prior_sd**2,
+        )
+
+    return penalised
+
+
 def standard_errors(hessian: Floats) -> Floats | None:
     """Return the standard errors at a maximum, or None where the data do not pin it down."""
     eigenvalues, eigenvectors = np.linalg.eigh(-hessian)
