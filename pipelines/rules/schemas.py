@@ -56,6 +56,9 @@ class GradeLimits(Rules):
         2.0, gt=0, description="Clear is an improvement of more than so many standard errors."
     )
     min_skill: Share = Field(0.02, description="And of at least this share of the baseline's loss.")
+    worse_standard_errors: float = Field(
+        1.0, ge=0, description="Grade C is a loss higher by more than so many standard errors."
+    )
     max_calibration_error: Share = Field(
         0.05, description="Grade A of churn: the expected calibration error is at most this."
     )

@@ -3,6 +3,9 @@
 For each cut the models learn from earlier days only, predict, and are measured on what came. A
 model's loss is proper for what it predicts: log loss for churn, the Poisson deviance for a count
 of orders, the Tweedie deviance of power 1.5 for the margin of a random number of orders.
+
+How far the level of a whole quarter was off is one observation, however many customers it has. So
+models are compared by their loss with the level put right, and the level is judged by itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +26,8 @@ from pipelines.scoring.candidates import (
 )
 from pipelines.scoring.metrics import (
     Floats,
+    level_amount,
+    level_risk,
     log_losses,
     measure_amount,
     measure_risk,
@@ -36,6 +41,10 @@ Target = Literal["churn", "orders", "value"]
 LABELS: Mapping[Target, str] = {
     "churn": "is_churned", "orders": "order_count", "value": "margin_amount",
 }  # fmt: skip
+DEVIANCES: Mapping[Target, Callable[[Floats, Floats], Floats]] = {
+    "orders": poisson_deviances,
+    "value": tweedie_deviances,
+}
 DECIMALS = 6
 REPORT_SCHEMA = pl.Schema(
     {
@@ -175,8 +184,8 @@ def _try_target(
         of_cut = {"customer_id": day.features["customer_id"]}
         for name, predict in models.items():
             predicted = predict(day, earlier, params.horizon_days)
-            metrics, loss = _measure(target, actual, predicted)
-            of_cut[name] = pl.Series(loss)
+            metrics = _measure(target, actual, predicted)
+            of_cut[name] = pl.Series(_levelled_losses(target, actual, predicted))
             levels[name].append(metrics["ece"] if target == "churn" else metrics["total_bias"])
             rows += [
                 {
@@ -191,15 +200,18 @@ def _try_target(
     return rows, choose_model(target, pl.concat(losses), level, params.grade_limits, len(tried))
 
 
-def _measure(target: Target, actual: Floats, predicted: Floats) -> tuple[dict[str, float], Floats]:
+def _measure(target: Target, actual: Floats, predicted: Floats) -> dict[str, float]:
+    if target == "churn":
+        return measure_risk(actual.astype(bool), predicted)
+    loss = DEVIANCES[target](actual, predicted)
+    return measure_amount(actual, predicted) | {"deviance": float(loss.mean())}
+
+
+def _levelled_losses(target: Target, actual: Floats, predicted: Floats) -> Floats:
     if target == "churn":
         churned = actual.astype(bool)
-        return measure_risk(churned, predicted), log_losses(churned, predicted)
-    deviances: Callable[[Floats, Floats], Floats] = (
-        poisson_deviances if target == "orders" else tweedie_deviances
-    )
-    loss = deviances(actual, predicted)
-    return measure_amount(actual, predicted) | {"deviance": float(loss.mean())}, loss
+        return log_losses(churned, level_risk(churned, predicted))
+    return DEVIANCES[target](actual, level_amount(actual, predicted))
 
 
 def choose_model(
@@ -242,7 +254,7 @@ def choose_model(
     is_clear = gain > limits.clear_standard_errors * error and skill >= limits.min_skill
     limit = limits.max_calibration_error if target == "churn" else limits.max_total_bias
     grade: Literal["A", "B", "C"] = "B"
-    if gain <= 0:
+    if gain < -limits.worse_standard_errors * error:
         grade = "C"
     elif is_clear and level[chosen] <= limit:
         grade = "A"
@@ -278,15 +290,16 @@ def _reason(
     grade: str, chosen: str, preferred: str, baseline: str, skill: float, gain: float,
     error: float, level: float, limit: float,
 ) -> str:  # fmt: skip
-    errors = f"{gain / error:.1f} standard errors" if error > 0 else "no standard error"
+    errors = f"{abs(gain) / error:.1f} standard errors" if error > 0 else "no standard error"
     if grade == "C":
         return (
-            f"On past days {chosen} was not better than {baseline} (loss {-skill:.1%} higher); "
+            f"On past days {chosen} was worse than {baseline} (loss {-skill:.1%} higher, {errors}); "
             f"{baseline} is published instead."
         )
     how = "preferred" if chosen == preferred else f"clearly better than {preferred}"
     off = f"; its level is off by {level:.3f}, more than {limit:.3f}" if level > limit else ""
-    return f"{chosen} ({how}): loss {skill:.1%} below {baseline}, {errors}{off}."
+    side = "below" if gain >= 0 else "above"
+    return f"{chosen} ({how}): loss {abs(skill):.1%} {side} that of {baseline}, {errors}{off}."
 
 
 def _refused(as_of: date, lacks: Sequence[str]) -> Backtest:

@@ -14,13 +14,14 @@ from scipy.special import expit
 from pipelines.scoring.boosted_churn import fit_boosted, is_installed
 from pipelines.scoring.churn import ChurnModel, fit_logistic
 from pipelines.scoring.churn_features import ORDER_FEATURES
-from pipelines.scoring.gamma_gamma import fit_gamma_gamma
 from pipelines.scoring.metrics import Floats
+from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
 from pipelines.scoring.order_models import histories_of
 from pipelines.scoring.past_days import Day
 from pipelines.scoring.season import change_hazard, find_level
 
 Candidate = Callable[[Day, Sequence[Day], int], Floats]
+Expectation = Callable[[Day, int], Floats]
 
 YEAR = 365
 RECENCY, OWN_RATE, LOGISTIC, BOOSTED = "recency", "own_rate", "logistic", "lightgbm"
@@ -41,14 +42,14 @@ def churn_candidates(kinds: Sequence[str], optional: Sequence[str]) -> dict[str,
 
 def order_candidates(kinds: Sequence[str]) -> dict[str, Candidate]:
     """Return what may predict the count of order days, the baseline first."""
-    candidates: dict[str, Candidate] = {OWN_RATE: partial(_own_rate, column=None)}
-    return candidates | {kind: partial(_level_orders, kind=kind) for kind in kinds}
+    expect = {OWN_RATE: _own_orders} | {kind: partial(expect_orders, kind=kind) for kind in kinds}
+    return {name: partial(_level, expect=e, label="order_count") for name, e in expect.items()}
 
 
 def value_candidates(kinds: Sequence[str]) -> dict[str, Candidate]:
     """Return what may predict the margin of the horizon, the baseline first."""
-    candidates: dict[str, Candidate] = {OWN_RATE: partial(_own_rate, column="margin_365d_amount")}
-    return candidates | {kind: partial(_level_value, kind=kind) for kind in kinds}
+    expect = {OWN_RATE: _own_margin} | {kind: partial(expect_value, kind=kind) for kind in kinds}
+    return {name: partial(_level, expect=e, label="margin_amount") for name, e in expect.items()}
 
 
 def fit_churn_model(
@@ -83,28 +84,30 @@ def _no_order(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str)
     return change_hazard(risk, day.season)
 
 
-def _own_rate(day: Day, earlier: Sequence[Day], horizon_days: int, *, column: str | None) -> Floats:
+def _level(
+    day: Day, earlier: Sequence[Day], horizon_days: int, *, expect: Expectation, label: str
+) -> Floats:
+    """Return what is expected, times what the totals of earlier days needed."""
+    return expect(day, horizon_days) * find_level(
+        [float(past.label(label).sum()) for past in earlier],
+        [float(expect(past, horizon_days).sum()) for past in earlier],
+    )
+
+
+def _own_orders(day: Day, horizon_days: int) -> Floats:
+    return _own_rate(day, "order_days_365d_count", horizon_days)
+
+
+def _own_margin(day: Day, horizon_days: int) -> Floats:
+    return _own_rate(day, "margin_365d_amount", horizon_days)
+
+
+def _own_rate(day: Day, column: str, horizon_days: int) -> Floats:
     """Return each customer's own rate over the last year, or since the first order."""
     known_days = np.clip(day.aggregates["tenure_days"].to_numpy(), horizon_days, YEAR)
-    total = day.aggregates[column or "order_days_365d_count"].cast(pl.Float64).to_numpy()
+    total = day.aggregates[column].cast(pl.Float64).to_numpy()
     rate: Floats = total * horizon_days / known_days
     return rate
-
-
-def _level_orders(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str) -> Floats:
-    level = find_level(
-        [float(past.label("order_count").sum()) for past in earlier],
-        [float(expect_orders(past, horizon_days, kind).sum()) for past in earlier],
-    )
-    return level * expect_orders(day, horizon_days, kind)
-
-
-def _level_value(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str) -> Floats:
-    level = find_level(
-        [float(past.label("margin_amount").sum()) for past in earlier],
-        [float(expect_value(past, horizon_days, kind).sum()) for past in earlier],
-    )
-    return level * expect_value(day, horizon_days, kind)
 
 
 def expect_orders(day: Day, horizon_days: int, kind: str) -> Floats:

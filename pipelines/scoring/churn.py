@@ -61,8 +61,8 @@ class ChurnModel(Protocol):
 class LogisticChurn:
     """A fitted model: a weighted mean of `level` columns as they are, the others against the base.
 
-    `slope` and `offset` are Platt's calibration, learnt on predictions of days the model had not
-    seen (1 and 0 where there were none).
+    `slope` calibrates how sure the model is, learnt on predictions of days it had not seen (1 where
+    there were none).
     """
 
     level: tuple[str, ...]
@@ -72,7 +72,6 @@ class LogisticChurn:
     intercept: float
     strength: float
     slope: float = 1.0
-    offset: float = 0.0
 
     def explain(self, features: pl.DataFrame) -> Explained:
         """Return each feature's part of the log odds; the level columns share theirs equally."""
@@ -86,7 +85,7 @@ class LogisticChurn:
         )
         base = self.intercept + self.level_weight * float(means.mean())
         names = (*(f"{name}:level" for name in self.level), *self.columns)
-        return Explained(self.slope * base + self.offset, names, self.slope * parts)
+        return Explained(base, names, self.slope * parts)
 
 
 def measure_against_base(features: pl.DataFrame, columns: Sequence[str]) -> Floats:
@@ -106,12 +105,13 @@ def measure_against_base(features: pl.DataFrame, columns: Sequence[str]) -> Floa
 def fit_logistic(
     examples: Sequence[Example], level: Sequence[str], columns: Sequence[str]
 ) -> LogisticChurn:
-    """Return the model of past snapshots, its strength chosen and its level set on later days.
+    """Return the model of past snapshots, its strength and slope learnt on days it had not seen.
 
     With two or more snapshots, each but the oldest is also predicted by a model of the older ones
-    only. The strength of shrinkage that foresees best is taken, and Platt's line (Platt 1999) is
-    drawn through those predictions; of its distance from no correction k / (k + 1) is kept, where k
-    is the number of predicted days.
+    only. The strength of shrinkage that foresees best is taken, and the slope of Platt's line
+    (Platt 1999) through those predictions says how sure the model may be; of its distance from 1,
+    k / (k + 1) is kept, where k is the number of predicted days. The line's other number, how far
+    the level of one quarter was from the ones before, is left out: to the next one it is noise.
 
     Args:
         examples: Past snapshots, the newest first, each with customers of both kinds.
@@ -151,11 +151,9 @@ def fit_logistic(
     )
     if not len(churned):
         return model
-    slope, offset = fit_platt(np.concatenate(forward[strength]), churned)
-    # One quarter is one look at how a level drifts, however many customers it has.
+    slope, _ = fit_platt(np.concatenate(forward[strength]), churned)
     looks = len(examples) - 1
-    trust = looks / (looks + 1.0)
-    return replace(model, slope=1.0 + trust * (slope - 1.0), offset=trust * offset)
+    return replace(model, slope=1.0 + (slope - 1.0) * looks / (looks + 1.0))
 
 
 def fit_platt(logits: Floats, churned: Bools) -> tuple[float, float]:

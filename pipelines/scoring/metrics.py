@@ -6,7 +6,8 @@ AUC where nobody churned, is NaN.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
+from scipy.optimize import brentq
+from scipy.special import expit, xlogy
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
@@ -18,6 +19,8 @@ DECILES = 10
 TOP_SHARE = 0.1
 # What log loss takes as the surest forecast; 0 or 1 would cost without end when wrong once.
 SUREST = 1e-6
+# Log odds further apart than this are as good as certain: ln of a million, twice.
+WIDEST = 30.0
 
 
 def measure_risk(churned: Bools, risk: Floats) -> dict[str, float]:
@@ -140,6 +143,23 @@ def log_losses(churned: Bools, risk: Floats) -> Floats:
     sure = np.clip(risk, SUREST, 1.0 - SUREST)
     losses: Floats = -np.where(churned, np.log(sure), np.log1p(-sure))
     return losses
+
+
+def level_risk(churned: Bools, risk: Floats) -> Floats:
+    """Return risks whose mean is the share that churned: one shift of all log odds."""
+    sure = np.clip(risk, SUREST, 1.0 - SUREST)
+    logits, share = np.log(sure) - np.log1p(-sure), float(churned.mean())
+    if not 0.0 < share < 1.0:
+        return sure
+    shift = brentq(lambda by: float(expit(logits + by).mean()) - share, -WIDEST, WIDEST)
+    levelled: Floats = expit(logits + shift)
+    return levelled
+
+
+def level_amount(actual: Floats, predicted: Floats) -> Floats:
+    """Return predictions whose total is the actual one, where both totals are positive."""
+    right, foreseen = float(actual.sum()), float(predicted.sum())
+    return predicted * (right / foreseen) if right > 0 and foreseen > 0 else predicted
 
 
 # Nobody is sure to buy nothing: at least a twentieth of the mean is expected. Without it one

@@ -1,35 +1,21 @@
-"""The seam to the models of order times: fit several kinds to one customer base."""
-
-# ruff: noqa: N803  (T is the name in the papers)
+"""Several kinds of models of order times, fitted to one customer base."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
 
-from pipelines.scoring.bg_nbd import fit_bg_nbd
-from pipelines.scoring.newton import Floats
+from pipelines.scoring.models.newton import Floats
+from pipelines.scoring.models.order_model import OrderModel, OrderModelKind, fit_order_model
+
+__all__ = ["OrderModel", "fit_order_models", "histories_of", "logits_of_no_order"]
 
 # A probability of exactly 0 or 1 has no logit; nobody is surer than one in a million.
 SUREST = 1e-6
 
 
-class OrderModel(Protocol):
-    """What churn and value need of a model of order times; times in days."""
-
-    def p_no_order(self, h: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the probability of no order in the next h days."""
-        ...
-
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the expected number of orders in the next t days."""
-        ...
-
-
 def fit_order_models(
-    aggregates: pl.DataFrame, kinds: Sequence[str], prior_sd: float
+    aggregates: pl.DataFrame, kinds: Sequence[OrderModelKind], prior_sd: float
 ) -> dict[str, OrderModel]:
     """Return a fitted model per kind; a kind whose search did not end is left out.
 
@@ -39,8 +25,8 @@ def fit_order_models(
         prior_sd: Of the weak prior on the log parameters.
     """
     x, t_x, tenure = histories_of(aggregates)
-    fits = {kind: fit_bg_nbd(x, t_x, tenure, prior_sd=prior_sd) for kind in kinds}
-    return {kind: fit.parameters for kind, fit in fits.items() if fit.converged}
+    fits = {kind: fit_order_model(kind, x, t_x, tenure, prior_sd=prior_sd) for kind in kinds}
+    return {kind: fit.model for kind, fit in fits.items() if fit.converged}
 
 
 def histories_of(aggregates: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
