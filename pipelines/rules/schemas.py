@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
@@ -54,6 +55,11 @@ class GradeLimits(Rules):
 
     clear_standard_errors: float = Field(
         2.0, gt=0, description="Clear is an improvement of more than so many standard errors."
+    )
+    min_gain_to_change: Share = Field(
+        0.001,
+        description="Another model than the preferred one is taken if its loss is clearly lower, "
+        "and by at least this share.",
     )
     min_skill: Share = Field(0.02, description="And of at least this share of the baseline's loss.")
     worse_standard_errors: float = Field(
@@ -368,6 +374,7 @@ class RuleBook(Rules):
     demographics: Demographics
     relations: Relations
     scores: ScoringParams
+    churn_reasons: ChurnReasons
     tiers: Tiers
     lifecycle: Lifecycle
     rfm: Rfm

@@ -84,13 +84,15 @@ class Backtest:
     """What was measured and what was chosen.
 
     `reports` has one row per as_of, target, model, feature_on (the cut) and metric; `days` are the
-    past days, the newest first, ready to learn the final models from.
+    past days, the newest first, ready to learn the final models from; `optional` the columns of
+    other sources that were used.
     """
 
     as_of: date
     reports: pl.DataFrame
     choices: dict[Target, Choice]
     days: list[Day]
+    optional: tuple[str, ...] = ()
 
     def choice_rows(self) -> pl.DataFrame:
         """Return the choices as a frame: one row per as_of and target."""
@@ -165,7 +167,11 @@ def run_backtest(
     )
     order = ["target", "model", "feature_on", "metric"]
     return Backtest(
-        as_of, marked.select(REPORT_SCHEMA.names()).cast(REPORT_SCHEMA).sort(order), choices, days
+        as_of,
+        marked.select(REPORT_SCHEMA.names()).cast(REPORT_SCHEMA).sort(order),
+        choices,
+        days,
+        names,
     )
 
 
@@ -196,7 +202,7 @@ def _try_target(
                 for metric, value in metrics.items()
             ]  # fmt: skip
         losses.append(pl.DataFrame(of_cut))
-    level = {name: float(np.abs(np.mean(values))) for name, values in levels.items()}
+    level = {name: float(np.abs(values).mean()) for name, values in levels.items()}
     return rows, choose_model(target, pl.concat(losses), level, params.grade_limits, len(tried))
 
 
@@ -231,7 +237,8 @@ def choose_model(
         target: What is predicted.
         losses: customer_id (one row per customer and cut), then a loss per model: the baseline,
             the preferred model, the others.
-        level: Per model how far its level is off: calibration error, or bias of totals.
+        level: Per model how far its level is off, mean of the cuts: calibration error, or bias of
+            totals without its sign.
         limits: What makes a grade.
         cuts: How many days were tried.
     """
@@ -241,16 +248,15 @@ def choose_model(
             target, baseline, baseline, "C",
             f"No model of orders could be fitted; {baseline} is published instead.", cuts=cuts,
         )  # fmt: skip
+    mean = {name: float(losses[name].to_numpy().mean()) for name in (baseline, *models)}
     chosen = preferred = models[0]
     for name in models[1:]:
         gain, error = compare_losses(losses, preferred, name)
-        if gain > limits.clear_standard_errors * error and (
-            losses[name].mean() < losses[chosen].mean()  # type: ignore[operator]
-        ):
-            chosen = name
+        is_clear = gain > limits.clear_standard_errors * error
+        if is_clear and gain >= limits.min_gain_to_change * mean[preferred]:
+            chosen = min(chosen, name, key=lambda model: mean[model])
     gain, error = compare_losses(losses, baseline, chosen)
-    own, naive = (float(losses[name].mean()) for name in (chosen, baseline))  # type: ignore[arg-type]
-    skill = gain / naive if naive > 0 else 0.0
+    skill = gain / mean[baseline] if mean[baseline] > 0 else 0.0
     is_clear = gain > limits.clear_standard_errors * error and skill >= limits.min_skill
     limit = limits.max_calibration_error if target == "churn" else limits.max_total_bias
     grade: Literal["A", "B", "C"] = "B"
@@ -266,8 +272,8 @@ def choose_model(
         reason=_reason(
             grade, chosen, preferred, baseline, skill, gain, error, level[chosen], limit
         ),
-        loss=own,
-        baseline_loss=naive,
+        loss=mean[chosen],
+        baseline_loss=mean[baseline],
         improvement_standard_error=error,
         cuts=cuts,
     )
@@ -293,8 +299,8 @@ def _reason(
     errors = f"{abs(gain) / error:.1f} standard errors" if error > 0 else "no standard error"
     if grade == "C":
         return (
-            f"On past days {chosen} was worse than {baseline} (loss {-skill:.1%} higher, {errors}); "
-            f"{baseline} is published instead."
+            f"On past days {chosen} was worse than {baseline} (loss {-skill:.1%} higher, "
+            f"{errors}); {baseline} is published instead."
         )
     how = "preferred" if chosen == preferred else f"clearly better than {preferred}"
     off = f"; its level is off by {level:.3f}, more than {limit:.3f}" if level > limit else ""

@@ -64,7 +64,7 @@ def see_day(
     feature_on: date,
     params: ScoringParams,
     optional: pl.DataFrame | None = None,
-    order_models: dict[str, OrderModel] | None = None,
+    like: "Day | None" = None,
 ) -> Day:
     """Return a day with nothing known after it.
 
@@ -74,14 +74,18 @@ def see_day(
         params: Horizon, kinds of order models and their prior.
         optional: Columns of other sources, one row per customer_id and feature_on (the day at
             which they were so); only the rows of this very day are used.
-        order_models: Fitted models, such as to a sample of the same day; null to fit them here.
+        like: The same day of a sample of the customers, whose fitted order models and season are
+            taken; they are fitted here if it is not given.
     """
     aggregates = aggregate_history(order_days, feature_on)
-    models = order_models or fit_order_models(aggregates, params.order_models, params.prior_sd)
-    season = 1.0
-    if models:
-        first = next(iter(models.values()))
-        season = find_seasonal_multiplier(order_days, first, feature_on, params.horizon_days)
+    if like is None:
+        models = fit_order_models(aggregates, params.order_models, params.prior_sd)
+        season = 1.0
+        if models:
+            first = next(iter(models.values()))
+            season = find_seasonal_multiplier(order_days, first, feature_on, params.horizon_days)
+    else:
+        models, season = like.order_models, like.season
     of_day = None
     if optional is not None:
         of_day = optional.filter(pl.col("feature_on") == feature_on).drop("feature_on")

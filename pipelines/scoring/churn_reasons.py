@@ -1,0 +1,142 @@
+"""Why a customer is at risk: the parts of the log odds, added up by reason and put into words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from pipelines.rules.churn_reasons import ChurnReason, ChurnReasons
+from pipelines.scoring.churn import Explained
+from pipelines.scoring.metrics import Floats
+
+TOP = 3
+DECIMALS = 6
+# A part smaller than this moves no risk by a thousandth: not worth a sentence.
+LEAST_PART = 0.004
+RANKS = tuple(range(1, TOP + 1))
+
+
+def add_up_by_reason(explained: Explained, reasons: ChurnReasons) -> tuple[list[str], Floats]:
+    """Return the names of the reasons that occur and each row's part of the log odds for them.
+
+    With `explained.base` a row's parts add up to its log odds.
+
+    Raises:
+        ValueError: If a feature belongs to no reason.
+    """
+    reason_of = {name: reason.reason for reason in reasons.reasons for name in reason.features}
+    features = [name.removesuffix(":level") for name in explained.columns]
+    if lost := sorted(set(features) - set(reason_of)):
+        raise ValueError(
+            f"No churn reason lists {', '.join(lost)}; add them to churn_reasons.yml, or leave the "
+            "columns out."
+        )
+    known = set(features)
+    names = [r.reason for r in reasons.reasons if known & set(r.features)]
+    place = {name: index for index, name in enumerate(names)}
+    parts = np.zeros((len(names), len(explained.contributions)))
+    for column, feature in enumerate(features):
+        parts[place[reason_of[feature]]] += explained.contributions[:, column]
+    return names, parts.T
+
+
+def rank_reasons(explained: Explained, values: pl.DataFrame, reasons: ChurnReasons) -> pl.DataFrame:
+    """Return the three reasons that raise each row's risk most, or fewer.
+
+    Args:
+        explained: Of the churn model, in the order of `values`.
+        values: Columns that the reasons tell, a row per customer.
+        reasons: Which feature belongs to which reason.
+
+    Returns:
+        churn_reason_1 .. 3 (codes), and for each _value (the customer's own) and _typical (the
+        median of these rows); null where fewer reasons raise the risk.
+    """
+    names, parts = add_up_by_reason(explained, reasons)
+    # The last is "no reason": it comes before whatever raises the risk by next to nothing.
+    ranked = np.hstack((parts, np.full((len(parts), 1), LEAST_PART)))
+    best = np.argsort(-ranked, axis=1, kind="stable")[:, :TOP]
+    is_reason = np.logical_and.accumulate(best < len(names), axis=1)
+    told = {reason.reason: _told_column(reason, values) for reason in reasons.reasons}
+    own = np.column_stack([_numbers(values, told[name]) for name in names])
+    typical = np.array([_median(column) for column in own.T])
+    codes = pl.Series(names, dtype=pl.String)
+    columns: dict[str, pl.Series] = {}
+    rows = np.arange(len(best))
+    for rank in RANKS:
+        if rank > best.shape[1]:
+            break
+        choice = np.where(is_reason[:, rank - 1], best[:, rank - 1], 0)
+        is_told = pl.Series(is_reason[:, rank - 1])
+        picked = {
+            f"churn_reason_{rank}": codes.gather(pl.Series(choice)),
+            f"churn_reason_{rank}_value": pl.Series(own[rows, choice]).fill_nan(None),
+            f"churn_reason_{rank}_typical": pl.Series(typical[choice]).fill_nan(None),
+        }
+        for name, column in picked.items():
+            columns[name] = pl.select(pl.when(is_told).then(column)).to_series().alias(name)
+    return pl.DataFrame(columns).with_columns(pl.col(pl.Float64).round(DECIMALS))
+
+
+def describe_reasons(scores: pl.DataFrame, reasons: ChurnReasons) -> pl.DataFrame:
+    """Return the reasons as sentences: one row per customer and rank, sorted.
+
+    Args:
+        scores: customer_id and the columns of `rank_reasons`.
+        reasons: The texts.
+
+    Returns:
+        customer_id, reason_rank, reason, value, typical_value, text_en, text_zh.
+    """
+    ranks = [
+        scores.select(
+            "customer_id",
+            reason_rank=pl.lit(rank, pl.Int8),
+            reason=pl.col(f"churn_reason_{rank}"),
+            value=pl.col(f"churn_reason_{rank}_value"),
+            typical_value=pl.col(f"churn_reason_{rank}_typical"),
+        ).filter(pl.col("reason").is_not_null())
+        for rank in RANKS
+    ]
+    told = pl.concat(ranks).sort("customer_id", "reason_rank")
+    return told.with_columns(
+        text_en=_sentences(reasons.reasons, "text_en"),
+        text_zh=_sentences(reasons.reasons, "text_zh"),
+    )
+
+
+def _sentences(reasons: Sequence[ChurnReason], language: str) -> pl.Expr:
+    sentence: pl.Expr = pl.lit(None, pl.String)
+    for reason in reasons:
+        text: str = getattr(reason, language)
+        filled = pl.lit(text)
+        for place, column in (("{value}", "value"), ("{typical}", "typical_value")):
+            shown = _shown(pl.col(column), reason.shown_as)
+            filled = filled.str.replace_all(place, shown, literal=True)
+        sentence = pl.when(pl.col("reason") == reason.reason).then(filled).otherwise(sentence)
+    return sentence
+
+
+def _shown(number: pl.Expr, how: str) -> pl.Expr:
+    if how == "percent":
+        shown = pl.format("{}%", (number * 100).round(0).cast(pl.Int64))
+    elif how == "decimal":
+        shown = number.round(1).cast(pl.String)
+    else:
+        shown = number.round(0).cast(pl.Int64).cast(pl.String)
+    return shown.fill_null("-")
+
+
+def _told_column(reason: ChurnReason, values: pl.DataFrame) -> str | None:
+    return next((name for name in (reason.value, *reason.features) if name in values.columns), None)
+
+
+def _numbers(values: pl.DataFrame, column: str | None) -> Floats:
+    if column is None:
+        return np.full(values.height, np.nan)
+    return values[column].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _median(numbers: Floats) -> float:
+    known = numbers[~np.isnan(numbers)]
+    return float(np.median(known)) if len(known) else np.nan
