@@ -16,6 +16,9 @@ class ChurnReason(Rules):
     reason: Name
     features: tuple[Name, ...] = Field(min_length=1)
     value: Name = Field(description="The column that is told; the first known feature if absent.")
+    told_when: Literal["above", "below"] = Field(
+        description="The side of the median on which the sentence is a reason."
+    )
     shown_as: Literal["number", "decimal", "percent"] = "number"
     text_en: str
     text_zh: str

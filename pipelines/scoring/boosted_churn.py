@@ -29,9 +29,10 @@ def is_installed() -> bool:
 
 @dataclass(frozen=True)
 class BoostedChurn:
-    """Trees that correct the mean of the level columns (log odds)."""
+    """Trees that correct the log odds in the `level` columns: the mean of their `models` sums."""
 
     level: tuple[str, ...]
+    models: int
     columns: tuple[str, ...]
     booster: Any
 
@@ -42,24 +43,25 @@ class BoostedChurn:
         shares = np.asarray(
             self.booster.predict(measure_against_base(features, self.columns), pred_contrib=True)
         )
-        parts = np.hstack(((levels - means) / len(self.level), shares[:, :-1]))
+        parts = np.hstack(((levels - means) / self.models, shares[:, :-1]))
         names = (*(f"{name}:level" for name in self.level), *self.columns)
-        return Explained(float(means.mean() + shares[:, -1].mean()), names, parts)
+        return Explained(float(means.sum() / self.models + shares[:, -1].mean()), names, parts)
 
 
 def fit_boosted(
     examples: Sequence[Example], level: Sequence[str], columns: Sequence[str]
 ) -> BoostedChurn:
-    """Return trees learnt from past snapshots, with the mean of `level` as where they start."""
+    """Return trees learnt from past snapshots, starting at the order models' mean log odds."""
     import lightgbm
 
+    models = max(1, sum(name.endswith("_at_last_order") for name in level))
     known = tuple(
         n for n in columns if all(e.features[n].null_count() < len(e.features) for e in examples)
     )
     rows = np.vstack([measure_against_base(example.features, known) for example in examples])
     start = np.concatenate(
-        [e.features.select(pl.mean_horizontal(level)).to_series().to_numpy() for e in examples]
+        [e.features.select(pl.sum_horizontal(level)).to_series().to_numpy() for e in examples]
     )
     churned = np.concatenate([example.is_churned for example in examples]).astype(float)
-    data: Any = lightgbm.Dataset(rows, churned, init_score=start)
-    return BoostedChurn(tuple(level), known, lightgbm.train(SETTINGS, data, TREES))
+    data: Any = lightgbm.Dataset(rows, churned, init_score=start / models)
+    return BoostedChurn(tuple(level), models, known, lightgbm.train(SETTINGS, data, TREES))

@@ -16,7 +16,7 @@ from pipelines.scoring.churn import ChurnModel, fit_logistic
 from pipelines.scoring.churn_features import ORDER_FEATURES
 from pipelines.scoring.metrics import Floats
 from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
-from pipelines.scoring.order_models import histories_of
+from pipelines.scoring.order_models import histories_of, level_columns
 from pipelines.scoring.past_days import Day
 from pipelines.scoring.season import change_hazard, find_level
 
@@ -63,12 +63,11 @@ def fit_churn_model(
     examples = [past.example() for past in earlier]
     if name == RECENCY:
         return fit_logistic(examples, ["log_recency"], [])
-    level = [logit for logit in day.logits if all(logit in past.logits for past in earlier)]
-    columns = [*ORDER_FEATURES, *level, *optional]
-    if not level:
-        level = ["log_recency"]
+    kinds = [k for k in day.order_models if all(k in past.order_models for past in earlier)]
+    level = [column for kind in kinds for column in level_columns(kind)]
+    columns = [*ORDER_FEATURES, *optional]
     fit = fit_boosted if name == BOOSTED else fit_logistic
-    return fit(examples, level, columns)
+    return fit(examples, level or ["log_recency"], columns)
 
 
 def _predict_churn(

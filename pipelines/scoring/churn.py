@@ -59,7 +59,7 @@ class ChurnModel(Protocol):
 
 @dataclass(frozen=True)
 class LogisticChurn:
-    """A fitted model: a weighted mean of `level` columns as they are, the others against the base.
+    """A fitted model: the sum of the `level` columns as it is, the others against the base.
 
     `slope` calibrates how sure the model is, learnt on predictions of days it had not seen (1 where
     there were none).
@@ -74,16 +74,16 @@ class LogisticChurn:
     slope: float = 1.0
 
     def explain(self, features: pl.DataFrame) -> Explained:
-        """Return each feature's part of the log odds; the level columns share theirs equally."""
+        """Return each feature's part of the log odds."""
         levels = features.select(self.level).to_numpy()
         means = levels.mean(axis=0)
         parts = np.hstack(
             (
-                (levels - means) * (self.level_weight / len(self.level)),
+                (levels - means) * self.level_weight,
                 measure_against_base(features, self.columns) * self.coefficients,
             )
         )
-        base = self.intercept + self.level_weight * float(means.mean())
+        base = self.intercept + self.level_weight * float(means.sum())
         names = (*(f"{name}:level" for name in self.level), *self.columns)
         return Explained(base, names, self.slope * parts)
 
@@ -115,7 +115,7 @@ def fit_logistic(
 
     Args:
         examples: Past snapshots, the newest first, each with customers of both kinds.
-        level: Columns whose mean enters as it is, such as logits of order models.
+        level: Columns whose sum enters as it is, such as log odds of order models.
         columns: Columns that enter against the base of their day.
 
     Raises:
@@ -170,8 +170,8 @@ def _is_known(example: Example, name: str) -> bool:
 
 
 def _design(example: Example, level: tuple[str, ...], columns: tuple[str, ...]) -> Floats:
-    mean_level = example.features.select(pl.mean_horizontal(level)).to_numpy()
-    return np.hstack((measure_against_base(example.features, columns), mean_level))
+    total = example.features.select(pl.sum_horizontal(level)).to_numpy()
+    return np.hstack((measure_against_base(example.features, columns), total))
 
 
 def _fit(rows: Sequence[Floats], labels: Sequence[Bools], strength: float) -> Floats:

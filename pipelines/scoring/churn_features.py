@@ -89,7 +89,7 @@ def build_features(
     horizon_days: int,
     optional: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Return customer_id, ORDER_FEATURES, one `<kind>_logit` per order model, optional columns.
+    """Return customer_id, ORDER_FEATURES, two log odds per order model, and optional columns.
 
     Args:
         aggregates: Of `aggregate_history`.

@@ -1,6 +1,7 @@
 """Why a customer is at risk: the parts of the log odds, added up by reason and put into words."""
 
 from collections.abc import Sequence
+from string import Formatter
 
 import numpy as np
 import polars as pl
@@ -43,6 +44,9 @@ def add_up_by_reason(explained: Explained, reasons: ChurnReasons) -> tuple[list[
 def rank_reasons(explained: Explained, values: pl.DataFrame, reasons: ChurnReasons) -> pl.DataFrame:
     """Return the three reasons that raise each row's risk most, or fewer.
 
+    A reason is told where it raises the risk and its number lies on the side of the median that
+    its sentence means.
+
     Args:
         explained: Of the churn model, in the order of `values`.
         values: Columns that the reasons tell, a row per customer.
@@ -53,28 +57,26 @@ def rank_reasons(explained: Explained, values: pl.DataFrame, reasons: ChurnReaso
         median of these rows); null where fewer reasons raise the risk.
     """
     names, parts = add_up_by_reason(explained, reasons)
-    # The last is "no reason": it comes before whatever raises the risk by next to nothing.
-    ranked = np.hstack((parts, np.full((len(parts), 1), LEAST_PART)))
-    best = np.argsort(-ranked, axis=1, kind="stable")[:, :TOP]
-    is_reason = np.logical_and.accumulate(best < len(names), axis=1)
-    told = {reason.reason: _told_column(reason, values) for reason in reasons.reasons}
-    own = np.column_stack([_numbers(values, told[name]) for name in names])
+    of_name = {reason.reason: reason for reason in reasons.reasons}
+    own = np.column_stack([_numbers(values, of_name[name]) for name in names])
     typical = np.array([_median(column) for column in own.T])
+    side = np.array([1.0 if of_name[name].told_when == "above" else -1.0 for name in names])
+    # NaN, an unknown number, is on no side.
+    is_told = ((own - typical) * side > 0) & (parts > LEAST_PART)
+    ranked = np.where(is_told, parts, -np.inf)
+    best = np.argsort(-ranked, axis=1, kind="stable")[:, :TOP]
     codes = pl.Series(names, dtype=pl.String)
     columns: dict[str, pl.Series] = {}
     rows = np.arange(len(best))
-    for rank in RANKS:
-        if rank > best.shape[1]:
-            break
-        choice = np.where(is_reason[:, rank - 1], best[:, rank - 1], 0)
-        is_told = pl.Series(is_reason[:, rank - 1])
+    for rank, choice in zip(RANKS, best.T, strict=False):
+        is_reason = pl.Series(is_told[rows, choice])
         picked = {
             f"churn_reason_{rank}": codes.gather(pl.Series(choice)),
-            f"churn_reason_{rank}_value": pl.Series(own[rows, choice]).fill_nan(None),
-            f"churn_reason_{rank}_typical": pl.Series(typical[choice]).fill_nan(None),
+            f"churn_reason_{rank}_value": pl.Series(own[rows, choice]),
+            f"churn_reason_{rank}_typical": pl.Series(typical[choice]),
         }
         for name, column in picked.items():
-            columns[name] = pl.select(pl.when(is_told).then(column)).to_series().alias(name)
+            columns[name] = pl.select(pl.when(is_reason).then(column)).to_series().alias(name)
     return pl.DataFrame(columns).with_columns(pl.col(pl.Float64).round(DECIMALS))
 
 
@@ -108,13 +110,19 @@ def describe_reasons(scores: pl.DataFrame, reasons: ChurnReasons) -> pl.DataFram
 def _sentences(reasons: Sequence[ChurnReason], language: str) -> pl.Expr:
     sentence: pl.Expr = pl.lit(None, pl.String)
     for reason in reasons:
-        text: str = getattr(reason, language)
-        filled = pl.lit(text)
-        for place, column in (("{value}", "value"), ("{typical}", "typical_value")):
-            shown = _shown(pl.col(column), reason.shown_as)
-            filled = filled.str.replace_all(place, shown, literal=True)
+        filled = _filled(getattr(reason, language), reason.shown_as)
         sentence = pl.when(pl.col("reason") == reason.reason).then(filled).otherwise(sentence)
     return sentence
+
+
+def _filled(text: str, shown_as: str) -> pl.Expr:
+    columns = {"value": pl.col("value"), "typical": pl.col("typical_value")}
+    pieces: list[pl.Expr] = []
+    for words, place, _, _ in Formatter().parse(text):
+        pieces.append(pl.lit(words))
+        if place:
+            pieces.append(_shown(columns[place], shown_as))
+    return pl.concat_str(pieces)
 
 
 def _shown(number: pl.Expr, how: str) -> pl.Expr:
@@ -127,14 +135,11 @@ def _shown(number: pl.Expr, how: str) -> pl.Expr:
     return shown.fill_null("-")
 
 
-def _told_column(reason: ChurnReason, values: pl.DataFrame) -> str | None:
-    return next((name for name in (reason.value, *reason.features) if name in values.columns), None)
-
-
-def _numbers(values: pl.DataFrame, column: str | None) -> Floats:
-    if column is None:
-        return np.full(values.height, np.nan)
-    return values[column].cast(pl.Float64).fill_null(np.nan).to_numpy()
+def _numbers(values: pl.DataFrame, reason: ChurnReason) -> Floats:
+    """Return the column that is told, or the first known one of the reason's features."""
+    columns = (reason.value, *reason.features)
+    name = next(name for name in columns if name in values.columns)
+    return values[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def _median(numbers: Floats) -> float:

@@ -21,6 +21,7 @@ from pipelines.scoring.churn import ChurnModel, Explained
 from pipelines.scoring.churn_features import own_gap
 from pipelines.scoring.churn_reasons import RANKS, rank_reasons
 from pipelines.scoring.metrics import Floats
+from pipelines.scoring.order_models import level_columns
 from pipelines.scoring.past_days import Day, see_day, training_cuts
 from pipelines.scoring.season import change_hazard
 from pipelines.scoring.snapshots import prepare_order_days, sample_customers
@@ -38,15 +39,16 @@ SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class _OrderModelChurn:
-    """A model of order times alone: all of its log odds are one part."""
+    """A model of order times alone."""
 
     kind: str
 
     def explain(self, features: pl.DataFrame) -> Explained:
-        """Return the log odds of the order model against their mean."""
-        logits = features[f"{self.kind}_logit"].to_numpy()
-        mean = float(logits.mean())
-        return Explained(mean, (f"{self.kind}_logit:level",), (logits - mean)[:, None])
+        """Return the log odds of the order model, in two parts, against their means."""
+        names = level_columns(self.kind)
+        parts = features.select(names).to_numpy()
+        means = parts.mean(axis=0)
+        return Explained(float(means.sum()), names, parts - means)
 
 
 def see_today(

@@ -8,7 +8,7 @@ import polars as pl
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import OrderModel, OrderModelKind, fit_order_model
 
-__all__ = ["OrderModel", "fit_order_models", "histories_of", "logits_of_no_order"]
+__all__ = ["OrderModel", "fit_order_models", "histories_of", "level_columns", "logits_of_no_order"]
 
 # A probability of exactly 0 or 1 has no logit; nobody is surer than one in a million.
 SUREST = 1e-6
@@ -38,13 +38,29 @@ def histories_of(aggregates: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
     return x - 1.0, tenure - recency, tenure
 
 
+def level_columns(kind: str) -> tuple[str, str]:
+    """Return the two columns whose sum is a model's log odds of no order in the horizon."""
+    return f"{kind}_at_last_order", f"{kind}_since_last_order"
+
+
 def logits_of_no_order(
     aggregates: pl.DataFrame, models: Mapping[str, OrderModel], horizon_days: int
 ) -> pl.DataFrame:
-    """Return a column `<kind>_logit` per model: the log odds of no order in the horizon."""
-    histories = histories_of(aggregates)
-    columns = {}
+    """Return the log odds of no order in the horizon, in two parts per model.
+
+    `<kind>_at_last_order` are the odds as they were on the day of the last order: how often the
+    customer buys. `<kind>_since_last_order` is what the silence since then has added.
+    """
+    x, t_x, tenure = histories_of(aggregates)
+    columns: dict[str, Floats] = {}
     for kind, model in models.items():
-        risk = np.clip(model.p_no_order(horizon_days, *histories), SUREST, 1.0 - SUREST)
-        columns[f"{kind}_logit"] = np.log(risk) - np.log1p(-risk)
+        at_last = _logit(model.p_no_order(horizon_days, x, t_x, t_x))
+        now = _logit(model.p_no_order(horizon_days, x, t_x, tenure))
+        columns |= dict(zip(level_columns(kind), (at_last, now - at_last), strict=True))
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Float64))
+
+
+def _logit(risk: Floats) -> Floats:
+    sure = np.clip(risk, SUREST, 1.0 - SUREST)
+    logit: Floats = np.log(sure) - np.log1p(-sure)
+    return logit

@@ -30,11 +30,6 @@ class Day:
     season: float
     labels: pl.DataFrame | None = None
 
-    @property
-    def logits(self) -> tuple[str, ...]:
-        """The columns of the order models' log odds."""
-        return tuple(f"{kind}_logit" for kind in self.order_models)
-
     def example(self) -> Example:
         """Return the day as something to learn churn from.
 
