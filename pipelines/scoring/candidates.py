@@ -86,11 +86,15 @@ def _no_order(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str)
 def _level(
     day: Day, earlier: Sequence[Day], horizon_days: int, *, expect: Expectation, label: str
 ) -> Floats:
-    """Return what is expected, times what the totals of earlier days needed."""
-    return expect(day, horizon_days) * find_level(
+    """Return what is expected, times its season and what the totals of earlier days needed."""
+    level = find_level(
         [float(past.label(label).sum()) for past in earlier],
-        [float(expect(past, horizon_days).sum()) for past in earlier],
+        [
+            float(expect(past, horizon_days).sum()) * day.seasons.get(past.feature_on, 1.0)
+            for past in earlier
+        ],
     )
+    return expect(day, horizon_days) * day.season * level
 
 
 def _own_orders(day: Day, horizon_days: int) -> Floats:
@@ -110,9 +114,9 @@ def _own_rate(day: Day, column: str, horizon_days: int) -> Floats:
 
 
 def expect_orders(day: Day, horizon_days: int, kind: str) -> Floats:
-    """Return the expected order days of the horizon, with the season but no correction of level."""
+    """Return the expected order days of the horizon, without season or correction of level."""
     model = day.order_models[kind]
-    return day.season * model.expected_orders(horizon_days, *histories_of(day.aggregates))
+    return model.expected_orders(horizon_days, *histories_of(day.aggregates))
 
 
 def expect_value(day: Day, horizon_days: int, kind: str) -> Floats:

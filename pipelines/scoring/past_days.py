@@ -12,7 +12,7 @@ from pipelines.scoring.churn import Example
 from pipelines.scoring.churn_features import aggregate_history, build_features
 from pipelines.scoring.metrics import Floats
 from pipelines.scoring.order_models import OrderModel, fit_order_models
-from pipelines.scoring.season import YEAR_DAYS, find_seasonal_multiplier
+from pipelines.scoring.season import YEAR_DAYS, find_seasons
 from pipelines.scoring.snapshots import cut_snapshot, find_cuts, sample_customers
 
 
@@ -20,15 +20,21 @@ from pipelines.scoring.snapshots import cut_snapshot, find_cuts, sample_customer
 class Day:
     """All that the models know at the end of `feature_on`, a row per customer in each frame.
 
-    `labels` is None where the horizon is not over yet.
+    `seasons` has the factor of the horizon that begins at this day and at each one before it, as it
+    is seen now. `labels` is None where the horizon is not over yet.
     """
 
     feature_on: date
     aggregates: pl.DataFrame
     features: pl.DataFrame
     order_models: dict[str, OrderModel]
-    season: float
+    seasons: dict[date, float]
     labels: pl.DataFrame | None = None
+
+    @property
+    def season(self) -> float:
+        """By what factor orders of the coming horizon exceed the average of a year."""
+        return self.seasons[self.feature_on]
 
     def example(self) -> Example:
         """Return the day as something to learn churn from.
@@ -75,17 +81,27 @@ def see_day(
     aggregates = aggregate_history(order_days, feature_on)
     if like is None:
         models = fit_order_models(aggregates, params.order_models, params.prior_sd)
-        season = 1.0
-        if models:
-            first = next(iter(models.values()))
-            season = find_seasonal_multiplier(order_days, first, feature_on, params.horizon_days)
+        seasons = _see_seasons(order_days, models, feature_on, params)
     else:
-        models, season = like.order_models, like.season
+        models, seasons = like.order_models, like.seasons
     of_day = None
     if optional is not None:
         of_day = optional.filter(pl.col("feature_on") == feature_on).drop("feature_on")
     features = build_features(aggregates, models, params.horizon_days, of_day)
-    return Day(feature_on, aggregates, features, models, season)
+    return Day(feature_on, aggregates, features, models, seasons)
+
+
+def _see_seasons(
+    order_days: pl.DataFrame, models: dict[str, OrderModel], feature_on: date, params: ScoringParams
+) -> dict[date, float]:
+    begins = [
+        feature_on - timedelta(days=params.horizon_days * back)
+        for back in range(training_cuts(params) + 1)
+    ]
+    if not models:
+        return dict.fromkeys(begins, 1.0)
+    first = next(iter(models.values()))
+    return find_seasons(order_days, first, feature_on, params.horizon_days, begins)
 
 
 def see_past_days(

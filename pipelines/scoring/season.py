@@ -20,40 +20,55 @@ YEAR_DAYS = 364
 # E[X(t)] is a smooth curve: one point a week and straight lines between are enough.
 CURVE_STEP_DAYS = 7
 LARGEST_CHANGE = 3.0
+# How many years without a season, and how many cuts without an error, the prior is worth.
+SEASON_PRIOR, LEVEL_PRIOR = 0.5, 1.0
 
 
-def find_seasonal_multiplier(
-    order_days: pl.DataFrame, model: OrderModel, as_of: date, horizon_days: int
-) -> float:
-    """Return by what factor orders of the coming horizon exceed the average of a year.
+def find_seasons(
+    order_days: pl.DataFrame,
+    model: OrderModel,
+    as_of: date,
+    horizon_days: int,
+    begins: Sequence[date],
+) -> dict[date, float]:
+    """Return by what factor orders of a horizon exceed the average of a year, as known at `as_of`.
 
-    Per earlier year: actual over expected repeat orders in the same weeks, over actual over
-    expected in the year that begins with them. The mean of the logs over k years is drawn to no
-    season by k / (k + 1). 1 where history is shorter than a year and a horizon; never beyond a
-    factor of 3.
+    Per year in which the same weeks are known: actual over expected repeat orders of these weeks,
+    over actual over expected of a year that holds them. The mean of the logs over k years is drawn
+    to no season by k / (k + 1/2): seasons repeat far more than they change. A year counts if a
+    horizon of history lies before it, so 1 where history is shorter than a year and a horizon.
+    Never beyond a factor of 3.
 
     Args:
         order_days: Of `prepare_order_days`; days after as_of are ignored.
         model: Fitted to the history up to as_of.
         as_of: The last day known.
-        horizon_days: Length of the coming window.
+        horizon_days: Length of each window.
+        begins: The day before each window: as_of for the coming one, or earlier.
     """
     orders = order_days.filter(pl.col("is_order") & (pl.col("ordered_on") <= as_of))
     first = orders["ordered_on"].min()
-    if not isinstance(first, date):
-        return 1.0
-    years = ((as_of - first).days - horizon_days) // YEAR_DAYS
-    if years < 1:
-        return 1.0
+    if not isinstance(first, date) or (as_of - first).days < YEAR_DAYS + horizon_days:
+        return dict.fromkeys(begins, 1.0)
     tracking = _track(orders, model, as_of)
+    earliest = first + timedelta(days=horizon_days)
+    return {begin: _season(tracking, begin, horizon_days, earliest) for begin in begins}
+
+
+def _season(tracking: "_Tracking", begin: date, horizon_days: int, earliest: date) -> float:
     logs = []
-    for back in range(1, years + 1):
-        begin = as_of - timedelta(days=YEAR_DAYS * back)
-        window = tracking.actual_over_expected(begin, begin + timedelta(days=horizon_days))
-        year = tracking.actual_over_expected(begin, begin + timedelta(days=YEAR_DAYS))
-        if window > 0 and year > 0:
-            logs.append(np.log(window / year))
-    return shrink_factor(logs)
+    year = timedelta(days=YEAR_DAYS)
+    while True:
+        year_end = min(begin + year, tracking.as_of)
+        if year_end - year < earliest:
+            return shrink_factor(logs, SEASON_PRIOR)
+        window_end = begin + timedelta(days=horizon_days)
+        if window_end <= tracking.as_of:
+            window = tracking.actual_over_expected(begin, window_end)
+            whole = tracking.actual_over_expected(year_end - year, year_end)
+            if window > 0 and whole > 0:
+                logs.append(float(np.log(window / whole)))
+        begin -= year
 
 
 def find_level(actual: Sequence[float], expected: Sequence[float]) -> float:
@@ -62,14 +77,14 @@ def find_level(actual: Sequence[float], expected: Sequence[float]) -> float:
     A cut without orders or expectation says nothing.
     """
     logs = [np.log(a / e) for a, e in zip(actual, expected, strict=True) if a > 0 and e > 0]
-    return shrink_factor(logs)
+    return shrink_factor(logs, LEVEL_PRIOR)
 
 
-def shrink_factor(logs: Sequence[float]) -> float:
-    """Return e to the mean of the logs times k / (k + 1), within a factor of 3 of 1."""
+def shrink_factor(logs: Sequence[float], prior: float) -> float:
+    """Return e to the mean of k logs times k / (k + prior), within a factor of 3 of 1."""
     if not logs:
         return 1.0
-    seen = float(np.mean(logs)) * len(logs) / (len(logs) + 1.0)
+    seen = float(np.mean(logs)) * len(logs) / (len(logs) + prior)
     return float(np.exp(np.clip(seen, -np.log(LARGEST_CHANGE), np.log(LARGEST_CHANGE))))
 
 
