@@ -45,7 +45,7 @@ def read_order_days(folder: Path) -> pl.DataFrame:
     if (folder / "refunds.parquet").is_file():
         refunds = pl.read_parquet(folder / "refunds.parquet")
         frames.append(add_up(refunds, "refunded_at", -pl.col("amount"), is_order=False))
-    return pl.concat(frames)
+    return prepare_order_days(pl.concat(frames))
 
 
 def add_up(rows: pl.DataFrame, at: str, amount: pl.Expr, *, is_order: bool) -> pl.DataFrame:
@@ -82,7 +82,7 @@ def simulate(customers: int, seed: int, december: float) -> pl.DataFrame:
         active = active[at[active] < clock[-1]]
     who, when = (np.concatenate(parts) for parts in zip(*found, strict=True))
     margins = random.gamma(6.25, 1.0, len(who)) * (15.44 / random.gamma(3.74, 1.0, customers))[who]
-    return (
+    drawn = (
         pl.DataFrame({"customer": who, "day": when, "margin_amount": margins})
         .group_by("customer", "day")
         .agg(pl.col("margin_amount").sum())
@@ -92,11 +92,12 @@ def simulate(customers: int, seed: int, december: float) -> pl.DataFrame:
             margin_amount="margin_amount",
         )
     )
+    return prepare_order_days(drawn)
 
 
 def true_auc(order_days: pl.DataFrame, feature_on: date, horizon_days: int) -> float:
     """The AUC of the model that the data were drawn from."""
-    snapshot = cut_snapshot(prepare_order_days(order_days), feature_on, horizon_days)
+    snapshot = cut_snapshot(order_days, feature_on, horizon_days)
     histories = histories_of(aggregate_history(snapshot.known, feature_on))
     risk = BgNbd(**TRUTH, may_stop_at_once=False).p_no_order(horizon_days, *histories)
     return float(roc_auc_score(snapshot.labels["is_churned"], risk))

@@ -124,7 +124,7 @@ class ScoringParams(Rules):
         description="Models of order times that are tried; of two equals the first is taken.",
     )
     sample_customers: int = Field(
-        50_000, ge=1_000, description="Models are learnt and tried on so many customers at most."
+        30_000, ge=1_000, description="Models are learnt and tried on so many customers at most."
     )
     backtest_cuts: int = Field(
         2, ge=1, description="Past days on which the models are tried each night."

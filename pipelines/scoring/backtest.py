@@ -35,7 +35,7 @@ from pipelines.scoring.metrics import (
     tweedie_deviances,
 )
 from pipelines.scoring.past_days import Day, lacking, see_past_days, training_cuts
-from pipelines.scoring.snapshots import prepare_order_days
+from pipelines.scoring.snapshots import sample_customers
 
 Target = Literal["churn", "orders", "value"]
 LABELS: Mapping[Target, str] = {
@@ -115,14 +115,16 @@ def run_backtest(
     """Try all models on past days and choose one per target.
 
     Args:
-        order_days: See `prepare_order_days`; rows after as_of are left out.
+        order_days: Of `prepare_order_days`; rows after as_of are left out.
         as_of: The last day known.
         params: Horizon, models, sample, limits of grades.
         cuts: Past days to try on, a horizon apart; `params.backtest_cuts` by default. Fewer are
             used where history is shorter.
         optional: See `see_day`.
     """
-    known = prepare_order_days(order_days).filter(pl.col("ordered_on") <= as_of)
+    known = sample_customers(
+        order_days.filter(pl.col("ordered_on") <= as_of), params.sample_customers
+    )
     if lacks := lacking(known, as_of, params):
         return _refused(as_of, lacks)
     days = see_past_days(known, as_of, params, cuts or params.backtest_cuts, optional)

@@ -20,6 +20,8 @@ from pipelines.scoring.metrics import Bools, Floats, log_losses
 # Chosen on forward predictions; the middle one where there is only one past snapshot to learn from.
 STRENGTHS = (0.003, 0.03, 0.3)
 USUAL_STRENGTH = 0.03
+# So many past days are predicted from the ones before them.
+MOST_LOOKS = 2
 # scikit-learn shrinks all columns alike; a column this much larger is left free.
 FREE_SCALE = 100.0
 # Standard deviations beyond which a customer is no stranger still.
@@ -107,7 +109,7 @@ def fit_logistic(
 ) -> LogisticChurn:
     """Return the model of past snapshots, its strength and slope learnt on days it had not seen.
 
-    With two or more snapshots, each but the oldest is also predicted by a model of the older ones
+    With two or more snapshots, the newest two are also predicted, each by a model of the older ones
     only. The strength of shrinkage that foresees best is taken, and the slope of Platt's line
     (Platt 1999) through those predictions says how sure the model may be; of its distance from 1,
     k / (k + 1) is kept, where k is the number of predicted days. The line's other number, how far
@@ -126,14 +128,15 @@ def fit_logistic(
     known = tuple(name for name in columns if all(_is_known(e, name) for e in examples))
     rows = [_design(example, tuple(level), known) for example in examples]
     labels = [example.is_churned for example in examples]
+    looks = min(len(rows) - 1, MOST_LOOKS)
     forward = {
         strength: [
             _logits(_fit(rows[cut + 1 :], labels[cut + 1 :], strength), rows[cut])
-            for cut in range(len(rows) - 1)
+            for cut in range(looks)
         ]
         for strength in (STRENGTHS if known else (USUAL_STRENGTH,))
     }
-    churned = np.concatenate(labels[:-1]) if len(labels) > 1 else np.empty(0, dtype=bool)
+    churned = np.concatenate(labels[:looks]) if looks else np.empty(0, dtype=bool)
     strength = USUAL_STRENGTH
     if len(churned):
         strength = min(
@@ -152,7 +155,6 @@ def fit_logistic(
     if not len(churned):
         return model
     slope, _ = fit_platt(np.concatenate(forward[strength]), churned)
-    looks = len(examples) - 1
     return replace(model, slope=1.0 + (slope - 1.0) * looks / (looks + 1.0))
 
 

@@ -24,7 +24,7 @@ from pipelines.scoring.metrics import Floats
 from pipelines.scoring.order_models import level_columns
 from pipelines.scoring.past_days import Day, see_day, training_cuts
 from pipelines.scoring.season import change_hazard
-from pipelines.scoring.snapshots import prepare_order_days, sample_customers
+from pipelines.scoring.snapshots import sample_customers
 
 DECIMALS = 6
 SCHEMA = pl.Schema(
@@ -57,8 +57,15 @@ def see_today(
     params: ScoringParams,
     optional: pl.DataFrame | None = None,
 ) -> Day:
-    """Return all customers as of tonight; order models and season are learnt on the sample."""
-    known = prepare_order_days(order_days).filter(pl.col("ordered_on") <= as_of)
+    """Return all customers as of tonight; order models and season are learnt on the sample.
+
+    Args:
+        order_days: Of `prepare_order_days`; rows after as_of are left out.
+        as_of: The last day known.
+        params: Horizon, kinds of order models, sample.
+        optional: See `see_day`.
+    """
+    known = order_days.filter(pl.col("ordered_on") <= as_of)
     sample = sample_customers(known, params.sample_customers)
     like = see_day(sample, as_of, params) if sample.height < known.height else None
     return see_day(known, as_of, params, optional, like)

@@ -13,7 +13,7 @@ from pipelines.scoring.churn_features import aggregate_history, build_features
 from pipelines.scoring.metrics import Floats
 from pipelines.scoring.order_models import OrderModel, fit_order_models
 from pipelines.scoring.season import YEAR_DAYS, find_seasons
-from pipelines.scoring.snapshots import cut_snapshot, find_cuts, sample_customers
+from pipelines.scoring.snapshots import cut_snapshot, find_cuts
 
 
 @dataclass(frozen=True)
@@ -111,25 +111,26 @@ def see_past_days(
     cuts: int,
     optional: pl.DataFrame | None = None,
 ) -> list[Day]:
-    """Return the past days to learn from and to try on, the newest first, on a sample of customers.
+    """Return the past days to learn from and to try on, the newest first.
+
+    Days with fewer than `params.min_events_per_class` customers of either kind are left out.
 
     Args:
-        order_days: Of `prepare_order_days`.
+        order_days: Of `prepare_order_days`, perhaps of a sample of the customers.
         as_of: The last day known; the newest past day is a horizon before it.
         params: Horizon, sample, and what is enough.
         cuts: So many are tried; the year of snapshots before the oldest of them is added.
         optional: See `see_day`.
     """
-    sample = sample_customers(order_days, params.sample_customers)
     days = []
     for feature_on in find_cuts(
-        sample,
+        order_days,
         as_of,
         params.horizon_days,
         at_most=cuts + training_cuts(params),
         min_known_days=params.horizon_days,
     ):
-        snapshot = cut_snapshot(sample, feature_on, params.horizon_days)
+        snapshot = cut_snapshot(order_days, feature_on, params.horizon_days)
         day = see_day(snapshot.known, feature_on, params, optional)
         days.append(replace(day, labels=snapshot.labels))
     return [day for day in days if day.is_labelled_well(params.min_events_per_class)]

@@ -56,7 +56,7 @@ def find_seasons(
 
 
 def _season(tracking: "_Tracking", begin: date, horizon_days: int, earliest: date) -> float:
-    logs = []
+    logs: list[float] = []
     year = timedelta(days=YEAR_DAYS)
     while True:
         year_end = min(begin + year, tracking.as_of)
