@@ -92,16 +92,15 @@ class LogisticChurn:
 
 def measure_against_base(features: pl.DataFrame, columns: Sequence[str]) -> Floats:
     """Return columns in standard deviations from the mean of these rows; unknown counts as 0."""
-    if not columns:
-        return np.empty((features.height, 0))
-    deviations = [
-        ((pl.col(name) - pl.col(name).mean()) / pl.col(name).std(ddof=0))
-        .clip(-STRANGEST, STRANGEST)
-        .fill_nan(0.0)
-        .fill_null(0.0)
-        for name in columns
-    ]
-    return features.select(deviations).to_numpy()
+    measured = np.zeros((features.height, len(columns)))
+    for place, name in enumerate(columns):
+        values = features[name].cast(pl.Float64).to_numpy()
+        known = ~np.isnan(values)
+        spread = values[known].std() if known.any() else 0.0
+        if spread > 0:
+            distance = (values[known] - values[known].mean()) / spread
+            measured[known, place] = np.clip(distance, -STRANGEST, STRANGEST)
+    return measured
 
 
 def fit_logistic(

@@ -11,12 +11,14 @@ from datetime import date
 import polars as pl
 
 from pipelines.scoring.order_models import OrderModel, logits_of_no_order
+from pipelines.scoring.snapshots import add_up
 
 WINDOWS_DAYS = (30, 90, 180, 365)
 MARGIN_WINDOWS_DAYS = (90, 365)
 # A gap of its own counts against the usual gap of the base as in the stages of the life cycle.
 SHRINKAGE_GAPS = 3.0
 ONE_DAY = 1.0
+LOG_UNITS = 100_000
 # A window that leaves out orders of fewer customers than this says what the lifetime says. Learnt
 # on a short history and read on a longer one it would mean two things, so it counts as unknown.
 LEAST_SHARE_LEFT_OUT = 0.05
@@ -46,9 +48,9 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
     age = (pl.lit(feature_on) - pl.col("ordered_on")).dt.total_days().cast(pl.Int32)
     rows = known.filter(pl.col("ordered_on") <= feature_on).with_columns(age=age)
     margins = rows.group_by("customer_id", maintain_order=True).agg(
-        margin_amount=pl.col("margin_amount").sum(),
+        margin_amount=add_up(pl.col("margin_amount")),
         **{
-            f"margin_{days}d_amount": _within(days, "margin_amount").sum()
+            f"margin_{days}d_amount": add_up(_within(days, "margin_amount"))
             for days in MARGIN_WINDOWS_DAYS
         },
         negative_days=(pl.col("margin_amount") < 0).sum(),
@@ -56,30 +58,35 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
     orders = rows.filter("is_order")
     is_repeat = pl.col("customer_id") == pl.col("customer_id").shift()
     gap = pl.when(is_repeat).then(pl.col("age").shift() - pl.col("age")).cast(pl.Float64)
-    orders = orders.with_columns(gap=gap).with_columns(log_gap=pl.col("gap").log())
+    # Whole numbers add up to the same sum in any order and thread.
+    log_gap = (pl.col("gap").log() * LOG_UNITS).round().cast(pl.Int64)
+    orders = orders.with_columns(gap=gap).with_columns(log_gap=log_gap)
     discounted = pl.col("is_discounted").mean() if "is_discounted" in orders else pl.lit(None)
     counted = orders.group_by("customer_id", maintain_order=True).agg(
         recency_days=pl.col("age").last(),
         tenure_days=pl.col("age").first(),
         order_day_count=pl.len().cast(pl.Int32),
         **{f"order_days_{days}d_count": (pl.col("age") < days).sum() for days in WINDOWS_DAYS},
-        gap_log_mean=pl.col("log_gap").mean(),
-        gap_log_sd=pl.col("log_gap").std(),
+        log_sum=pl.col("log_gap").sum(),
+        log_squares=(pl.col("log_gap") ** 2).sum(),
         gap_last_days=pl.col("gap").last(),
         margin_first_amount=pl.col("margin_amount").first(),
         margin_last_amount=pl.col("margin_amount").last(),
         discount_rate=discounted.cast(pl.Float64),
     )
     repeats = pl.col("order_day_count") - 1
+    variance = (pl.col("log_squares") - pl.col("log_sum") ** 2 / repeats) / (repeats - 1)
     return (
         counted.join(margins, on="customer_id", how="left", maintain_order="left")
         .with_columns(
             gap_mean_days=pl.when(repeats > 0).then(
                 (pl.col("tenure_days") - pl.col("recency_days")) / repeats
             ),
+            gap_log_mean=pl.when(repeats > 0).then(pl.col("log_sum") / repeats / LOG_UNITS),
+            gap_log_sd=pl.when(repeats > 1).then(variance.clip(0).sqrt() / LOG_UNITS),
             refund_rate=pl.col("negative_days") / pl.col("order_day_count"),
         )
-        .drop("negative_days")
+        .drop("negative_days", "log_sum", "log_squares")
     )
 
 

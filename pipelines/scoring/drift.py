@@ -6,11 +6,13 @@ next night counts its own values between the same edges. PSI is the sum over bin
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from pipelines.rules.schemas import DriftLimits
+from pipelines.scoring.metrics import Floats
 
 PARTS = 10
 DECIMALS = 6
@@ -22,6 +24,15 @@ REFERENCE_SCHEMA = pl.Schema(
         "bin": pl.Int64,
         "upper": pl.Float64,
         "share": pl.Float64,
+    }
+)
+DRIFT_SCHEMA = pl.Schema(
+    {
+        "column": pl.String,
+        "psi": pl.Float64,
+        "risen": pl.String,
+        "share_then": pl.Float64,
+        "share_now": pl.Float64,
     }
 )
 
@@ -52,9 +63,8 @@ def measure_drift(frame: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
     """Return the PSI of each column against a reference of `summarise_columns`.
 
     Returns:
-        One row per column of the reference that the frame has: column, psi, largest_rise_above and
-        largest_rise_to (the bin that gained the largest share; null for an open end or for unknown
-        values), share_then and share_now (of that bin); sorted by column.
+        One row per column of the reference that the frame has: column, psi, risen (which values
+        gained the largest share), share_then and share_now (of these); sorted by column.
     """
     rows: list[dict[str, object]] = []
     for (name,), bins in reference.sort("column", "bin").group_by("column", maintain_order=True):
@@ -68,18 +78,15 @@ def measure_drift(frame: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
             {
                 "column": name,
                 "psi": find_psi(then, now),
-                "largest_rise_above": uppers[risen - 1] if risen > 1 else None,
-                "largest_rise_to": uppers[risen],
+                "risen": _name_bin(uppers, risen),
                 "share_then": float(then[risen]),
                 "share_now": float(now[risen]),
             }
         )
-    floats = ("psi", "largest_rise_above", "largest_rise_to", "share_then", "share_now")
-    schema = pl.Schema({"column": pl.String} | dict.fromkeys(floats, pl.Float64))
-    return pl.DataFrame(rows, schema=schema).with_columns(pl.col(floats).round(DECIMALS))
+    return pl.DataFrame(rows, schema=DRIFT_SCHEMA).with_columns(pl.col(pl.Float64).round(DECIMALS))
 
 
-def find_psi(then: Sequence[float] | np.ndarray, now: Sequence[float] | np.ndarray) -> float:
+def find_psi(then: Sequence[float] | Floats, now: Sequence[float] | Floats) -> float:
     """Return the population stability index of two distributions over the same bins."""
     old, new = (np.maximum(np.asarray(shares, float), LEAST_SHARE) for shares in (then, now))
     return float(((new - old) * np.log(new / old)).sum())
@@ -93,37 +100,38 @@ def describe_drift(drift: pl.DataFrame, limits: DriftLimits) -> list[str]:
     return [_sentence(row, limits) for row in moved.iter_rows(named=True)]
 
 
-def _sentence(row: dict[str, float | str | None], limits: DriftLimits) -> str:
-    above, to = row["largest_rise_above"], row["largest_rise_to"]
-    if above is None and to is None:
-        where = "of unknown values or all values"
-    elif to is None:
-        where = f"of values above {above:g}"
-    elif above is None:
-        where = f"of values up to {to:g}"
-    else:
-        where = f"of values above {above:g} up to {to:g}"
-    psi = row["psi"]
-    level = "Alarm" if isinstance(psi, float) and psi > limits.alarm_above else "Notice"
+def _sentence(row: dict[str, Any], limits: DriftLimits) -> str:
+    level = "Alarm" if row["psi"] > limits.alarm_above else "Notice"
     return (
-        f"{level}: {row['column']} moved since the last release (PSI {psi:.2f}); the share {where} "
-        f"went from {row['share_then']:.1%} to {row['share_now']:.1%}."
+        f"{level}: {row['column']} moved since the last release (PSI {row['psi']:.2f}); the share "
+        f"of {row['risen']} went from {row['share_then']:.1%} to {row['share_now']:.1%}."
     )
 
 
-def _edges(known: np.ndarray) -> np.ndarray:
+def _name_bin(uppers: Sequence[float | None], place: int) -> str:
+    if place == 0:
+        return "unknown values"
+    above, upper = uppers[place - 1], uppers[place]
+    parts = [f"above {above:g}" if above is not None else ""]
+    parts += [f"up to {upper:g}" if upper is not None else ""]
+    return " ".join(["values", *filter(None, parts)]) if any(parts) else "known values"
+
+
+def _edges(known: Floats) -> Floats:
     if not len(known):
         return np.empty(0)
     at = np.arange(1, PARTS) * len(known) // PARTS
     edges = np.unique(known[at])
     # The last bin would be empty if the highest edge were the highest value.
-    return edges[edges < known[-1]]
+    below: Floats = edges[edges < known[-1]]
+    return below
 
 
-def _shares(values: pl.Series, edges: np.ndarray) -> np.ndarray:
+def _shares(values: pl.Series, edges: Floats) -> Floats:
     """Return the share of unknown values, then of each bin; a value on an edge is below it."""
     if not len(values):
         return np.zeros(len(edges) + 2)
     known = values.drop_nulls().drop_nans().to_numpy()
     counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
-    return np.append(len(values) - len(known), counts) / len(values)
+    shares: Floats = np.append(len(values) - len(known), counts) / len(values)
+    return shares

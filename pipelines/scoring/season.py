@@ -34,7 +34,7 @@ def find_seasons(
     """Return by what factor orders of a horizon exceed the average of a year, as known at `as_of`.
 
     Per year in which the same weeks are known: actual over expected repeat orders of these weeks,
-    over actual over expected of a year that holds them. The mean of the logs over k years is drawn
+    over actual over expected of the year around them. The mean of the logs over k years is drawn
     to no season by k / (k + 1/2): seasons repeat far more than they change. A year counts if a
     horizon of history lies before it, so 1 where history is shorter than a year and a horizon.
     Never beyond a factor of 3.
@@ -57,18 +57,18 @@ def find_seasons(
 
 def _season(tracking: "_Tracking", begin: date, horizon_days: int, earliest: date) -> float:
     logs: list[float] = []
-    year = timedelta(days=YEAR_DAYS)
-    while True:
-        year_end = min(begin + year, tracking.as_of)
-        if year_end - year < earliest:
-            return shrink_factor(logs, SEASON_PRIOR)
-        window_end = begin + timedelta(days=horizon_days)
-        if window_end <= tracking.as_of:
-            window = tracking.actual_over_expected(begin, window_end)
-            whole = tracking.actual_over_expected(year_end - year, year_end)
+    year, horizon = timedelta(days=YEAR_DAYS), timedelta(days=horizon_days)
+    while begin >= earliest:
+        # In the middle of its year a window says nothing of a trend that the model missed.
+        centred = begin - (year - horizon) // 2
+        year_begin = min(max(centred, earliest), tracking.as_of - year)
+        if begin + horizon <= tracking.as_of and year_begin >= earliest:
+            window = tracking.actual_over_expected(begin, begin + horizon)
+            whole = tracking.actual_over_expected(year_begin, year_begin + year)
             if window > 0 and whole > 0:
                 logs.append(float(np.log(window / whole)))
         begin -= year
+    return shrink_factor(logs, SEASON_PRIOR)
 
 
 def find_level(actual: Sequence[float], expected: Sequence[float]) -> float:

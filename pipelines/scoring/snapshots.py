@@ -13,6 +13,7 @@ from datetime import date, timedelta
 import polars as pl
 
 NEEDED = ("customer_id", "ordered_on", "margin_amount")
+UNITS = 10_000
 KEYS = ("customer_id", "ordered_on", "is_order")
 
 
@@ -74,6 +75,11 @@ def _is_sorted(days: pl.DataFrame) -> bool:
     return bool(days.select(comes_after.slice(1).all()).item())
 
 
+def add_up(amounts: pl.Expr) -> pl.Expr:
+    """The sum to four decimals, added up in whole numbers: the same in any order and thread."""
+    return (amounts * UNITS).round().cast(pl.Int64).sum() / UNITS
+
+
 def find_cuts(
     order_days: pl.DataFrame, as_of: date, horizon_days: int, *, at_most: int, min_known_days: int
 ) -> list[date]:
@@ -103,7 +109,7 @@ def cut_snapshot(order_days: pl.DataFrame, feature_on: date, horizon_days: int) 
     )
     happened = after.group_by("customer_id", maintain_order=True).agg(
         order_count=pl.col("is_order").sum().cast(pl.Int64),
-        margin_amount=pl.col("margin_amount").sum(),
+        margin_amount=add_up(pl.col("margin_amount")),
     )
     labels = (
         known.filter("is_order")
