@@ -127,7 +127,8 @@ class ParetoNbd:
         for moment in np.exp(log_t):
             decay = discount_rate * moment + self.s * np.log1p(moment / (self.beta + tenure))
             total += moment * np.exp(-decay)
-        return total * (log_t[1] - log_t[0])
+        days: Floats = total * (log_t[1] - log_t[0])
+        return days
 
     def _log_silence(self, orders: Floats, start: Floats, days: Floats | float) -> Floats:
         """Return the log chance that one active at `start` neither orders nor stops for `days`."""
