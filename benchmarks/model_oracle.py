@@ -8,6 +8,8 @@ the whole range: parameters 1e-2 to 1e4, x to 5000, T and t to 3650 days; the fi
 which other packages gave NaN.
 """
 
+# ruff: noqa: D103, N803, N806  (the names of the papers)
+
 import sys
 from random import Random
 
@@ -60,7 +62,9 @@ def pareto_nbd(parameters, x, t_x, T):
             z = (alpha - beta) / (alpha + t)
             return mp.hyp2f1(1, r + x, whole + 1, z) / (alpha + t) ** (r + x) / (beta + t) ** s
         z = (beta - alpha) / (beta + t)
-        return mp.hyp2f1(1, s + 1, whole + 1, z) / (alpha + t) ** (r + x - 1) / (beta + t) ** (s + 1)
+        return (
+            mp.hyp2f1(1, s + 1, whole + 1, z) / (alpha + t) ** (r + x - 1) / (beta + t) ** (s + 1)
+        )
 
     of_orders = mp.gammaprod([r + x], [r]) * alpha**r * beta**s
     active = (alpha + T) ** -(r + x) * (beta + T) ** -s
@@ -94,7 +98,9 @@ def stable_answers(kind, parameters, history, t):
     while digits <= 4000:
         with mp.workdps(digits):
             now = answers(kind, numbers[0], *numbers[1])
-        if before and all(abs(p - q) <= abs(q) * mp.mpf(10) ** -25 for p, q in zip(before, now, strict=True)):
+        if before and all(
+            abs(p - q) <= abs(q) * mp.mpf(10) ** -25 for p, q in zip(before, now, strict=True)
+        ):
             return now
         digits, before = 2 * digits, now
     raise ArithmeticError(f"{kind} {parameters} {history} {t}")
