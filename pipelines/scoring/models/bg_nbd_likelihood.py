@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipelines.scoring.models.histories import distinct_values, group_one_time_buyers
 from pipelines.scoring.models.nbd import OrderCounts, count_orders, likelihood_of_counts
 from pipelines.scoring.models.newton import Evaluation, Floats, in_logs
+from pipelines.scoring.models.sbg import likelihood_of_counts as likelihood_of_stays
 
 # Rows handled at once: small enough for the processor's cache, so memory stays flat.
 CHUNK_ROWS = 32_768
@@ -71,21 +72,11 @@ def likelihood_in_logs(base: CustomerBase, log_parameters: Floats) -> Evaluation
 
 
 def _terms_of_staying(base: CustomerBase, a: float, b: float) -> Evaluation:
-    """Sum ln B(a, b+k) - ln B(a, b) over customers, who let k chances to stop pass.
-
-    It is the sum of ln (b+j) - ln (a+b+j) over j < k: one term for each j, times the customers who
-    let more than j chances pass.
-    """
+    """Sum ln B(a, b+k) - ln B(a, b) over customers, who let k chances to stop pass."""
     above = base.counts.customers_above
     if base.may_stop_at_once:
-        above = np.concatenate(([base.counts.customers], above))
-    stay = b + np.arange(len(above))
-    leave = a + stay
-    value = -float((above * np.log1p(a / stay)).sum())
-    d_a, d_b = -(above / leave).sum(), (above * a / (stay * leave)).sum()
-    d_ab = (above / leave**2).sum()
-    d_bb = -(above * a * (stay + leave) / (stay * leave) ** 2).sum()
-    return value, np.array([d_a, d_b]), np.array([[d_ab, d_ab], [d_ab, d_bb]])
+        above = np.concatenate(([float(base.counts.customers)], above))
+    return likelihood_of_stays(above, np.zeros_like(above), a, b)
 
 
 def _terms_of_stopping(

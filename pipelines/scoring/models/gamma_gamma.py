@@ -84,7 +84,7 @@ class GammaGammaFit:
 
     `customers` were used for the fit: those with a repeat order and a positive mean spend.
     `observed_mean` is the plain mean of their mean spends, None if there is none. The rest is as in
-    `OrderFit`; `standard_errors` are those of p, q and gamma.
+    `Fit`; `standard_errors` are those of p, q and gamma.
     """
 
     parameters: GammaGamma | None
@@ -151,13 +151,16 @@ def fit_gamma_gamma(
     errors = standard_errors(best.hessian)
     reason = _reason_not_to_use(parameters, observed, best.converged)
     in_money = np.array([p, q, gamma * observed])
+    in_mean_units = float(best.value - prior.log_density(best.point))
     return GammaGammaFit(
         parameters=parameters if reason is None else None,
         fallback_reason=reason,
         customers=customers,
         observed_mean=observed,
         # The density of a spend in money, not in units of the observed mean.
-        log_likelihood=best.value - prior.log_density(best.point) - customers * np.log(observed),
+        log_likelihood=float(
+            best.value - prior.log_density(best.point) - customers * np.log(observed)
+        ),
         standard_errors=None if errors is None else tuple((in_money * errors).tolist()),
         iterations=best.iterations,
         converged=best.converged,

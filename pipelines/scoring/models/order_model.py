@@ -12,14 +12,13 @@ from numpy.typing import ArrayLike
 
 from pipelines.scoring.models import bg_nbd_likelihood, nbd, pareto_nbd_likelihood
 from pipelines.scoring.models.bg_nbd import BgNbd
+from pipelines.scoring.models.fitting import Fit, fit_model
 from pipelines.scoring.models.histories import as_floats, check_histories, distinct_pairs
 from pipelines.scoring.models.nbd import Nbd
 from pipelines.scoring.models.newton import (
     Evaluation,
     Floats,
     Prior,
-    maximise,
-    standard_errors,
 )
 from pipelines.scoring.models.pareto_nbd import ParetoNbd
 
@@ -53,22 +52,7 @@ class OrderModel(Protocol):
         """Return the expected number of orders in the next t days of a customer active at T."""
 
 
-@dataclass(frozen=True)
-class OrderFit:
-    """A fitted model and how well the search for it ended.
-
-    `log_likelihood` is without the prior, so that it can be compared with other models.
-    `standard_errors`, in the order of the parameters, is None where nothing pins them down.
-    `gradient_norm` is the largest slope per customer and log parameter: zero at the optimum.
-    """
-
-    model: OrderModel
-    log_likelihood: float
-    standard_errors: tuple[float, ...] | None
-    iterations: int
-    converged: bool
-    gradient_norm: float
-    customers: int
+OrderFit = Fit[OrderModel]
 
 
 @dataclass(frozen=True)
@@ -131,19 +115,14 @@ def fit_order_model(
     # The data set the unit of time: histories in weeks give the same fit, with times in weeks.
     mean_wait = max(float(tenure.sum()), 1.0) / (float(orders.sum()) + 1.0)
     centre = np.log(np.where(family.is_time, mean_wait, 1.0))
-    prior = Prior(centre, prior_sd)
-    likelihood = family.likelihood_of(orders, last, tenure)
-    best = maximise(prior.added_to(likelihood), _first_point(kind, start, centre))
-    parameters = np.exp(best.point)
-    errors = standard_errors(best.hessian)
-    return OrderFit(
-        model=family.build(*parameters.tolist()),
-        log_likelihood=best.value - prior.log_density(best.point),
-        standard_errors=None if errors is None else tuple((parameters * errors).tolist()),
-        iterations=best.iterations,
-        converged=best.converged,
-        gradient_norm=float(np.abs(best.gradient).max()) / len(orders),
-        customers=len(orders),
+    if start is not None and start.kind != kind:
+        raise ValueError(f"The search for a {kind} cannot start at a {start.kind}.")
+    return fit_model(
+        family.build,
+        family.likelihood_of(orders, last, tenure),
+        Prior(centre, prior_sd),
+        None if start is None else list(start.parameters.values()),
+        len(orders),
     )
 
 
@@ -179,11 +158,3 @@ def discounted_orders(
         total += (until - before) * (1.0 + yearly_rate) ** (-(start + end) / 2.0 / 365.0)
         before, start = until, end
     return model.p_alive(orders, last, tenure) * total[pairs.index]
-
-
-def _first_point(kind: OrderModelKind, start: OrderModel | None, centre: Floats) -> Floats:
-    if start is None:
-        return centre
-    if start.kind != kind:
-        raise ValueError(f"The search for a {kind} cannot start at a {start.kind}.")
-    return np.log(list(start.parameters.values()))
