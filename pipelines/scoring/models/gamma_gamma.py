@@ -8,20 +8,15 @@ brucehardie.com/notes/025.
 A customer is described by x (repeat purchase days) and the mean spend of those days, in money.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, polygamma, psi
 
-from pipelines.scoring.models.newton import (
-    Evaluation,
-    Floats,
-    Prior,
-    in_logs,
-    maximise,
-    standard_errors,
-)
+from pipelines.scoring.models.fitting import fit_model
+from pipelines.scoring.models.newton import Evaluation, Floats, Prior, in_logs
 
 FEWEST_CUSTOMERS = 100
 SMALLEST_VARIATION = 0.01
@@ -143,28 +138,22 @@ def fit_gamma_gamma(
     def likelihood(log_parameters: Floats) -> Evaluation:
         return _likelihood_in_logs(orders, spend, counts, log_parameters)
 
-    prior = Prior(centre, prior_sd)
-    first = centre if start is None else np.log([start.p, start.q, start.gamma / observed])
-    best = maximise(prior.added_to(likelihood), first)
-    p, q, gamma = (float(value) for value in np.exp(best.point))
-    parameters = GammaGamma(p, q, gamma * observed)
-    errors = standard_errors(best.hessian)
-    reason = _reason_not_to_use(parameters, observed, best.converged)
-    in_money = np.array([p, q, gamma * observed])
-    in_mean_units = float(best.value - prior.log_density(best.point))
+    first = None if start is None else [start.p, start.q, start.gamma / observed]
+    fit = fit_model(GammaGamma, likelihood, Prior(centre, prior_sd), first, customers)
+    parameters = GammaGamma(fit.model.p, fit.model.q, fit.model.gamma * observed)
+    reason = _reason_not_to_use(parameters, observed, fit.converged)
+    errors = fit.standard_errors
     return GammaGammaFit(
         parameters=parameters if reason is None else None,
         fallback_reason=reason,
         customers=customers,
         observed_mean=observed,
-        # The density of a spend in money, not in units of the observed mean.
-        log_likelihood=float(
-            best.value - prior.log_density(best.point) - customers * np.log(observed)
-        ),
-        standard_errors=None if errors is None else tuple((in_money * errors).tolist()),
-        iterations=best.iterations,
-        converged=best.converged,
-        gradient_norm=float(np.abs(best.gradient).max()) / customers,
+        # Back in money: a density per unit of money, and gamma in money.
+        log_likelihood=fit.log_likelihood - customers * math.log(observed),
+        standard_errors=None if errors is None else (errors[0], errors[1], errors[2] * observed),
+        iterations=fit.iterations,
+        converged=fit.converged,
+        gradient_norm=fit.gradient_norm,
     )
 
 

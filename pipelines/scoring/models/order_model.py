@@ -2,7 +2,7 @@
 
 # ruff: noqa: N803  (T is the name in the papers)
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
@@ -124,6 +124,19 @@ def fit_order_model(
         None if start is None else list(start.parameters.values()),
         len(orders),
     )
+
+
+def build_order_model(kind: OrderModelKind, parameters: Mapping[str, float]) -> OrderModel:
+    """Return the model of these parameters, by their names in the papers.
+
+    Raises:
+        ValueError: If they are not those of the kind, or not positive.
+    """
+    family = _FAMILIES[kind]
+    try:
+        return family.build(**parameters)
+    except TypeError as error:
+        raise ValueError(f"{sorted(parameters)} are not the parameters of a {kind}.") from error
 
 
 def discounted_orders(

@@ -124,7 +124,8 @@ class ParetoNbd:
     def _discounted_days(self, discount_rate: float, tenure: Floats) -> Floats:
         """Integrate exp(-d t) (1 + t / (beta + T))^-s over all t, in equal steps of ln t."""
         end = np.log(NATS / discount_rate)
-        log_t = np.linspace(end - NATS - 8.0, end + 2.0, int((NATS + 10.0) * STEPS_PER_UNIT) + 1)
+        begin = min(end, np.log((self.beta + tenure.min(initial=np.inf)) / self.s)) - NATS
+        log_t = np.linspace(begin, end, int((end - begin) * STEPS_PER_UNIT) + 1)
         total = np.zeros_like(tenure)
         for moment in np.exp(log_t):
             decay = discount_rate * moment + self.s * np.log1p(moment / (self.beta + tenure))
