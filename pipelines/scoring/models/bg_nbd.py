@@ -82,12 +82,12 @@ class BgNbd:
         return np.minimum(silent, 1.0)
 
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the expected number of orders in the next t days (equation 10 of the 2005 paper).
+        """Return the expected number of orders in the next t days (2005, equation 10)."""
+        return self.p_alive(x, t_x, T) * self.orders_if_alive(t, x, T)
 
-        While active the answer depends on x and T only, so the costly function runs once for each
-        pair of them.
-        """
-        orders, last, tenure = as_floats(x, t_x, T)
+    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the expected number of orders in the next t days of a customer active at T."""
+        orders, tenure = as_floats(x, T)
         pairs = distinct_pairs(orders, tenure)
         per_pair = orders_while_active(
             t / (self.alpha + pairs.second),
@@ -95,8 +95,7 @@ class BgNbd:
             self.a,
             self.b + self._chances(pairs.first),
         )
-        alive: Floats = expit(-self._log_odds_stopped(orders, last, tenure))
-        return alive * per_pair[pairs.index]
+        return per_pair[pairs.index]
 
     def _chances(self, orders: Floats) -> Floats:
         """Return how often a customer with x repeat orders could have stopped before the last."""

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipelines.scoring.models.newton import Floats
 
-# A look-up table of so many cells (512 MiB) is quicker than sorting millions of customers.
+# A look-up table of so many cells (half a gigabyte) is quicker than sorting millions of rows.
 LARGEST_TABLE = 2**26
 
 
@@ -80,30 +80,43 @@ def group_one_time_buyers(x: Floats, t_x: Floats, T: Floats) -> GroupedHistories
     )
 
 
+def distinct_values(column: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Return the distinct values of a column (not negative), sorted, and which each row has."""
+    if len(column) and _fits_table(len(column), column.max() + 1.0) and _whole(column):
+        codes, index = _distinct_codes(column.astype(np.int64), int(column.max()) + 1)
+        return codes.astype(np.float64), index
+    values, places = np.unique(column, return_inverse=True)
+    return values, places
+
+
 def distinct_pairs(first: Floats, second: Floats) -> Pairs:
     """Return the distinct pairs of two columns of one length, neither of them negative."""
     if len(first) == 0:
         return Pairs(first, second, np.empty(0, dtype=np.int64))
-    width = float(second.max()) + 1.0
-    cells = (float(first.max()) + 1.0) * width
-    if cells <= min(LARGEST_TABLE, 64.0 * len(first) + 2**16) and _whole(first) and _whole(second):
-        return _pairs_by_table(first, second, int(width), int(cells))
-    firsts, first_of = np.unique(first, return_inverse=True)
-    seconds, second_of = np.unique(second, return_inverse=True)
+    cells = (float(first.max()) + 1.0) * (float(second.max()) + 1.0)
+    if _fits_table(len(first), cells) and _whole(first) and _whole(second):
+        width = int(second.max()) + 1
+        codes, index = _distinct_codes((first * width + second).astype(np.int64), int(cells))
+        return Pairs((codes // width).astype(float), (codes % width).astype(float), index)
+    firsts, first_of = distinct_values(first)
+    seconds, second_of = distinct_values(second)
     codes, index = np.unique(first_of * len(seconds) + second_of, return_inverse=True)
     return Pairs(firsts[codes // len(seconds)], seconds[codes % len(seconds)], index)
+
+
+def _fits_table(rows: int, cells: float) -> bool:
+    return cells <= min(LARGEST_TABLE, 16.0 * rows + 2**16)
 
 
 def _whole(column: Floats) -> bool:
     return bool((column == np.floor(column)).all())
 
 
-def _pairs_by_table(first: Floats, second: Floats, width: int, cells: int) -> Pairs:
-    code = (first * width + second).astype(np.int64)
+def _distinct_codes(
+    code: NDArray[np.int64], cells: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct codes, and the place of each row's code among them, without sorting."""
     there = np.zeros(cells, dtype=np.bool_)
     there[code] = True
-    codes = np.flatnonzero(there)
-    row_of = np.cumsum(there) - 1
-    return Pairs(
-        (codes // width).astype(np.float64), (codes % width).astype(np.float64), row_of[code]
-    )
+    place = np.cumsum(there) - 1
+    return np.flatnonzero(there), place[code]

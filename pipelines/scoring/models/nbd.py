@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.scoring.models.histories import as_floats
+from pipelines.scoring.models.histories import as_floats, distinct_values
 from pipelines.scoring.models.newton import Evaluation, Floats, in_logs
 
 
@@ -66,7 +66,11 @@ class Nbd:
 
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days."""
-        orders, _, tenure = as_floats(x, t_x, T)
+        return self.orders_if_alive(t, x, T)
+
+    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the expected number of orders in the next t days of a customer active at T."""
+        orders, tenure = as_floats(x, T)
         return t * (self.r + orders) / (self.alpha + tenure)
 
 
@@ -88,7 +92,7 @@ class OrderCounts:
 def count_orders(orders: Floats, tenure: Floats) -> OrderCounts:
     """Return the number of customers at each x and T, and of their repeat orders."""
     customers_of_x = np.bincount(orders.astype(np.int64))
-    tenures, tenure_of = np.unique(tenure, return_inverse=True)
+    tenures, tenure_of = distinct_values(tenure)
     return OrderCounts(
         customers=len(orders),
         customers_above=(len(orders) - np.cumsum(customers_of_x)[:-1]).astype(np.float64),

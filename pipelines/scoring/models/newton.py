@@ -64,27 +64,36 @@ def in_logs(evaluation: Evaluation, parameters: Floats) -> Evaluation:
     return value, gradient, np.outer(parameters, parameters) * hessian + np.diag(gradient)
 
 
-def with_prior(
-    evaluate: Callable[[Floats], Evaluation], centre: Floats, prior_sd: float | None
-) -> Callable[[Floats], Evaluation]:
-    """Return the function plus a weak normal prior; the function itself for None.
+@dataclass(frozen=True)
+class Prior:
+    """A weak normal prior on the logs of the parameters; none at all if sd is None.
 
     Where the likelihood rises for ever along a ridge, the prior ends the search. It weighs as much
     as a fraction of one customer, so it vanishes in the data as customers are added.
     """
-    if prior_sd is None:
-        return evaluate
 
-    def penalised(point: Floats) -> Evaluation:
-        value, gradient, hessian = evaluate(point)
-        distance = (point - centre) / prior_sd
-        return (
-            value - 0.5 * float(distance @ distance),
-            gradient - distance / prior_sd,
-            hessian - np.eye(len(point)) / prior_sd**2,
-        )
+    centre: Floats
+    sd: float | None
 
-    return penalised
+    def added_to(self, evaluate: Callable[[Floats], Evaluation]) -> Callable[[Floats], Evaluation]:
+        """Return the function plus the log density of the prior (without its constant)."""
+        if self.sd is None:
+            return evaluate
+        curvature = np.eye(len(self.centre)) / self.sd**2
+
+        def penalised(point: Floats) -> Evaluation:
+            value, gradient, hessian = evaluate(point)
+            pull = curvature @ (point - self.centre)
+            return value + self.log_density(point), gradient - pull, hessian - curvature
+
+        return penalised
+
+    def log_density(self, point: Floats) -> float:
+        """Return the log density at a point, without its constant."""
+        if self.sd is None:
+            return 0.0
+        distance = (point - self.centre) / self.sd
+        return -0.5 * float(distance @ distance)
 
 
 def standard_errors(hessian: Floats) -> Floats | None:

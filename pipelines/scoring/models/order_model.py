@@ -2,7 +2,7 @@
 
 # ruff: noqa: N803  (T is the name in the papers)
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
@@ -12,14 +12,13 @@ from numpy.typing import ArrayLike
 
 from pipelines.scoring.models import bg_nbd_likelihood, nbd, pareto_nbd_likelihood
 from pipelines.scoring.models.bg_nbd import BgNbd
-from pipelines.scoring.models.histories import as_floats, check_histories
+from pipelines.scoring.models.fitting import Fit, fit_model
+from pipelines.scoring.models.histories import as_floats, check_histories, distinct_pairs
 from pipelines.scoring.models.nbd import Nbd
 from pipelines.scoring.models.newton import (
     Evaluation,
     Floats,
-    maximise,
-    standard_errors,
-    with_prior,
+    Prior,
 )
 from pipelines.scoring.models.pareto_nbd import ParetoNbd
 
@@ -49,23 +48,11 @@ class OrderModel(Protocol):
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days."""
 
+    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the expected number of orders in the next t days of a customer active at T."""
 
-@dataclass(frozen=True)
-class OrderFit:
-    """A fitted model and how well the search for it ended.
 
-    `log_likelihood` is without the prior, so that it can be compared with other models.
-    `standard_errors`, in the order of the parameters, is None where nothing pins them down.
-    `gradient_norm` is the largest slope per customer and log parameter: zero at the optimum.
-    """
-
-    model: OrderModel
-    log_likelihood: float
-    standard_errors: tuple[float, ...] | None
-    iterations: int
-    converged: bool
-    gradient_norm: float
-    customers: int
+OrderFit = Fit[OrderModel]
 
 
 @dataclass(frozen=True)
@@ -107,7 +94,7 @@ def fit_order_model(
     """Return the most likely parameters for a customer base; never fail to converge with a prior.
 
     Where nobody visibly stops, the likelihood rises for ever towards the NBD. A weak normal prior
-    on the log parameters ends that search (see `with_prior`).
+    on the log parameters ends that search (see `Prior`).
 
     Args:
         kind: Which model.
@@ -128,24 +115,59 @@ def fit_order_model(
     # The data set the unit of time: histories in weeks give the same fit, with times in weeks.
     mean_wait = max(float(tenure.sum()), 1.0) / (float(orders.sum()) + 1.0)
     centre = np.log(np.where(family.is_time, mean_wait, 1.0))
-    likelihood = family.likelihood_of(orders, last, tenure)
-    best = maximise(with_prior(likelihood, centre, prior_sd), _first_point(kind, start, centre))
-    parameters = np.exp(best.point)
-    errors = standard_errors(best.hessian)
-    return OrderFit(
-        model=family.build(*parameters.tolist()),
-        log_likelihood=likelihood(best.point)[0],
-        standard_errors=None if errors is None else tuple((parameters * errors).tolist()),
-        iterations=best.iterations,
-        converged=best.converged,
-        gradient_norm=float(np.abs(best.gradient).max()) / len(orders),
-        customers=len(orders),
+    if start is not None and start.kind != kind:
+        raise ValueError(f"The search for a {kind} cannot start at a {start.kind}.")
+    return fit_model(
+        family.build,
+        family.likelihood_of(orders, last, tenure),
+        Prior(centre, prior_sd),
+        None if start is None else list(start.parameters.values()),
+        len(orders),
     )
 
 
-def _first_point(kind: OrderModelKind, start: OrderModel | None, centre: Floats) -> Floats:
-    if start is None:
-        return centre
-    if start.kind != kind:
-        raise ValueError(f"The search for a {kind} cannot start at a {start.kind}.")
-    return np.log(list(start.parameters.values()))
+def build_order_model(kind: OrderModelKind, parameters: Mapping[str, float]) -> OrderModel:
+    """Return the model of these parameters, by their names in the papers.
+
+    Raises:
+        ValueError: If they are not those of the kind, or not positive.
+    """
+    family = _FAMILIES[kind]
+    try:
+        return family.build(**parameters)
+    except TypeError as error:
+        raise ValueError(f"{sorted(parameters)} are not the parameters of a {kind}.") from error
+
+
+def discounted_orders(
+    model: OrderModel,
+    days: float,
+    yearly_rate: float,
+    x: ArrayLike,
+    t_x: ArrayLike,
+    T: ArrayLike,
+    *,
+    step_days: float = 30.0,
+) -> Floats:
+    """Return the expected orders of the next days, each at its present value.
+
+    Orders of one step count as if they came in its middle.
+
+    Args:
+        model: In days.
+        days: How far ahead.
+        yearly_rate: 0.10 makes an order a year ahead worth 1 / 1.10 of one today.
+        x: Repeat purchase days.
+        t_x: Days from the first to the last purchase.
+        T: Days from the first purchase to today.
+        step_days: Length of the steps; the last may be shorter.
+    """
+    orders, last, tenure = as_floats(x, t_x, T)
+    pairs = distinct_pairs(orders, tenure)
+    ends = np.append(np.arange(step_days, days, step_days), days)
+    total, before, start = np.zeros_like(pairs.first), np.zeros_like(pairs.first), 0.0
+    for end in ends.tolist():
+        until = model.orders_if_alive(end, pairs.first, pairs.second)
+        total += (until - before) * (1.0 + yearly_rate) ** (-(start + end) / 2.0 / 365.0)
+        before, start = until, end
+    return model.p_alive(orders, last, tenure) * total[pairs.index]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import exprel
 
-from pipelines.scoring.models.histories import as_floats, distinct_pairs
+from pipelines.scoring.models.histories import as_floats, distinct_pairs, distinct_values
 from pipelines.scoring.models.nbd import Nbd
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.stop_first import p_stop_first
@@ -55,16 +55,17 @@ class ParetoNbd:
     def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the log-likelihood of each customer's history.
 
-        The customer was active to T (and then ordered first, or stopped first), or stopped first
-        after t_x and not after T.
+        The customer was active at the last order, and ordered no more until T.
         """
         orders, last, tenure = as_floats(x, t_x, T)
-        active = Nbd(self.r, self.alpha).log_likelihood(orders, last, tenure)
-        return active - self.s * np.log1p(tenure / self.beta) + self._log_odds(orders, last, tenure)
+        active = Nbd(self.r, self.alpha).log_likelihood(orders, last, last)
+        return active - self.s * np.log1p(last / self.beta) + self._log_quiet(orders, last, tenure)
 
     def p_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of being active at T."""
-        alive: Floats = np.exp(-self._log_odds(*as_floats(x, t_x, T)))
+        orders, last, tenure = as_floats(x, t_x, T)
+        waits = self._log_silence(orders, last, tenure - last)
+        alive: Floats = np.exp(waits - self._log_quiet(orders, last, tenure))
         return np.minimum(alive, 1.0)
 
     def p_no_order(self, h: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
@@ -73,26 +74,27 @@ class ParetoNbd:
         This is the likelihood of the same history seen h days later, divided by that of today.
         """
         orders, last, tenure = as_floats(x, t_x, T)
-        later = self._log_odds(orders, last, tenure + h) - self._log_odds(orders, last, tenure)
-        waits = self._log_silence(orders, tenure, h)
-        silent: Floats = np.exp(np.minimum(later + waits, 0.0))
-        return silent
+        today = self._log_quiet(orders, last, tenure)
+        silent: Floats = np.exp(self._log_quiet(orders, last, tenure + h) - today)
+        return np.minimum(silent, 1.0)
 
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the expected number of orders in the next t days (equation 41 of the 1987 paper).
+        """Return the expected number of orders in the next t days (1987, equation 41)."""
+        return self.p_alive(x, t_x, T) * self.orders_if_alive(t, x, T)
 
-        The factor after the order rate is the mean time a customer active at T stays so until
-        T + t, finite at s = 1 too.
+    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the expected number of orders in the next t days of a customer active at T.
+
+        It is the order rate times the days a customer active at T stays so until T + t, which the
+        papers write in a form that is 0 / 0 at s = 1.
         """
-        orders, last, tenure = as_floats(x, t_x, T)
+        orders, tenure = as_floats(x, T)
         log_time = np.log1p(t / (self.beta + tenure))
         active_days = (self.beta + tenure) * log_time * exprel((1.0 - self.s) * log_time)
-        expected: Floats = (
-            self.p_alive(orders, last, tenure) * self._rate(orders, tenure) * active_days
-        )
+        expected: Floats = self._rate(orders, tenure) * active_days
         return expected
 
-    def discounted_orders(
+    def residual_orders(
         self, discount_rate: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
     ) -> Floats:
         """Return DERT: the expected orders of all time to come, at their present value.
@@ -109,7 +111,7 @@ class ParetoNbd:
         if not discount_rate > 0:
             raise ValueError(f"The discount rate must be positive, got {discount_rate}.")
         orders, last, tenure = as_floats(x, t_x, T)
-        tenures, tenure_of = np.unique(tenure, return_inverse=True)
+        tenures, tenure_of = distinct_values(tenure)
         active_days = self._discounted_days(discount_rate, tenures)[tenure_of]
         worth: Floats = (
             self.p_alive(orders, last, tenure) * self._rate(orders, tenure) * active_days
@@ -122,25 +124,33 @@ class ParetoNbd:
     def _discounted_days(self, discount_rate: float, tenure: Floats) -> Floats:
         """Integrate exp(-d t) (1 + t / (beta + T))^-s over all t, in equal steps of ln t."""
         end = np.log(NATS / discount_rate)
-        log_t = np.linspace(end - NATS - 8.0, end + 2.0, int((NATS + 10.0) * STEPS_PER_UNIT) + 1)
+        begin = min(end, np.log((self.beta + tenure.min(initial=np.inf)) / self.s)) - NATS
+        log_t = np.linspace(begin, end, int((end - begin) * STEPS_PER_UNIT) + 1)
         total = np.zeros_like(tenure)
         for moment in np.exp(log_t):
             decay = discount_rate * moment + self.s * np.log1p(moment / (self.beta + tenure))
             total += moment * np.exp(-decay)
-        return total * (log_t[1] - log_t[0])
+        days: Floats = total * (log_t[1] - log_t[0])
+        return days
 
     def _log_silence(self, orders: Floats, start: Floats, days: Floats | float) -> Floats:
         """Return the log chance that one active at `start` neither orders nor stops for `days`."""
         silence: Floats = -(self.r + orders) * np.log1p(days / (self.alpha + start))
         return silence - self.s * np.log1p(days / (self.beta + start))
 
-    def _log_odds(self, orders: Floats, last: Floats, tenure: Floats) -> Floats:
-        """Return -ln p_alive, from what may happen next at T and what may have happened at t_x."""
-        _, orders_first = self._next(orders, tenure)
-        stopped_first, _ = self._next(orders, last)
-        # Rounding makes -0.0 of the zero at t_x = T.
-        silence = self._log_silence(orders, last, tenure - last)
-        return np.logaddexp(np.log(orders_first), np.log(stopped_first) - silence)
+    def _log_quiet(self, orders: Floats, last: Floats, tenure: Floats) -> Floats:
+        """Return the log chance that one active at t_x orders no more until T.
+
+        Either the stop comes before the next order, or neither comes until T and then the order is
+        first. Where the first is almost certain, the small rest is what must not lose digits.
+        """
+        stops, orders_next = self._next(orders, last)
+        _, orders_later = self._next(orders, tenure)
+        late = np.exp(self._log_silence(orders, last, tenure - last)) * orders_later
+        quiet: Floats = np.where(
+            orders_next < 0.5, np.log1p(np.maximum(late - orders_next, -0.5)), np.log(stops + late)
+        )
+        return quiet
 
     def _next(self, orders: Floats, moment: Floats) -> tuple[Floats, Floats]:
         """Return the chances that one active at a moment stops first, and orders first."""
