@@ -126,7 +126,8 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=4)
     asked = parser.parse_args()
     rules = load_rules(find_rules(None)).scores
-    params = ScoringParams.model_validate({**dict(rules), "horizon_days": asked.horizon})
+    everybody = {"horizon_days": asked.horizon, "sample_customers": 1_000_000}
+    params = ScoringParams.model_validate({**dict(rules), **everybody})
     pl.Config(tbl_rows=60, tbl_cols=20, tbl_width_chars=160, tbl_hide_column_data_types=True,
               tbl_hide_dataframe_shape=True, tbl_formatting="ASCII_MARKDOWN")  # fmt: skip
     for name, last_days in LAST_DAYS.items():
