@@ -65,7 +65,8 @@ REPORT_SCHEMA = pl.Schema(
 class Choice:
     """The model of one target, its grade against the baseline, and why, in a sentence.
 
-    `model` is None where there is too little data; with grade C it is the baseline itself.
+    `model` is None where there is too little data; with grade C it is the baseline itself. The
+    losses are of the best model and the baseline, with the level put right.
     """
 
     target: Target
@@ -204,6 +205,9 @@ def _try_target(
                 for metric, value in metrics.items()
             ]  # fmt: skip
         losses.append(pl.DataFrame(of_cut))
+    if not any(day.label(LABELS[target]).any() for day, _ in tried):
+        nothing = f"No {LABELS[target]} was seen on {len(tried)} past days: nothing to learn from."
+        return rows, Choice(target, None, BASELINES[target], None, nothing, cuts=len(tried))
     level = {name: float(np.abs(values).mean()) for name, values in levels.items()}
     return rows, choose_model(target, pl.concat(losses), level, params.grade_limits, len(tried))
 

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipelines.scoring.churn import Example, Explained, measure_against_base
+from pipelines.scoring.churn import (
+    Base,
+    Example,
+    Explained,
+    describe_base,
+    measure_against_base,
+    measure_levels,
+)
 
 TREES = 100
 SETTINGS = {
@@ -36,16 +43,17 @@ class BoostedChurn:
     columns: tuple[str, ...]
     booster: Any
 
-    def explain(self, features: pl.DataFrame) -> Explained:
+    def explain(self, features: pl.DataFrame, base: Base | None = None) -> Explained:
         """Return each feature's part of the log odds (TreeSHAP, Lundberg et al. 2018)."""
-        levels = features.select(self.level).to_numpy()
-        means = levels.mean(axis=0)
-        shares = np.asarray(
-            self.booster.predict(measure_against_base(features, self.columns), pred_contrib=True)
-        )
-        parts = np.hstack(((levels - means) / self.models, shares[:, :-1]))
+        base = base or describe_base(features)
+        measured = measure_against_base(features, self.columns, base)
+        # The last column is the same for all: what the trees say of nobody in particular.
+        shares = np.asarray(self.booster.predict(measured, pred_contrib=True))
+        levels = measure_levels(features, self.level, base) / self.models
+        parts = np.hstack((levels, shares[:, :-1]))
+        mean = sum(base[name][0] for name in self.level) / self.models
         names = (*(f"{name}:level" for name in self.level), *self.columns)
-        return Explained(float(means.sum() / self.models + shares[:, -1].mean()), names, parts)
+        return Explained(mean + float(shares[0, -1]), names, parts)
 
 
 def fit_boosted(

@@ -5,7 +5,7 @@ differently from the base of the same day moves it up or down. So features are m
 base of their own day, and a base that ages or grows does not look like customers who leave.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -26,6 +26,10 @@ MOST_LOOKS = 2
 FREE_SCALE = 100.0
 # Standard deviations beyond which a customer is no stranger still.
 STRANGEST = 5.0
+
+
+# Mean and standard deviation of each feature over all customers of a day.
+Base = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,13 @@ class Explained:
 class ChurnModel(Protocol):
     """What can say how likely a customer is not to order, and why."""
 
-    def explain(self, features: pl.DataFrame) -> Explained:
-        """Return each feature's part of the log odds, against the mean of these rows."""
+    def explain(self, features: pl.DataFrame, base: Base | None = None) -> Explained:
+        """Return each feature's part of the log odds, against the mean of the base.
+
+        Args:
+            features: Customers, all or some.
+            base: Of `describe_base` of all customers; of these rows if it is not given.
+        """
         ...
 
 
@@ -75,31 +84,49 @@ class LogisticChurn:
     strength: float
     slope: float = 1.0
 
-    def explain(self, features: pl.DataFrame) -> Explained:
+    def explain(self, features: pl.DataFrame, base: Base | None = None) -> Explained:
         """Return each feature's part of the log odds."""
-        levels = features.select(self.level).to_numpy()
-        means = levels.mean(axis=0)
+        base = base or describe_base(features)
         parts = np.hstack(
             (
-                (levels - means) * self.level_weight,
-                measure_against_base(features, self.columns) * self.coefficients,
+                measure_levels(features, self.level, base) * self.level_weight,
+                measure_against_base(features, self.columns, base) * self.coefficients,
             )
         )
-        base = self.intercept + self.level_weight * float(means.sum())
+        mean = self.intercept + self.level_weight * sum(base[name][0] for name in self.level)
         names = (*(f"{name}:level" for name in self.level), *self.columns)
-        return Explained(base, names, self.slope * parts)
+        return Explained(mean, names, self.slope * parts)
 
 
-def measure_against_base(features: pl.DataFrame, columns: Sequence[str]) -> Floats:
-    """Return columns in standard deviations from the mean of these rows; unknown counts as 0."""
+def measure_levels(features: pl.DataFrame, level: Sequence[str], base: Base) -> Floats:
+    """Return columns as they are, less the base's means."""
+    distances: Floats = features.select(level).to_numpy() - np.array([base[n][0] for n in level])
+    return distances
+
+
+def describe_base(features: pl.DataFrame) -> Base:
+    """Return mean and standard deviation of each column over the rows where it is known."""
+    base = {}
+    for name in features.columns:
+        if name != "customer_id":
+            values = features[name].cast(pl.Float64).drop_nulls().drop_nans().to_numpy()
+            spread = float(values.std()) if len(values) else 0.0
+            base[name] = (float(values.mean()) if len(values) else 0.0, spread)
+    return base
+
+
+def measure_against_base(
+    features: pl.DataFrame, columns: Sequence[str], base: Base | None = None
+) -> Floats:
+    """Return columns in standard deviations from the base's mean; unknown counts as the mean."""
+    base = base or describe_base(features.select(columns))
     measured = np.zeros((features.height, len(columns)))
     for place, name in enumerate(columns):
-        values = features[name].cast(pl.Float64).to_numpy()
-        known = ~np.isnan(values)
-        spread = values[known].std() if known.any() else 0.0
+        mean, spread = base[name]
         if spread > 0:
-            distance = (values[known] - values[known].mean()) / spread
-            measured[known, place] = np.clip(distance, -STRANGEST, STRANGEST)
+            values = features[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+            distance = np.clip((values - mean) / spread, -STRANGEST, STRANGEST)
+            measured[:, place] = np.nan_to_num(distance)
     return measured
 
 

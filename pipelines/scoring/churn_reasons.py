@@ -1,10 +1,11 @@
 """Why a customer is at risk: the parts of the log odds, added up by reason and put into words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import Formatter
 
 import numpy as np
 import polars as pl
+from polars import selectors
 
 from pipelines.rules.churn_reasons import ChurnReason, ChurnReasons
 from pipelines.scoring.churn import Explained
@@ -41,7 +42,22 @@ def add_up_by_reason(explained: Explained, reasons: ChurnReasons) -> tuple[list[
     return names, parts.T
 
 
-def rank_reasons(explained: Explained, values: pl.DataFrame, reasons: ChurnReasons) -> pl.DataFrame:
+def find_typical(values: pl.DataFrame) -> dict[str, float]:
+    """Return the median of each number over the customers of whom it is known."""
+    medians = values.select(selectors.numeric().cast(pl.Float64).fill_nan(None).median())
+    return {
+        name: float(value)
+        for name, value in medians.row(0, named=True).items()
+        if value is not None
+    }
+
+
+def rank_reasons(
+    explained: Explained,
+    values: pl.DataFrame,
+    typical_of: Mapping[str, float],
+    reasons: ChurnReasons,
+) -> pl.DataFrame:
     """Return the three reasons that raise each row's risk most, or fewer.
 
     A reason is told where it raises the risk and its number lies on the side of the median that
@@ -50,16 +66,18 @@ def rank_reasons(explained: Explained, values: pl.DataFrame, reasons: ChurnReaso
     Args:
         explained: Of the churn model, in the order of `values`.
         values: Columns that the reasons tell, a row per customer.
+        typical_of: Of `find_typical` of all customers.
         reasons: Which feature belongs to which reason.
 
     Returns:
         churn_reason_1 .. 3 (codes), and for each _value (the customer's own) and _typical (the
-        median of these rows); null where fewer reasons raise the risk.
+        median of all); null where fewer reasons raise the risk.
     """
     names, parts = add_up_by_reason(explained, reasons)
     of_name = {reason.reason: reason for reason in reasons.reasons}
-    own = np.column_stack([_numbers(values, of_name[name]) for name in names])
-    typical = np.array([_median(column) for column in own.T])
+    told = [_told_column(values, of_name[name]) for name in names]
+    own = values.select(pl.col(told).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+    typical = np.array([typical_of.get(column, np.nan) for column in told])
     side = np.array([1.0 if of_name[name].told_when == "above" else -1.0 for name in names])
     # NaN, an unknown number, is on no side.
     is_told = ((own - typical) * side > 0) & (parts > LEAST_PART)
@@ -135,13 +153,6 @@ def _shown(number: pl.Expr, how: str) -> pl.Expr:
     return shown.fill_null("-")
 
 
-def _numbers(values: pl.DataFrame, reason: ChurnReason) -> Floats:
+def _told_column(values: pl.DataFrame, reason: ChurnReason) -> str:
     """Return the column that is told, or the first known one of the reason's features."""
-    columns = (reason.value, *reason.features)
-    name = next(name for name in columns if name in values.columns)
-    return values[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-
-
-def _median(numbers: Floats) -> float:
-    known = numbers[~np.isnan(numbers)]
-    return float(np.median(known)) if len(known) else np.nan
+    return next(name for name in (reason.value, *reason.features) if name in values.columns)

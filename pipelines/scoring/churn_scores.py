@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 import polars as pl
 from scipy.special import expit
 
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.schemas import ScoringParams
-from pipelines.scoring.backtest import Backtest, Target
+from pipelines.scoring.backtest import Backtest
 from pipelines.scoring.candidates import (
     BOOSTED,
     LOGISTIC,
@@ -17,9 +18,9 @@ from pipelines.scoring.candidates import (
     order_candidates,
     value_candidates,
 )
-from pipelines.scoring.churn import ChurnModel, Explained
+from pipelines.scoring.churn import Base, ChurnModel, Explained, describe_base, measure_levels
 from pipelines.scoring.churn_features import own_gap
-from pipelines.scoring.churn_reasons import RANKS, rank_reasons
+from pipelines.scoring.churn_reasons import RANKS, find_typical, rank_reasons
 from pipelines.scoring.metrics import Floats
 from pipelines.scoring.order_models import level_columns
 from pipelines.scoring.past_days import Day, see_day, training_cuts
@@ -27,6 +28,8 @@ from pipelines.scoring.season import change_hazard
 from pipelines.scoring.snapshots import sample_customers
 
 DECIMALS = 6
+# Customers handled at once: memory does not grow with their number times that of the features.
+CHUNK_ROWS = 500_000
 SCHEMA = pl.Schema(
     {"customer_id": pl.String, "churn_risk": pl.Float64, "churn_risk_band": pl.String}
     | {
@@ -43,12 +46,12 @@ class _OrderModelChurn:
 
     kind: str
 
-    def explain(self, features: pl.DataFrame) -> Explained:
+    def explain(self, features: pl.DataFrame, base: Base | None = None) -> Explained:
         """Return the log odds of the order model, in two parts, against their means."""
         names = level_columns(self.kind)
-        parts = features.select(names).to_numpy()
-        means = parts.mean(axis=0)
-        return Explained(float(means.sum()), names, parts - means)
+        base = base or describe_base(features)
+        mean = sum(base[name][0] for name in names)
+        return Explained(mean, names, measure_levels(features, names, base))
 
 
 def see_today(
@@ -89,20 +92,20 @@ def score_churn(
     chosen = backtest.choices["churn"].model
     if chosen is None:
         return pl.DataFrame(schema=SCHEMA)
-    explained = _learn(chosen, today, backtest, params).explain(today.features)
-    risk = expit(explained.logits)
-    if chosen != RECENCY:
-        risk = change_hazard(risk, today.season)
-    rounded = pl.Series("churn_risk", risk).round(DECIMALS)
-    values = pl.concat(
-        [
-            today.aggregates.with_columns(usual_gap_days=own_gap(today.aggregates)),
-            today.features.select(
-                name for name in today.features.columns if name not in today.aggregates.columns
-            ),
-        ],
-        how="horizontal",
-    )
+    model = _learn(chosen, today, backtest, params)
+    base = describe_base(today.features)
+    values = _told_values(today)
+    typical = find_typical(values)
+    chunks = []
+    for start in range(0, today.features.height, CHUNK_ROWS):
+        features = today.features.slice(start, CHUNK_ROWS)
+        explained = model.explain(features, base)
+        risk = expit(explained.logits)
+        if chosen != RECENCY:
+            risk = change_hazard(risk, today.season)
+        told = rank_reasons(explained, values.slice(start, CHUNK_ROWS), typical, reasons)
+        risks = features.select("customer_id", churn_risk=pl.Series(risk).round(DECIMALS))
+        chunks.append(pl.concat([risks, told], how="horizontal"))
     bands = params.risk_bands
     band = (
         pl.when(pl.col("churn_risk") < bands.low_below)
@@ -111,13 +114,7 @@ def score_churn(
         .then(pl.lit("high"))
         .otherwise(pl.lit("medium"))
     )
-    scores = pl.concat(
-        [
-            pl.DataFrame({"customer_id": today.features["customer_id"], "churn_risk": rounded}),
-            rank_reasons(explained, values, reasons),
-        ],
-        how="horizontal",
-    ).with_columns(churn_risk_band=band)
+    scores = pl.concat(chunks).with_columns(churn_risk_band=band)
     absent = [
         pl.lit(None, dtype).alias(name)
         for name, dtype in SCHEMA.items()
@@ -126,12 +123,20 @@ def score_churn(
     return scores.with_columns(absent).select(SCHEMA.names())
 
 
+def _told_values(today: Day) -> pl.DataFrame:
+    """Return every number that a reason may tell."""
+    aggregates = today.aggregates.with_columns(usual_gap_days=own_gap(today.aggregates))
+    others = [name for name in today.features.columns if name not in aggregates.columns]
+    return pl.concat([aggregates, today.features.select(others)], how="horizontal")
+
+
 def predict_total(
-    today: Day, backtest: Backtest, params: ScoringParams, target: Target
+    today: Day, backtest: Backtest, params: ScoringParams, target: Literal["orders", "value"]
 ) -> Floats | None:
     """Return expected order days or margin of the horizon by the chosen model; None if refused.
 
-    The season is in it, and the correction that totals of past days needed.
+    In the order of `today.aggregates`. The season is in it, and the correction that totals of past
+    days needed.
     """
     chosen = backtest.choices[target].model
     if chosen is None:

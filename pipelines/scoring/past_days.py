@@ -1,10 +1,8 @@
 """A day seen with that day's eyes: features, fitted order models, and what came after if known."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-import numpy as np
 import polars as pl
 
 from pipelines.rules.schemas import ScoringParams
@@ -167,8 +165,3 @@ def _events_lacking(known: pl.DataFrame, as_of: date, params: ScoringParams) -> 
         for count, verb in counts
         if count < params.min_events_per_class
     ]
-
-
-def stack_labels(days: Sequence[Day], name: str) -> Floats:
-    """Return the labels of several days, one after the other."""
-    return np.concatenate([day.label(name) for day in days])

@@ -180,6 +180,14 @@ def test_too_little_data_is_refused_with_what_would_be_enough(orders, why):
         assert why in choice.reason
 
 
+def test_orders_without_a_margin_give_no_value():
+    free = PREPARED.with_columns(margin_amount=pl.lit(0.0))
+    choices = run_backtest(free, AS_OF, PARAMS, cuts=1).choices
+    assert choices["value"].model is None
+    assert "No margin_amount was seen" in choices["value"].reason
+    assert choices["churn"].model is not None
+
+
 def test_a_refused_night_has_no_scores(today):
     refused = run_backtest(PREPARED.clear(), AS_OF, PARAMS)
     none = score_churn(today, refused, PARAMS, REASONS)

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from pipelines.scoring.boosted_churn import fit_boosted
 from pipelines.scoring.churn import (
     Example,
+    describe_base,
     fit_logistic,
     fit_platt,
     measure_against_base,
@@ -95,6 +96,15 @@ def test_unknown_counts_as_the_mean_and_strangers_are_held():
     assert measured[98, 0] == 0.0
     assert measured[99, 0] == 5.0
     assert (measured[:, 1] == 0.0).all()
+
+
+def test_some_customers_are_explained_as_if_all_were():
+    model = fit_logistic([example(1), example(2)], LEVEL, COLUMNS)
+    everybody = example(3).features
+    whole = model.explain(everybody)
+    some = model.explain(everybody.slice(500, 40), describe_base(everybody))
+    assert some.base == whole.base
+    assert some.contributions == pytest.approx(whole.contributions[500:540])
 
 
 def test_without_a_past_snapshot_nothing_can_be_learnt():

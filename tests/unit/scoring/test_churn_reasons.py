@@ -7,7 +7,12 @@ from pipelines.rules import PACKAGED, find_rules, load_rules
 from pipelines.rules.churn_reasons import ChurnReason, ChurnReasons
 from pipelines.scoring.churn import Explained
 from pipelines.scoring.churn_features import ORDER_FEATURES
-from pipelines.scoring.churn_reasons import add_up_by_reason, describe_reasons, rank_reasons
+from pipelines.scoring.churn_reasons import (
+    add_up_by_reason,
+    describe_reasons,
+    find_typical,
+    rank_reasons,
+)
 from pipelines.scoring.order_models import level_columns
 
 REASONS = ChurnReasons(
@@ -46,6 +51,7 @@ VALUES = pl.DataFrame(
         "discount_rate": [0.1, 0.6, 0.3],
     }
 )
+TYPICAL = find_typical(VALUES)
 EXPLAINED = Explained(
     base=-0.5,
     columns=("x_since_last_order:level", "log_recency", "open_complaint_count", "discount_rate"),
@@ -63,7 +69,7 @@ def test_parts_of_reasons_and_the_base_add_up_to_the_log_odds():
 
 
 def test_the_largest_part_comes_first_and_what_lowers_the_risk_is_no_reason():
-    ranked = rank_reasons(EXPLAINED, VALUES, REASONS)
+    ranked = rank_reasons(EXPLAINED, VALUES, TYPICAL, REASONS)
     assert ranked["churn_reason_1"].to_list() == ["complaints", "discounts", None]
     assert ranked["churn_reason_2"].to_list() == ["overdue", None, None]
     assert ranked["churn_reason_1_value"].to_list() == [2.0, 0.6, None]
@@ -72,14 +78,17 @@ def test_the_largest_part_comes_first_and_what_lowers_the_risk_is_no_reason():
 
 def test_a_reason_is_told_only_on_the_side_that_its_sentence_means():
     fresh = VALUES.with_columns(recency_days=pl.Series([1, 10, 50]))
-    ranked = rank_reasons(EXPLAINED, fresh, REASONS)
+    ranked = rank_reasons(EXPLAINED, fresh, find_typical(fresh), REASONS)
     assert ranked.row(0)[:1] == ("complaints",)
     assert ranked["churn_reason_2"].to_list() == [None, None, None]
 
 
 def test_reasons_in_words_in_both_languages():
     scores = pl.concat(
-        [pl.DataFrame({"customer_id": ["b", "a", "c"]}), rank_reasons(EXPLAINED, VALUES, REASONS)],
+        [
+            pl.DataFrame({"customer_id": ["b", "a", "c"]}),
+            rank_reasons(EXPLAINED, VALUES, TYPICAL, REASONS),
+        ],
         how="horizontal",
     )
     told = describe_reasons(scores, REASONS)

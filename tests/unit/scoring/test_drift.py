@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipelines.rules.schemas import DriftLimits
 from pipelines.scoring.drift import describe_drift, find_psi, measure_drift, summarise_columns
@@ -65,6 +66,11 @@ def test_a_small_shift_is_a_notice_and_a_smaller_one_silence():
     assert describe_drift(drift, LIMITS)[0].startswith("Notice: flag")
     less = pl.DataFrame({"flag": [True] * 58 + [False] * 42})
     assert describe_drift(measure_drift(less, summarise_columns(reference, ["flag"])), LIMITS) == []
+
+
+def test_a_notice_above_the_alarm_is_refused():
+    with pytest.raises(ValidationError, match="must not be greater than alarm_above"):
+        DriftLimits(notice_above=0.5, alarm_above=0.2)
 
 
 def test_a_constant_an_empty_and_an_absent_column():
