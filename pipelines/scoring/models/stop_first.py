@@ -24,6 +24,8 @@ NATS = 36.0
 CELLS = 2**16
 # Above it, 1 - q is not taken from q, which would lose digits.
 LARGEST_Q = 0.9
+# Below it, the right tail of the density is so long that the mean of p is taken out of the sum.
+SMALLEST_M = 0.05
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,14 @@ def _complement(m: float, s: float, ratio: Floats, q: Floats) -> Floats:
 
 def _sum_steps(m: float, s: float, ratio: Floats, *, derivatives: bool) -> Floats:
     """Return one row per ratio: q, or q and its derivatives in the order of `StopFirst`."""
-    low, high = _range(m, s, float(ratio.min()), float(ratio.max()))
+    less_p = m < SMALLEST_M
+    low, high = _range(m + less_p, s + less_p, float(ratio.min()), float(ratio.max()))
     steps = int(np.ceil((high - low) / _longest_step(m, s)))
     logit = np.linspace(low, high, steps + 1)
     log_p, log_rest = -np.logaddexp(0.0, -logit), -np.logaddexp(0.0, logit)
     weight = (logit[1] - logit[0]) * np.exp(s * log_p + m * log_rest - betaln(s, m))
     odds = np.exp(np.clip(logit, -690.0, 690.0))
+    mean_p, taken_out = (_mean_p(m, s), odds / (1.0 + odds)) if less_p else (np.zeros(6), 0.0)
     weights = [weight]
     if derivatives:
         d_m, d_s = log_rest + psi(m + s) - psi(m), log_p + psi(m + s) - psi(s)
@@ -101,7 +105,7 @@ def _sum_steps(m: float, s: float, ratio: Floats, *, derivatives: bool) -> Float
         rest = 1.0 / (1.0 + scaled)
         stop = scaled * rest
         # einsum, not @: the threads of a BLAS library would make sums depend on the machine.
-        of_q = np.einsum("ij,kj->ik", stop, table)
+        of_q = np.einsum("ij,kj->ik", stop - taken_out, table) + mean_p[: len(table)]
         if not derivatives:
             parts.append(of_q)
             continue
@@ -114,11 +118,19 @@ def _sum_steps(m: float, s: float, ratio: Floats, *, derivatives: bool) -> Float
     return np.concatenate(parts)
 
 
+def _mean_p(m: float, s: float) -> Floats:
+    """Return the mean of p, its derivatives in m and s, and those of second order (mm, ss, ms)."""
+    both = m + s
+    first = (-s / both**2, m / both**2)
+    return np.array([s / both, *first, 2 * s / both**3, -2 * m / both**3, (s - m) / both**3])
+
+
 def _range(m: float, s: float, smallest: float, largest: float) -> tuple[float, float]:
     """Return the bounds of logit p outside which the integrand is negligible for all ratios.
 
     The density falls at rate s to the left and m to the right; the logistic curve adds 1 to the
-    left rate below -ln k, and takes 1 from the right rate up to there.
+    left rate below -ln k, and takes 1 from the right rate up to there. (Less p, both rates are 1
+    higher all over; the caller has added it.)
     """
     turn_first, turn_last = -np.log(largest), -np.log(smallest)
     low = max(

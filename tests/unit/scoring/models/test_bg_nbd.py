@@ -20,8 +20,6 @@ STRESS_POINTS = np.genfromtxt(
     Path(__file__).with_name("expected_orders_mpmath.csv"), delimiter=",", names=True
 )
 
-kinds = pytest.mark.parametrize("kind", ["bg_nbd", "mbg_nbd"])
-
 
 def as_tuple(model: BgNbd) -> tuple[float, float, float, float]:
     return model.r, model.alpha, model.a, model.b
@@ -83,27 +81,6 @@ def test_fit_recovers_the_parameters_of_a_simulation(simulate, may_stop_at_once)
     assert fit.standard_errors is not None
     errors = np.array(as_tuple(fit.model)) - np.array(as_tuple(truth))
     assert np.abs(errors / np.array(fit.standard_errors)).max() < 3.0
-
-
-@kinds
-@pytest.mark.parametrize("prior_sd", [2.0, None])
-def test_base_without_visible_churn_is_fitted_without_error(kind, prior_sd):
-    # Everybody orders weekly to the end: the likelihood rises for ever as b grows.
-    tenure = np.repeat([350.0, 420.0, 490.0, 560.0], 150)
-    fit = fit_order_model(kind, tenure / 7.0, tenure, tenure, prior_sd=prior_sd)
-
-    model = fit.model
-    assert fit.converged
-    assert model.p_alive(50, 350, 350)[0] > 0.99
-    assert model.expected_orders(70.0, 50, 350, 350)[0] == pytest.approx(10.0, rel=0.1)
-
-
-@kinds
-def test_base_of_one_time_buyers_is_fitted_without_error(kind):
-    fit = fit_order_model(kind, np.zeros(600), np.zeros(600), np.arange(1.0, 601.0))
-
-    assert fit.converged
-    assert fit.model.expected_orders(90.0, 0, 0, 300)[0] < 0.01
 
 
 def test_parameters_must_be_positive():

@@ -96,7 +96,9 @@ def test_fit_recovers_the_parameters_of_a_simulation(simulate_lifetimes):
     assert np.abs(errors / np.array(fit.standard_errors)).max() < 3.0
 
 
-@pytest.mark.parametrize("point", [(0.4, 6.0, 1.3, 3.0), (1.5, 3.0, 0.2, 300.0), (9, 200, 40, 9)])
+@pytest.mark.parametrize(
+    "point", [(0.4, 6.0, 1.3, 3.0), (1.5, 3.0, 0.2, 300.0), (9, 200, 40, 9), (0.04, 5, 0.03, 9)]
+)
 def test_gradient_and_hessian_are_the_derivatives_of_the_likelihood(cdnow_sample, point):
     likelihood = likelihood_of(*cdnow_sample[:3])
     centre, step = np.log(point), 1e-5
@@ -121,6 +123,21 @@ def test_stop_comes_first_as_often_as_the_hypergeometric_function_says(m, s, rat
     expected = ratio * s / (m + s) * hyp2f1(1.0, s + 1.0, s + m + 1.0, 1.0 - ratio)
     assert q[0] == pytest.approx(expected, rel=1e-12)
     assert complement[0] == pytest.approx(1.0 - expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("m", [1e-9, 1e-4, 0.049999])
+@pytest.mark.parametrize("s", [1e-9, 1e-3, 2.0])
+def test_hardly_any_orders_or_stops_are_no_harder(m, s):
+    q, complement = p_stop_first(np.array([m, m]), s, np.array([0.2, 1.7]))
+
+    expected = [
+        0.2 * s / (m + s) * hyp2f1(1.0, s + 1.0, s + m + 1.0, 0.8),
+        s / (m + s) * hyp2f1(1.0, m, s + m + 1.0, 1.0 - 1.0 / 1.7),
+    ]
+    assert q == pytest.approx(expected, rel=1e-11)
+    assert complement == pytest.approx(
+        p_stop_first(np.array([s, s]), m, 1 / np.array([0.2, 1.7]))[0]
+    )
 
 
 def test_exchanged_rates_exchange_the_chances():
