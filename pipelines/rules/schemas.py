@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
@@ -50,6 +51,45 @@ class RiskBands(Rules):
         return self
 
 
+class GradeLimits(Rules):
+    """When a model is clearly better than its baseline (grade A), and not only not worse (B)."""
+
+    clear_standard_errors: float = Field(
+        2.0, gt=0, description="Clear is an improvement of more than so many standard errors."
+    )
+    min_gain_to_change: Share = Field(
+        0.001,
+        description="Another model than the preferred one is taken if its loss is clearly lower, "
+        "and by at least this share.",
+    )
+    min_skill: Share = Field(0.02, description="And of at least this share of the baseline's loss.")
+    worse_standard_errors: float = Field(
+        1.0, ge=0, description="Grade C is a loss higher by more than so many standard errors."
+    )
+    max_calibration_error: Share = Field(
+        0.05, description="Grade A of churn: the expected calibration error is at most this."
+    )
+    max_total_bias: Share = Field(
+        0.10, description="Grade A of orders and value: totals are off by at most this share."
+    )
+
+
+class DriftLimits(Rules):
+    """How far inputs and scores may move before somebody should look (PSI)."""
+
+    notice_above: float = Field(0.1, gt=0, description="Population stability index to mention.")
+    alarm_above: float = Field(0.25, gt=0, description="Population stability index to act on.")
+
+    @model_validator(mode="after")
+    def _limits_are_ordered(self) -> Self:
+        if self.notice_above > self.alarm_above:
+            raise ValueError("notice_above must not be greater than alarm_above")
+        return self
+
+
+OrderModelKind = Literal["mbg_nbd", "bg_nbd", "pareto_nbd", "nbd"]
+
+
 class ScoringParams(Rules):
     """`scores.yml`: horizons, and the least data a score needs."""
 
@@ -78,6 +118,23 @@ class ScoringParams(Rules):
     )
     risk_bands: RiskBands = Field(
         default_factory=RiskBands, description="Bands of churn risk: low, medium, high."
+    )
+    order_models: tuple[OrderModelKind, ...] = Field(
+        ("mbg_nbd", "bg_nbd", "pareto_nbd"),
+        min_length=1,
+        description="Models of order times that are tried; of two equals the first is taken.",
+    )
+    sample_customers: int = Field(
+        30_000, ge=1_000, description="Models are learnt and tried on so many customers at most."
+    )
+    backtest_cuts: int = Field(
+        2, ge=1, description="Past days on which the models are tried each night."
+    )
+    grade_limits: GradeLimits = Field(
+        default_factory=GradeLimits, description="What makes a grade A, B or C of a model."
+    )
+    drift_limits: DriftLimits = Field(
+        default_factory=DriftLimits, description="When the drift of an input or a score is told."
     )
 
 
@@ -318,6 +375,7 @@ class RuleBook(Rules):
     demographics: Demographics
     relations: Relations
     scores: ScoringParams
+    churn_reasons: ChurnReasons
     tiers: Tiers
     lifecycle: Lifecycle
     rfm: Rfm

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from pipelines.rules.schemas import RiskBands, ScoringParams
-from pipelines.scoring.bg_nbd import fit_bg_nbd
-from pipelines.scoring.gamma_gamma import fit_gamma_gamma
-from pipelines.scoring.newton import Floats
+from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
+from pipelines.scoring.models.newton import Floats
+from pipelines.scoring.models.order_model import fit_order_model
 from pipelines.scoring.report import ModelReport, report_bg_nbd, report_gamma_gamma
 
 __all__ = ["CustomerScores", "ModelReport", "RiskBands", "ScoringParams", "score_customers"]
@@ -66,11 +66,11 @@ def score_customers(customers: pl.DataFrame, params: ScoringParams, as_of: date)
     if report.status == "refused":
         return CustomerScores(_no_scores(histories, params), report)
     x, t_x, tenure = _model_inputs(histories)
-    order_times = fit_bg_nbd(x, t_x, tenure, prior_sd=params.prior_sd)
+    order_times = fit_order_model("mbg_nbd", x, t_x, tenure, prior_sd=params.prior_sd)
     report = report.model_copy(update={"bg_nbd": report_bg_nbd(order_times)})
     if not order_times.converged:
         reason = (
-            f"The search for the BG/NBD parameters did not end after {order_times.iterations} "
+            f"The search for the MBG/NBD parameters did not end after {order_times.iterations} "
             "steps; more data do not cure this, please look at the input."
         )
         refused = report.model_copy(update={"status": "refused", "reason": reason})
@@ -78,7 +78,7 @@ def score_customers(customers: pl.DataFrame, params: ScoringParams, as_of: date)
     margins = histories["repeat_margin_mean_amount"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     order_margins = fit_gamma_gamma(x, margins, prior_sd=params.prior_sd)
     report = report.model_copy(update={"gamma_gamma": report_gamma_gamma(order_margins)})
-    model = order_times.parameters
+    model = order_times.model
     scores = _score_frame(
         histories,
         p_alive=model.p_alive(x, t_x, tenure),

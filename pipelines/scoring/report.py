@@ -5,15 +5,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.scoring.bg_nbd import BgNbdFit
-from pipelines.scoring.gamma_gamma import GammaGammaFit
+from pipelines.scoring.models.gamma_gamma import GammaGammaFit
+from pipelines.scoring.models.order_model import OrderFit
 
 
 class BgNbdReport(BaseModel):
-    """The fitted model of order times; alpha in days."""
+    """The fitted model of order times, BG/NBD or MBG/NBD; alpha in days."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: str
     r: float
     alpha: float
     a: float
@@ -59,13 +60,11 @@ class ModelReport(BaseModel):
     gamma_gamma: GammaGammaReport | None = None
 
 
-def report_bg_nbd(fit: BgNbdFit) -> BgNbdReport:
+def report_bg_nbd(fit: OrderFit) -> BgNbdReport:
     """Return the report on a fit of order times."""
     return BgNbdReport(
-        r=fit.parameters.r,
-        alpha=fit.parameters.alpha,
-        a=fit.parameters.a,
-        b=fit.parameters.b,
+        kind=fit.model.kind,
+        **fit.model.parameters,
         standard_errors=fit.standard_errors,
         log_likelihood=fit.log_likelihood,
         gradient_norm=fit.gradient_norm,

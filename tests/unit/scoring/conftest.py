@@ -32,6 +32,16 @@ class SimulatedBase(NamedTuple):
     days_to_next: NDArray[np.float64]
 
 
+class SimulatedLifetimes(NamedTuple):
+    """Histories in days drawn from a known Pareto/NBD model, and what came after them."""
+
+    x: NDArray[np.float64]
+    t_x: NDArray[np.float64]
+    tenure: NDArray[np.float64]
+    is_active: NDArray[np.bool_]
+    orders_in_60_days: NDArray[np.float64]
+
+
 @pytest.fixture(scope="session")
 def cdnow_sample() -> Cdnow:
     return _read_cdnow("CDNOW_sample.txt", id_column=1)
@@ -45,6 +55,11 @@ def cdnow_master() -> Cdnow:
 @pytest.fixture(scope="session")
 def simulate() -> Callable[..., SimulatedBase]:
     return _simulate
+
+
+@pytest.fixture(scope="session")
+def simulate_lifetimes() -> Callable[..., SimulatedLifetimes]:
+    return _simulate_lifetimes
 
 
 def _read_cdnow(name: str, id_column: int) -> Cdnow:
@@ -82,9 +97,16 @@ def _read_cdnow(name: str, id_column: int) -> Cdnow:
 
 
 def _simulate(
-    customers: int, *, r: float, alpha: float, a: float, b: float, seed: int
+    customers: int,
+    *,
+    r: float,
+    alpha: float,
+    a: float,
+    b: float,
+    seed: int,
+    may_stop_at_once: bool = False,
 ) -> SimulatedBase:
-    """Draw each customer's orders one after the other, as the model tells the story."""
+    """Draw each customer's orders one after the other, as the (M)BG/NBD tells the story."""
     random = np.random.default_rng(seed)
     tenure = random.uniform(100.0, 1000.0, customers)
     rate = random.gamma(r, 1.0 / alpha, customers)
@@ -92,6 +114,8 @@ def _simulate(
     x, t_x, now = np.zeros(customers), np.zeros(customers), np.zeros(customers)
     days_to_next = np.full(customers, np.inf)
     active = np.arange(customers)
+    if may_stop_at_once:
+        active = active[random.random(customers) > stops]
     while len(active):
         # A rate can underflow to zero: such a customer never orders again.
         with np.errstate(divide="ignore", over="ignore"):
@@ -103,3 +127,24 @@ def _simulate(
         t_x[active] = now[active]
         active = active[random.random(len(active)) > stops[active]]
     return SimulatedBase(x, t_x, tenure, days_to_next)
+
+
+def _simulate_lifetimes(
+    customers: int, *, r: float, alpha: float, s: float, beta: float, seed: int
+) -> SimulatedLifetimes:
+    """Draw customers in continuous time, as the Pareto/NBD tells the story."""
+    random = np.random.default_rng(seed)
+    tenure = random.uniform(100.0, 400.0, customers)
+    rate = random.gamma(r, 1.0 / alpha, customers)
+    # A stopping rate can underflow to zero: such a customer stays.
+    stop_rate = np.maximum(random.gamma(s, 1.0 / beta, customers), 1e-300)
+    stops_after = random.exponential(1.0, customers) / stop_rate
+    active_days = np.minimum(stops_after, tenure)
+    x = random.poisson(rate * active_days).astype(np.float64)
+    # The last of x moments that are spread evenly over the active days.
+    last = active_days * random.random(customers) ** (1.0 / np.maximum(x, 1.0))
+    days_to_come = np.minimum(stops_after, tenure + 60.0) - active_days
+    orders_after = random.poisson(rate * days_to_come).astype(np.float64)
+    return SimulatedLifetimes(
+        x, np.where(x > 0, last, 0.0), tenure, stops_after > tenure, orders_after
+    )

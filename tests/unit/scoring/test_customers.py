@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipelines.scoring.bg_nbd import BgNbd
 from pipelines.scoring.customers import RiskBands, ScoringParams, score_customers
+from pipelines.scoring.models.bg_nbd import BgNbd
 
 AS_OF = date(2026, 6, 30)
 PARAMS = ScoringParams()
@@ -284,7 +284,7 @@ def test_all_that_is_missing_is_named_at_once(customers):
 
 
 def test_unfinished_search_is_refused_not_published(customers, monkeypatch):
-    monkeypatch.setattr("pipelines.scoring.newton.MAX_ITERATIONS", 2)
+    monkeypatch.setattr("pipelines.scoring.models.newton.MAX_ITERATIONS", 2)
     result = score_customers(customers, PARAMS, AS_OF)
 
     assert result.report.status == "refused"

@@ -8,13 +8,15 @@ brucehardie.com/notes/025.
 A customer is described by x (repeat purchase days) and the mean spend of those days, in money.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, polygamma, psi
 
-from pipelines.scoring.newton import Evaluation, Floats, maximise
+from pipelines.scoring.models.fitting import fit_model
+from pipelines.scoring.models.newton import Evaluation, Floats, Prior, in_logs
 
 FEWEST_CUSTOMERS = 100
 SMALLEST_VARIATION = 0.01
@@ -76,7 +78,8 @@ class GammaGammaFit:
     """A fitted model, or the reason why the population mean stands in for it.
 
     `customers` were used for the fit: those with a repeat order and a positive mean spend.
-    `observed_mean` is the plain mean of their mean spends, None if there is none.
+    `observed_mean` is the plain mean of their mean spends, None if there is none. The rest is as in
+    `Fit`; `standard_errors` are those of p, q and gamma.
     """
 
     parameters: GammaGamma | None
@@ -84,6 +87,10 @@ class GammaGammaFit:
     customers: int
     observed_mean: float | None
     log_likelihood: float | None = None
+    standard_errors: tuple[float, ...] | None = None
+    iterations: int = 0
+    converged: bool = False
+    gradient_norm: float | None = None
 
     def expected_spend(self, x: ArrayLike, mean_spend: ArrayLike) -> Floats:
         """Return the expected spend per order; NaN if no customer's spend is known."""
@@ -97,6 +104,7 @@ def fit_gamma_gamma(
     x: ArrayLike,
     mean_spend: ArrayLike,
     *,
+    start: GammaGamma | None = None,
     prior_sd: float | None = 2.0,
     fewest_customers: int = FEWEST_CUSTOMERS,
 ) -> GammaGammaFit:
@@ -106,8 +114,9 @@ def fit_gamma_gamma(
         x: Repeat purchase days of each customer.
         mean_spend: Mean spend per repeat purchase day, NaN if unknown. Customers with an unknown
             or non-positive mean take no part in the fit.
-        prior_sd: Standard deviation of a weak normal prior on the log parameters (see
-            `fit_bg_nbd`), around p = 1, q = 2, gamma = the observed mean; None for none.
+        start: Where the search begins, such as the model of the last release.
+        prior_sd: Standard deviation of a weak normal prior on the log parameters (see `Prior`),
+            around p = 1, q = 2, gamma = the observed mean; None for none.
         fewest_customers: With fewer customers to fit, the population mean is used.
     """
     orders, spend = _as_floats(x, mean_spend)
@@ -126,25 +135,26 @@ def fit_gamma_gamma(
     distinct, customers_of = np.unique(orders, return_counts=True)
     counts = (distinct, customers_of.astype(np.float64))
 
-    def evaluate(log_parameters: Floats) -> Evaluation:
-        value, gradient, hessian = _likelihood_in_logs(orders, spend, counts, log_parameters)
-        if prior_sd is None:
-            return value, gradient, hessian
-        distance = (log_parameters - centre) / prior_sd
-        return (
-            value - 0.5 * float(distance @ distance),
-            gradient - distance / prior_sd,
-            hessian - np.eye(3) / prior_sd**2,
-        )
+    def likelihood(log_parameters: Floats) -> Evaluation:
+        return _likelihood_in_logs(orders, spend, counts, log_parameters)
 
-    best = maximise(evaluate, centre)
-    p, q, gamma = (float(value) for value in np.exp(best.point))
-    parameters = GammaGamma(p, q, gamma * observed)
-    reason = _reason_not_to_use(parameters, observed, best.converged)
-    if reason is not None:
-        return GammaGammaFit(None, reason, customers, observed)
-    total = float(parameters.log_likelihood(orders, spend * observed).sum())
-    return GammaGammaFit(parameters, None, customers, observed, total)
+    first = None if start is None else [start.p, start.q, start.gamma / observed]
+    fit = fit_model(GammaGamma, likelihood, Prior(centre, prior_sd), first, customers)
+    parameters = GammaGamma(fit.model.p, fit.model.q, fit.model.gamma * observed)
+    reason = _reason_not_to_use(parameters, observed, fit.converged)
+    errors = fit.standard_errors
+    return GammaGammaFit(
+        parameters=parameters if reason is None else None,
+        fallback_reason=reason,
+        customers=customers,
+        observed_mean=observed,
+        # Back in money: a density per unit of money, and gamma in money.
+        log_likelihood=fit.log_likelihood - customers * math.log(observed),
+        standard_errors=None if errors is None else (errors[0], errors[1], errors[2] * observed),
+        iterations=fit.iterations,
+        converged=fit.converged,
+        gradient_norm=fit.gradient_norm,
+    )
 
 
 def has_spend(x: Floats, mean_spend: Floats) -> NDArray[np.bool_]:
@@ -207,12 +217,11 @@ def _likelihood_in_logs(
     p_gamma = -(orders / reach).sum()
     q_gamma = (1.0 / gamma - 1.0 / reach).sum()
     gamma_gamma = ((shape + q) / reach**2 - q / gamma**2).sum()
-    scale = np.array([p, q, gamma])
-    gradient = scale * np.array([d_p, d_q, d_gamma], dtype=np.float64)
+    gradient = np.array([d_p, d_q, d_gamma], dtype=np.float64)
     second = np.array(
         [[pp, pq, p_gamma], [pq, qq, q_gamma], [p_gamma, q_gamma, gamma_gamma]], dtype=np.float64
     )
-    return value, gradient, np.outer(scale, scale) * second + np.diag(gradient)
+    return in_logs((value, gradient, second), np.array([p, q, gamma]))
 
 
 def _as_floats(x: ArrayLike, mean_spend: ArrayLike) -> tuple[Floats, Floats]:

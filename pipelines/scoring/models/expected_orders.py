@@ -9,13 +9,12 @@ integral with the same value everywhere else.
 import numpy as np
 from scipy.special import betaln, hyp2f1
 
-from pipelines.scoring.newton import Floats
+from pipelines.scoring.models.newton import Floats
 
 # The range in which the formula agrees with the integral to 1e-9 (absolute plus relative).
 FORMULA_LARGEST_SHARE = 0.9
-FORMULA_LARGEST_R = 20.0
 FORMULA_LARGEST_A = 20.0
-FORMULA_LARGEST_B = 1000.0
+FORMULA_LARGEST_DIFFERENCE = 1000.0
 FORMULA_SMALLEST_DISTANCE = 1e-3
 FORMULA_SMALLEST_C = 0.01
 
@@ -24,48 +23,45 @@ CUT_NATS = 30.0
 NODES = 256
 
 
-def orders_while_active(tau: Floats, x: Floats, r: float, a: float, b: float) -> Floats:
+def orders_while_active(tau: Floats, shape: Floats, a: float, beta_b: Floats) -> Floats:
     """Return the expected number of orders in the next t days, given that the customer is active.
 
     Args:
         tau: t / (alpha + T), one per customer, not negative.
-        x: Repeat orders so far.
-        r: Shape of the gamma distribution of order rates.
-        a: First parameter of the beta distribution of stopping probabilities.
-        b: Second parameter of it.
+        shape: r + x: the order rate is gamma distributed with this shape.
+        a: The stopping probability is beta distributed with a and beta_b.
+        beta_b: b plus the chances to stop that the customer has let pass.
     """
     share = tau / (1.0 + tau)
     formula = (
         (share < FORMULA_LARGEST_SHARE)
-        & (a + b + x - 1.0 > FORMULA_SMALLEST_C)
+        & (a + beta_b - 1.0 > FORMULA_SMALLEST_C)
         & (abs(a - 1.0) > FORMULA_SMALLEST_DISTANCE)
-        & (r < FORMULA_LARGEST_R)
         & (a < FORMULA_LARGEST_A)
-        & (b < FORMULA_LARGEST_B)
+        & (abs(shape - beta_b) < FORMULA_LARGEST_DIFFERENCE)
     )
     orders = np.empty_like(tau)
-    orders[formula] = _by_formula(share[formula], x[formula], r, a, b)
-    orders[~formula] = by_integral(tau[~formula], x[~formula], r, a, b)
+    orders[formula] = _by_formula(share[formula], shape[formula], a, beta_b[formula])
+    orders[~formula] = by_integral(tau[~formula], shape[~formula], a, beta_b[~formula])
     return orders
 
 
-def _by_formula(share: Floats, x: Floats, r: float, a: float, b: float) -> Floats:
-    c = a + b + x - 1.0
-    series = np.log(hyp2f1(a - 1.0, a + b - 1.0 - r, c, share))
+def _by_formula(share: Floats, shape: Floats, a: float, beta_b: Floats) -> Floats:
+    c = a + beta_b - 1.0
+    series = np.log(hyp2f1(a - 1.0, c - shape, c, share))
     orders: Floats = -c / (a - 1.0) * np.expm1((a - 1.0) * np.log1p(-share) + series)
     return orders
 
 
-def by_integral(tau: Floats, x: Floats, r: float, a: float, b: float) -> Floats:
-    """Return the same number as a mean over the stopping probability p ~ Beta(a, b + x).
+def by_integral(tau: Floats, shape: Floats, a: float, beta_b: Floats) -> Floats:
+    """Return the same number as a mean over the stopping probability p ~ Beta(a, beta_b).
 
-    A customer with stopping probability p is expected to order g(p) = (1 - (1 + p tau)^-(r+x)) / p
-    times. g falls from g(0) = (r+x) tau to g(1) and is convex, so what is integrated is only its
+    A customer with stopping probability p is expected to order g(p) = (1 - (1 + p tau)^-shape) / p
+    times. g falls from g(0) = shape tau to g(1) and is convex, so what is integrated is only its
     distance from g(1), or for small a from the straight line between the ends: never negative, and
     zero where the beta density may be infinite. The sum runs in equal steps of logit p, where the
     integrand is smooth on the whole line and such a sum converges exponentially.
     """
-    shape, beta_b = r + x, b + x
     at_0 = shape * tau
     at_1 = -np.expm1(-shape * np.log1p(tau))
     from_line = a < 0.5

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.scoring.gamma_gamma import GammaGamma, fit_gamma_gamma
+from pipelines.scoring.models.gamma_gamma import GammaGamma, fit_gamma_gamma
 
 PUBLISHED = GammaGamma(p=6.25, q=3.74, gamma=15.44)
 

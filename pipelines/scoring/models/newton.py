@@ -57,6 +57,45 @@ def maximise(evaluate: Callable[[Floats], Evaluation], start: Floats) -> Optimum
     return Optimum(point, value, gradient, hessian, MAX_ITERATIONS, converged=False)
 
 
+def in_logs(evaluation: Evaluation, parameters: Floats) -> Evaluation:
+    """Return an evaluation in parameters as one in their logs (the chain rule)."""
+    value, gradient, hessian = evaluation
+    gradient = parameters * gradient
+    return value, gradient, np.outer(parameters, parameters) * hessian + np.diag(gradient)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A weak normal prior on the logs of the parameters; none at all if sd is None.
+
+    Where the likelihood rises for ever along a ridge, the prior ends the search. It weighs as much
+    as a fraction of one customer, so it vanishes in the data as customers are added.
+    """
+
+    centre: Floats
+    sd: float | None
+
+    def added_to(self, evaluate: Callable[[Floats], Evaluation]) -> Callable[[Floats], Evaluation]:
+        """Return the function plus the log density of the prior (without its constant)."""
+        if self.sd is None:
+            return evaluate
+        curvature = np.eye(len(self.centre)) / self.sd**2
+
+        def penalised(point: Floats) -> Evaluation:
+            value, gradient, hessian = evaluate(point)
+            pull = curvature @ (point - self.centre)
+            return value + self.log_density(point), gradient - pull, hessian - curvature
+
+        return penalised
+
+    def log_density(self, point: Floats) -> float:
+        """Return the log density at a point, without its constant."""
+        if self.sd is None:
+            return 0.0
+        distance = (point - self.centre) / self.sd
+        return -0.5 * float(distance @ distance)
+
+
 def standard_errors(hessian: Floats) -> Floats | None:
     """Return the standard errors at a maximum, or None where the data do not pin it down."""
     eigenvalues, eigenvectors = np.linalg.eigh(-hessian)

@@ -1,0 +1,130 @@
+"""What may predict churn, orders and value: the naive baselines and the models that must beat them.
+
+A candidate is given a day to predict and the earlier days whose outcome was known by then, and
+returns a number per customer. It never sees the labels of the day it predicts.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import polars as pl
+from scipy.special import expit
+
+from pipelines.scoring.boosted_churn import fit_boosted, is_installed
+from pipelines.scoring.churn import ChurnModel, fit_logistic
+from pipelines.scoring.churn_features import ORDER_FEATURES
+from pipelines.scoring.metrics import Floats
+from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
+from pipelines.scoring.order_models import histories_of, level_columns
+from pipelines.scoring.past_days import Day
+from pipelines.scoring.season import change_hazard, find_level
+
+Candidate = Callable[[Day, Sequence[Day], int], Floats]
+Expectation = Callable[[Day, int], Floats]
+
+YEAR = 365
+RECENCY, OWN_RATE, LOGISTIC, BOOSTED = "recency", "own_rate", "logistic", "lightgbm"
+BASELINES = {"churn": RECENCY, "orders": OWN_RATE, "value": OWN_RATE}
+
+
+def churn_candidates(kinds: Sequence[str], optional: Sequence[str]) -> dict[str, Candidate]:
+    """Return what may predict churn, the baseline first, then the preferred model."""
+    candidates: dict[str, Candidate] = {
+        RECENCY: partial(_predict_churn, model=RECENCY, optional=()),
+        LOGISTIC: partial(_predict_churn, model=LOGISTIC, optional=tuple(optional)),
+    }
+    # Trees earn their cost only where there is more than orders to learn from.
+    if optional and is_installed():
+        candidates[BOOSTED] = partial(_predict_churn, model=BOOSTED, optional=tuple(optional))
+    return candidates | {kind: partial(_no_order, kind=kind) for kind in kinds}
+
+
+def order_candidates(kinds: Sequence[str]) -> dict[str, Candidate]:
+    """Return what may predict the count of order days, the baseline first."""
+    expect = {OWN_RATE: _own_orders} | {kind: partial(expect_orders, kind=kind) for kind in kinds}
+    return {name: partial(_level, expect=e, label="order_count") for name, e in expect.items()}
+
+
+def value_candidates(kinds: Sequence[str]) -> dict[str, Candidate]:
+    """Return what may predict the margin of the horizon, the baseline first."""
+    expect = {OWN_RATE: _own_margin} | {kind: partial(expect_value, kind=kind) for kind in kinds}
+    return {name: partial(_level, expect=e, label="margin_amount") for name, e in expect.items()}
+
+
+def fit_churn_model(
+    name: str, day: Day, earlier: Sequence[Day], optional: Sequence[str]
+) -> ChurnModel:
+    """Return the named model of churn, learnt from earlier days, ready for that day's features.
+
+    Raises:
+        ValueError: If there is no earlier day.
+    """
+    examples = [past.example() for past in earlier]
+    if name == RECENCY:
+        return fit_logistic(examples, ["log_recency"], [])
+    kinds = [k for k in day.order_models if all(k in past.order_models for past in earlier)]
+    level = [column for kind in kinds for column in level_columns(kind)]
+    columns = [*ORDER_FEATURES, *optional]
+    fit = fit_boosted if name == BOOSTED else fit_logistic
+    return fit(examples, level or ["log_recency"], columns)
+
+
+def _predict_churn(
+    day: Day, earlier: Sequence[Day], horizon_days: int, *, model: str, optional: tuple[str, ...]
+) -> Floats:
+    fitted = fit_churn_model(model, day, earlier, optional)
+    risk = expit(fitted.explain(day.features).logits)
+    return risk if model == RECENCY else change_hazard(risk, day.season)
+
+
+def _no_order(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str) -> Floats:
+    risk = day.order_models[kind].p_no_order(horizon_days, *histories_of(day.aggregates))
+    return change_hazard(risk, day.season)
+
+
+def _level(
+    day: Day, earlier: Sequence[Day], horizon_days: int, *, expect: Expectation, label: str
+) -> Floats:
+    """Return what is expected, times its season and what the totals of earlier days needed."""
+    level = find_level(
+        [float(past.label(label).sum()) for past in earlier],
+        [
+            float(expect(past, horizon_days).sum()) * day.seasons.get(past.feature_on, 1.0)
+            for past in earlier
+        ],
+    )
+    return expect(day, horizon_days) * day.season * level
+
+
+def _own_orders(day: Day, horizon_days: int) -> Floats:
+    return _own_rate(day, "order_days_365d_count", horizon_days)
+
+
+def _own_margin(day: Day, horizon_days: int) -> Floats:
+    return _own_rate(day, "margin_365d_amount", horizon_days)
+
+
+def _own_rate(day: Day, column: str, horizon_days: int) -> Floats:
+    """Return each customer's own rate over the last year, or since the first order."""
+    known_days = np.clip(day.aggregates["tenure_days"].to_numpy(), horizon_days, YEAR)
+    total = day.aggregates[column].cast(pl.Float64).to_numpy()
+    rate: Floats = total * horizon_days / known_days
+    return rate
+
+
+def expect_orders(day: Day, horizon_days: int, kind: str) -> Floats:
+    """Return the expected order days of the horizon, without season or correction of level."""
+    model = day.order_models[kind]
+    return model.expected_orders(horizon_days, *histories_of(day.aggregates))
+
+
+def expect_value(day: Day, horizon_days: int, kind: str) -> Floats:
+    """Return expected orders times the expected margin of an order; 0 where no margin is known."""
+    repeats = pl.col("order_day_count") - 1
+    after_first = pl.col("margin_amount") - pl.col("margin_first_amount")
+    mean = day.aggregates.select(pl.when(repeats > 0).then(after_first / repeats)).to_series()
+    x = histories_of(day.aggregates)[0]
+    margins = mean.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    margin = fit_gamma_gamma(x, margins).expected_spend(x, margins)
+    return expect_orders(day, horizon_days, kind) * np.nan_to_num(margin)

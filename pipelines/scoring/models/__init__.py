@@ -1,0 +1,1 @@
+"""Models of when customers order again, stay, and what they spend; arrays in, arrays out."""

@@ -1,0 +1,108 @@
+"""The fitted model of orders as a release keeps it, and when the next night may replace it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, build_order_model
+
+LARGEST_CHANGE = 5.0
+
+
+class OrderModelRecord(BaseModel):
+    """A fit in names and numbers. Times (alpha, and beta of the Pareto/NBD) are in days."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: OrderModelKind
+    parameters: dict[str, float] = Field(description="By their names in the papers.")
+    standard_errors: tuple[float, ...] | None = Field(description="In the same order, if known.")
+    log_likelihood: float
+    iterations: int
+    converged: bool
+    gradient_norm: float
+    customers: int
+
+
+@dataclass(frozen=True)
+class FitInUse:
+    """The fit to score with, None if there is none, and why it is not tonight's (else None)."""
+
+    fit: OrderFit | None
+    reason: str | None
+
+
+def record_fit(fit: OrderFit) -> OrderModelRecord:
+    """Return the record of a fit."""
+    return OrderModelRecord(
+        kind=fit.model.kind,
+        parameters=fit.model.parameters,
+        standard_errors=fit.standard_errors,
+        log_likelihood=fit.log_likelihood,
+        iterations=fit.iterations,
+        converged=fit.converged,
+        gradient_norm=fit.gradient_norm,
+        customers=fit.customers,
+    )
+
+
+def restore_fit(record: OrderModelRecord) -> OrderFit:
+    """Return the fit that a record was made of.
+
+    Raises:
+        ValueError: If the parameters are not those of the kind.
+    """
+    return OrderFit(
+        model=build_order_model(record.kind, record.parameters),
+        log_likelihood=record.log_likelihood,
+        standard_errors=record.standard_errors,
+        iterations=record.iterations,
+        converged=record.converged,
+        gradient_norm=record.gradient_norm,
+        customers=record.customers,
+    )
+
+
+def keep_or_replace(fit: OrderFit, last_good: OrderFit | None) -> FitInUse:
+    """Return tonight's fit, or the last good one with the reason.
+
+    Tonight's is not used if its search did not end, or if a parameter has moved by more than
+    LARGEST_CHANGE standard errors of the last good fit: one night's orders do not do that, broken
+    input does. A change that is meant is accepted by passing None as the last good fit. A fit of
+    another kind was chosen, so it always replaces.
+
+    Args:
+        fit: Tonight's.
+        last_good: The one in use in the last release, None if there is none.
+    """
+    if not fit.converged:
+        reason = f"The search for the {fit.model.kind} parameters did not end after "
+        reason += f"{fit.iterations} steps"
+        if last_good is None:
+            return FitInUse(None, f"{reason}, and there is no earlier fit.")
+        return FitInUse(last_good, f"{reason}, so those of the last release are used.")
+    if last_good is None or last_good.model.kind != fit.model.kind:
+        return FitInUse(fit, None)
+    name, change = _largest_change(fit, last_good)
+    if change <= LARGEST_CHANGE:
+        return FitInUse(fit, None)
+    before, now = last_good.model.parameters[name], fit.model.parameters[name]
+    return FitInUse(
+        last_good,
+        f"{name} of the {fit.model.kind} moved from {before:.6g} to {now:.6g} since the last "
+        f"release, {change:.1f} standard errors (at most {LARGEST_CHANGE:.0f} are believed), so "
+        "the parameters of the last release are used. Look at the input, or accept the change.",
+    )
+
+
+def _largest_change(fit: OrderFit, last_good: OrderFit) -> tuple[str, float]:
+    """Return which log parameter moved most, in standard errors of the last good fit."""
+    names = list(fit.model.parameters)
+    if last_good.standard_errors is None:
+        return names[0], 0.0
+    before, now = (np.array(list(f.model.parameters.values())) for f in (last_good, fit))
+    errors = np.array(last_good.standard_errors) / before
+    changes = np.abs(np.log(now / before)) / errors
+    largest = int(np.argmax(changes))
+    return names[largest], float(changes[largest])

@@ -1,0 +1,66 @@
+"""Several kinds of models of order times, fitted to one customer base."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from pipelines.scoring.models.newton import Floats
+from pipelines.scoring.models.order_model import OrderModel, OrderModelKind, fit_order_model
+
+__all__ = ["OrderModel", "fit_order_models", "histories_of", "level_columns", "logits_of_no_order"]
+
+# A probability of exactly 0 or 1 has no logit; nobody is surer than one in a million.
+SUREST = 1e-6
+
+
+def fit_order_models(
+    aggregates: pl.DataFrame, kinds: Sequence[OrderModelKind], prior_sd: float
+) -> dict[str, OrderModel]:
+    """Return a fitted model per kind; a kind whose search did not end is left out.
+
+    Args:
+        aggregates: One row per customer, of `aggregate_history`.
+        kinds: Names of models.
+        prior_sd: Of the weak prior on the log parameters.
+    """
+    x, t_x, tenure = histories_of(aggregates)
+    fits = {kind: fit_order_model(kind, x, t_x, tenure, prior_sd=prior_sd) for kind in kinds}
+    return {kind: fit.model for kind, fit in fits.items() if fit.converged}
+
+
+def histories_of(aggregates: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """Return x, t_x and T of the models: repeat purchase days, and days."""
+    x, recency, tenure = (
+        aggregates[name].cast(pl.Float64).to_numpy()
+        for name in ("order_day_count", "recency_days", "tenure_days")
+    )
+    return x - 1.0, tenure - recency, tenure
+
+
+def level_columns(kind: str) -> tuple[str, str]:
+    """Return the two columns whose sum is a model's log odds of no order in the horizon."""
+    return f"{kind}_at_last_order", f"{kind}_since_last_order"
+
+
+def logits_of_no_order(
+    aggregates: pl.DataFrame, models: Mapping[str, OrderModel], horizon_days: int
+) -> pl.DataFrame:
+    """Return the log odds of no order in the horizon, in two parts per model.
+
+    `<kind>_at_last_order` are the odds as they were on the day of the last order: how often the
+    customer buys. `<kind>_since_last_order` is what the silence since then has added.
+    """
+    x, t_x, tenure = histories_of(aggregates)
+    columns: dict[str, Floats] = {}
+    for kind, model in models.items():
+        at_last = _logit(model.p_no_order(horizon_days, x, t_x, t_x))
+        now = _logit(model.p_no_order(horizon_days, x, t_x, tenure))
+        columns |= dict(zip(level_columns(kind), (at_last, now - at_last), strict=True))
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Float64))
+
+
+def _logit(risk: Floats) -> Floats:
+    sure = np.clip(risk, SUREST, 1.0 - SUREST)
+    logit: Floats = np.log(sure) - np.log1p(-sure)
+    return logit

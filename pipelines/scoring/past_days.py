@@ -1,0 +1,167 @@
+"""A day seen with that day's eyes: features, fitted order models, and what came after if known."""
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import polars as pl
+
+from pipelines.rules.schemas import ScoringParams
+from pipelines.scoring.churn import Example
+from pipelines.scoring.churn_features import aggregate_history, build_features
+from pipelines.scoring.metrics import Floats
+from pipelines.scoring.order_models import OrderModel, fit_order_models
+from pipelines.scoring.season import YEAR_DAYS, find_seasons
+from pipelines.scoring.snapshots import cut_snapshot, find_cuts
+
+
+@dataclass(frozen=True)
+class Day:
+    """All that the models know at the end of `feature_on`, a row per customer in each frame.
+
+    `seasons` has the factor of the horizon that begins at this day and at each one before it, as it
+    is seen now. `labels` is None where the horizon is not over yet.
+    """
+
+    feature_on: date
+    aggregates: pl.DataFrame
+    features: pl.DataFrame
+    order_models: dict[str, OrderModel]
+    seasons: dict[date, float]
+    labels: pl.DataFrame | None = None
+
+    @property
+    def season(self) -> float:
+        """By what factor orders of the coming horizon exceed the average of a year."""
+        return self.seasons[self.feature_on]
+
+    def example(self) -> Example:
+        """Return the day as something to learn churn from.
+
+        Raises:
+            ValueError: If its horizon is not over yet.
+        """
+        return Example(self.features, self.label("is_churned").astype(bool))
+
+    def label(self, name: str) -> Floats:
+        """Return what came after, of each customer.
+
+        Raises:
+            ValueError: If its horizon is not over yet.
+        """
+        if self.labels is None:
+            raise ValueError(f"What came after {self.feature_on} is not known yet.")
+        return self.labels[name].cast(pl.Float64).to_numpy()
+
+    def is_labelled_well(self, min_events_per_class: int) -> bool:
+        """Whether enough customers ordered in the horizon, and enough did not."""
+        churned = int(self.label("is_churned").sum())
+        return min(churned, self.features.height - churned) >= min_events_per_class
+
+
+def see_day(
+    order_days: pl.DataFrame,
+    feature_on: date,
+    params: ScoringParams,
+    optional: pl.DataFrame | None = None,
+    like: "Day | None" = None,
+) -> Day:
+    """Return a day with nothing known after it.
+
+    Args:
+        order_days: Of `prepare_order_days`.
+        feature_on: The day.
+        params: Horizon, kinds of order models and their prior.
+        optional: Columns of other sources, one row per customer_id and feature_on (the day at
+            which they were so); only the rows of this very day are used.
+        like: The same day of a sample of the customers, whose fitted order models and season are
+            taken; they are fitted here if it is not given.
+    """
+    aggregates = aggregate_history(order_days, feature_on)
+    if like is None:
+        models = fit_order_models(aggregates, params.order_models, params.prior_sd)
+        seasons = _see_seasons(order_days, models, feature_on, params)
+    else:
+        models, seasons = like.order_models, like.seasons
+    of_day = None
+    if optional is not None:
+        of_day = optional.filter(pl.col("feature_on") == feature_on).drop("feature_on")
+    features = build_features(aggregates, models, params.horizon_days, of_day)
+    return Day(feature_on, aggregates, features, models, seasons)
+
+
+def _see_seasons(
+    order_days: pl.DataFrame, models: dict[str, OrderModel], feature_on: date, params: ScoringParams
+) -> dict[date, float]:
+    begins = [
+        feature_on - timedelta(days=params.horizon_days * back)
+        for back in range(training_cuts(params) + 1)
+    ]
+    if not models:
+        return dict.fromkeys(begins, 1.0)
+    first = next(iter(models.values()))
+    return find_seasons(order_days, first, feature_on, params.horizon_days, begins)
+
+
+def see_past_days(
+    order_days: pl.DataFrame,
+    as_of: date,
+    params: ScoringParams,
+    cuts: int,
+    optional: pl.DataFrame | None = None,
+) -> list[Day]:
+    """Return the past days to learn from and to try on, the newest first.
+
+    Days with fewer than `params.min_events_per_class` customers of either kind are left out.
+
+    Args:
+        order_days: Of `prepare_order_days`, perhaps of a sample of the customers.
+        as_of: The last day known; the newest past day is a horizon before it.
+        params: Horizon, sample, and what is enough.
+        cuts: So many are tried; the year of snapshots before the oldest of them is added.
+        optional: See `see_day`.
+    """
+    days = []
+    for feature_on in find_cuts(
+        order_days,
+        as_of,
+        params.horizon_days,
+        at_most=cuts + training_cuts(params),
+        min_known_days=params.horizon_days,
+    ):
+        snapshot = cut_snapshot(order_days, feature_on, params.horizon_days)
+        day = see_day(snapshot.known, feature_on, params, optional)
+        days.append(replace(day, labels=snapshot.labels))
+    return [day for day in days if day.is_labelled_well(params.min_events_per_class)]
+
+
+def training_cuts(params: ScoringParams) -> int:
+    """Return how many snapshots a model learns from: a year of them, so that seasons even out."""
+    return max(1, round(YEAR_DAYS / params.horizon_days))
+
+
+def lacking(order_days: pl.DataFrame, as_of: date, params: ScoringParams) -> list[str]:
+    """Return one sentence for each thing that is missing: what there is and what is enough."""
+    known = order_days.filter(pl.col("is_order") & (pl.col("ordered_on") <= as_of))
+    customers = known["customer_id"].n_unique()
+    first = known["ordered_on"].min()
+    history_days = (as_of - first).days if isinstance(first, date) else 0
+    lacks = []
+    if customers < params.min_customers:
+        lacks.append(f"{customers} customers have an order; {params.min_customers} are needed.")
+    enough = params.min_history_horizons * params.horizon_days
+    if history_days < enough:
+        lacks.append(f"Orders go back {history_days} days; {enough} are needed.")
+    return lacks + _events_lacking(known, as_of, params)
+
+
+def _events_lacking(known: pl.DataFrame, as_of: date, params: ScoringParams) -> list[str]:
+    begin = as_of - timedelta(days=params.horizon_days)
+    labels = cut_snapshot(known, begin, params.horizon_days).labels
+    churned = int(labels["is_churned"].sum())
+    counts = ((labels.height - churned, "ordered"), (churned, "did not order"))
+    return [
+        f"{count} customers known by {begin} {verb} in the {params.horizon_days} days after it; "
+        f"{params.min_events_per_class} are needed."
+        for count, verb in counts
+        if count < params.min_events_per_class
+    ]

@@ -1,0 +1,134 @@
+"""How the coming weeks differ from the average of the year, and how totals erred before.
+
+The models of order times know no calendar. What the same weeks of earlier years did, measured
+against what a model without a calendar expected for them, is the season; growth of the base and
+customers who leave are in the expectation already, so they are not taken for one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from pipelines.scoring.metrics import Floats
+from pipelines.scoring.order_models import OrderModel
+
+# Whole weeks, so that the same weekdays are compared.
+YEAR_DAYS = 364
+# E[X(t)] is a smooth curve: one point a week and straight lines between are enough.
+CURVE_STEP_DAYS = 7
+LARGEST_CHANGE = 3.0
+# How many years without a season, and how many cuts without an error, the prior is worth.
+SEASON_PRIOR, LEVEL_PRIOR = 0.5, 1.0
+
+
+def find_seasons(
+    order_days: pl.DataFrame,
+    model: OrderModel,
+    as_of: date,
+    horizon_days: int,
+    begins: Sequence[date],
+) -> dict[date, float]:
+    """Return by what factor orders of a horizon exceed the average of a year, as known at `as_of`.
+
+    Per year in which the same weeks are known: actual over expected repeat orders of these weeks,
+    over actual over expected of the year around them. The mean of the logs over k years is drawn
+    to no season by k / (k + 1/2): seasons repeat far more than they change. A year counts if a
+    horizon of history lies before it, so 1 where history is shorter than a year and a horizon.
+    Never beyond a factor of 3.
+
+    Args:
+        order_days: Of `prepare_order_days`; days after as_of are ignored.
+        model: Fitted to the history up to as_of.
+        as_of: The last day known.
+        horizon_days: Length of each window.
+        begins: The day before each window: as_of for the coming one, or earlier.
+    """
+    orders = order_days.filter(pl.col("is_order") & (pl.col("ordered_on") <= as_of))
+    first = orders["ordered_on"].min()
+    if not isinstance(first, date) or (as_of - first).days < YEAR_DAYS + horizon_days:
+        return dict.fromkeys(begins, 1.0)
+    tracking = _track(orders, model, as_of)
+    earliest = first + timedelta(days=horizon_days)
+    return {begin: _season(tracking, begin, horizon_days, earliest) for begin in begins}
+
+
+def _season(tracking: "_Tracking", begin: date, horizon_days: int, earliest: date) -> float:
+    logs: list[float] = []
+    year, horizon = timedelta(days=YEAR_DAYS), timedelta(days=horizon_days)
+    while begin >= earliest:
+        # In the middle of its year a window says nothing of a trend that the model missed.
+        centred = begin - (year - horizon) // 2
+        year_begin = min(max(centred, earliest), tracking.as_of - year)
+        if begin + horizon <= tracking.as_of and year_begin >= earliest:
+            window = tracking.actual_over_expected(begin, begin + horizon)
+            whole = tracking.actual_over_expected(year_begin, year_begin + year)
+            if window > 0 and whole > 0:
+                logs.append(float(np.log(window / whole)))
+        begin -= year
+    return shrink_factor(logs, SEASON_PRIOR)
+
+
+def find_level(actual: Sequence[float], expected: Sequence[float]) -> float:
+    """Return the factor that past totals needed, drawn to 1 by k / (k + 1) over k past cuts.
+
+    A cut without orders or expectation says nothing.
+    """
+    logs = [np.log(a / e) for a, e in zip(actual, expected, strict=True) if a > 0 and e > 0]
+    return shrink_factor(logs, LEVEL_PRIOR)
+
+
+def shrink_factor(logs: Sequence[float], prior: float) -> float:
+    """Return e to the mean of k logs times k / (k + prior), within a factor of 3 of 1."""
+    if not logs:
+        return 1.0
+    seen = float(np.mean(logs)) * len(logs) / (len(logs) + prior)
+    return float(np.exp(np.clip(seen, -np.log(LARGEST_CHANGE), np.log(LARGEST_CHANGE))))
+
+
+def change_hazard(risk: Floats, multiplier: float) -> Floats:
+    """Return the risk of no order if all order rates were `multiplier` times as high.
+
+    No order of a Poisson process at m times the rate has the probability to the power of m.
+    """
+    changed: Floats = risk**multiplier
+    return changed
+
+
+@dataclass(frozen=True)
+class _Tracking:
+    """Repeat orders of a base, and what a model expected of it from the first orders alone."""
+
+    first_days: Floats
+    repeats: pl.DataFrame
+    curve_days: Floats
+    curve: Floats
+    as_of: date
+
+    def actual_over_expected(self, begin: date, end: date) -> float:
+        """Return the ratio over the days after `begin` up to `end`, of customers known by then."""
+        before, after = ((self.as_of - day).days for day in (begin, end))
+        rows = self.repeats.filter(
+            (pl.col("first_age") >= before) & (pl.col("age") < before) & (pl.col("age") >= after)
+        )
+        known = self.first_days[self.first_days >= before]
+        expected = self._expected(known - after) - self._expected(known - before)
+        return rows.height / expected if expected > 0 else 0.0
+
+    def _expected(self, days: Floats) -> float:
+        return float(np.interp(days, self.curve_days, self.curve).sum())
+
+
+def _track(orders: pl.DataFrame, model: OrderModel, as_of: date) -> _Tracking:
+    age = (pl.lit(as_of) - pl.col("ordered_on")).dt.total_days()
+    aged = orders.select("customer_id", age=age).with_columns(
+        first_age=pl.col("age").max().over("customer_id")
+    )
+    firsts = aged.filter(pl.col("age") == pl.col("first_age"))["age"].cast(pl.Float64).to_numpy()
+    days = np.arange(0.0, firsts.max() + CURVE_STEP_DAYS, CURVE_STEP_DAYS)
+    # The expected orders of a customer who has just bought for the first time.
+    curve = [float(model.expected_orders(day, 0.0, 0.0, 0.0)[0]) for day in days]
+    repeats = aged.filter(pl.col("age") < pl.col("first_age"))
+    return _Tracking(firsts, repeats, days, np.array(curve), as_of)

@@ -1,0 +1,142 @@
+"""Past days seen again: what was known then, and what the customers did next.
+
+A model of the future can only be tried on the past. A cut is a day in the past; its features may
+use that day and what was before it, its labels only the horizon after it. Orders are rows of
+customer and day; money that comes later, such as a refund, is a row of its own day, so a snapshot
+of the past does not know it either.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+NEEDED = ("customer_id", "ordered_on", "margin_amount")
+UNITS = 10_000
+KEYS = ("customer_id", "ordered_on", "is_order")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One cut of history.
+
+    `known` holds the rows up to and including `feature_on`; `labels` one row per customer with an
+    order by then: what happened from the day after it up to and including `label_on`.
+    """
+
+    feature_on: date
+    label_on: date
+    known: pl.DataFrame
+    labels: pl.DataFrame
+
+
+def prepare_order_days(order_days: pl.DataFrame) -> pl.DataFrame:
+    """Return the history in the one form that all of scoring reads, sorted by customer and day.
+
+    Args:
+        order_days: One row per customer and purchase day: customer_id, ordered_on (date),
+            margin_amount (of that day's orders, any number type; null counts as 0). Optional:
+            is_discounted (whether an order of the day was; null counts as not) and is_order (false
+            for a row that is only money, such as a refund booked that day with a negative
+            margin_amount; null or absent counts as true).
+
+    Returns:
+        customer_id, ordered_on, margin_amount (Float64), is_order, and is_discounted where given.
+
+    Raises:
+        ValueError: If a column is missing, an id or a day is null, or a day stands twice.
+    """
+    if missing := [name for name in NEEDED if name not in order_days.columns]:
+        raise ValueError(f"The order days lack the columns {', '.join(missing)}.")
+    if order_days["customer_id"].null_count() or order_days["ordered_on"].null_count():
+        raise ValueError("Some order days have no customer_id or no ordered_on; leave them out.")
+    flags = {"is_order": True, "is_discounted": False}
+    days = order_days.with_columns(
+        pl.col("margin_amount").cast(pl.Float64).fill_null(0.0),
+        *(pl.col(name).fill_null(usual) for name, usual in flags.items() if name in order_days),
+    )
+    if "is_order" not in order_days:
+        days = days.with_columns(is_order=pl.lit(True))
+    days = days.select(*NEEDED, *(name for name in flags if name in days))
+    if not _is_sorted(days):
+        days = days.sort(KEYS)
+        if not _is_sorted(days):
+            raise ValueError("Some customers have two rows of one day; add them up first.")
+    return days
+
+
+def _is_sorted(days: pl.DataFrame) -> bool:
+    """Whether each row comes after the one before it; then no day stands twice either."""
+    comes_after = pl.lit(False)
+    for key in reversed(KEYS):
+        before = pl.col(key).shift()
+        comes_after = (pl.col(key) > before) | ((pl.col(key) == before) & comes_after)
+    return bool(days.select(comes_after.slice(1).all()).item())
+
+
+def add_up(amounts: pl.Expr) -> pl.Expr:
+    """The sum to four decimals, added up in whole numbers: the same in any order and thread."""
+    return (amounts * UNITS).round().cast(pl.Int64).sum() / UNITS
+
+
+def find_cuts(
+    order_days: pl.DataFrame, as_of: date, horizon_days: int, *, at_most: int, min_known_days: int
+) -> list[date]:
+    """Return past feature dates, the newest first, a horizon apart; the newest ends at `as_of`.
+
+    A cut needs `min_known_days` of history before it: of a first week nothing can be learnt.
+    """
+    first = order_days.filter("is_order")["ordered_on"].min()
+    if not isinstance(first, date):
+        return []
+    days = [as_of - timedelta(days=horizon_days * back) for back in range(1, at_most + 1)]
+    return [day for day in days if (day - first).days >= min_known_days]
+
+
+def cut_snapshot(order_days: pl.DataFrame, feature_on: date, horizon_days: int) -> Snapshot:
+    """Return what was known at the end of `feature_on` and what came in the horizon after it.
+
+    Returns:
+        A snapshot whose labels are sorted by customer_id: order_count (purchase days in the
+        horizon), margin_amount (Float64, refunds of the horizon taken off) and is_churned (no
+        order in the horizon).
+    """
+    label_on = feature_on + timedelta(days=horizon_days)
+    known = order_days.filter(pl.col("ordered_on") <= feature_on)
+    after = order_days.filter(
+        (pl.col("ordered_on") > feature_on) & (pl.col("ordered_on") <= label_on)
+    )
+    happened = after.group_by("customer_id", maintain_order=True).agg(
+        order_count=pl.col("is_order").sum().cast(pl.Int64),
+        margin_amount=add_up(pl.col("margin_amount")),
+    )
+    labels = (
+        known.filter("is_order")
+        .select(pl.col("customer_id").unique(maintain_order=True))
+        .join(happened, on="customer_id", how="left", maintain_order="left")
+        .with_columns(pl.col("order_count").fill_null(0), pl.col("margin_amount").fill_null(0.0))
+        .with_columns(is_churned=pl.col("order_count") == 0)
+    )
+    return Snapshot(feature_on, label_on, known, labels)
+
+
+def sample_customers(order_days: pl.DataFrame, at_most: int) -> pl.DataFrame:
+    """Return the rows of at most so many customers: every k-th in the order of their ids.
+
+    The same customers on any machine and in any order of rows; coefficients need no more.
+    """
+    customers = order_days.select(pl.col("customer_id").unique().sort())
+    step = -(-customers.height // at_most)
+    if step <= 1:
+        return order_days
+    return order_days.join(
+        customers.gather_every(step), on="customer_id", how="semi", maintain_order="left"
+    )
+
+
+def cut_snapshots(
+    order_days: pl.DataFrame, feature_dates: Sequence[date], horizon_days: int
+) -> list[Snapshot]:
+    """Return one snapshot for each feature date."""
+    return [cut_snapshot(order_days, feature_on, horizon_days) for feature_on in feature_dates]

@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from pipelines.scoring.models.order_model import build_order_model, fit_order_model
+from pipelines.scoring.models.record import (
+    OrderModelRecord,
+    keep_or_replace,
+    record_fit,
+    restore_fit,
+)
+
+
+@pytest.fixture(scope="module")
+def last_good(simulate):
+    base = simulate(3_000, r=0.6, alpha=25.0, a=0.6, b=3.0, seed=12)
+    return fit_order_model("mbg_nbd", base.x, base.t_x, base.tenure)
+
+
+def moved(fit, by_errors: float):
+    """Return the fit with its alpha moved by so many standard errors."""
+    alpha = fit.model.alpha * (1.0 + by_errors * fit.standard_errors[1] / fit.model.alpha)
+    return replace(fit, model=replace(fit.model, alpha=alpha))
+
+
+@pytest.mark.parametrize("kind", ["mbg_nbd", "bg_nbd", "pareto_nbd", "nbd"])
+def test_fit_written_to_text_and_read_again_is_the_same(cdnow_sample, kind):
+    fit = fit_order_model(kind, *cdnow_sample[:3])
+    text = record_fit(fit).model_dump_json()
+
+    assert restore_fit(OrderModelRecord.model_validate_json(text)) == fit
+
+
+def test_record_with_parameters_of_another_kind_is_refused(last_good):
+    record = record_fit(last_good).model_copy(update={"kind": "pareto_nbd"})
+    with pytest.raises(ValueError, match="are not the parameters of a pareto_nbd"):
+        restore_fit(record)
+
+
+def test_record_of_an_unknown_kind_is_refused(last_good):
+    with pytest.raises(ValidationError):
+        OrderModelRecord.model_validate(record_fit(last_good).model_dump() | {"kind": "guess"})
+
+
+def test_small_change_replaces(last_good):
+    tonight = moved(last_good, 4.0)
+
+    assert keep_or_replace(tonight, last_good) == keep_or_replace(tonight, None)
+    assert keep_or_replace(tonight, last_good).fit is tonight
+
+
+@pytest.mark.parametrize("by_errors", [6.0, -5.0])
+def test_large_change_keeps_the_last_good_fit_with_the_reason(last_good, by_errors):
+    in_use = keep_or_replace(moved(last_good, by_errors), last_good)
+
+    assert in_use.fit is last_good
+    assert in_use.reason.startswith("alpha of the mbg_nbd moved from ")
+    assert "at most 5 are believed" in in_use.reason
+
+
+def test_unfinished_search_keeps_the_last_good_fit_with_the_reason(last_good):
+    in_use = keep_or_replace(replace(last_good, converged=False), last_good)
+
+    assert in_use.fit is last_good
+    assert f"did not end after {last_good.iterations} steps" in in_use.reason
+
+
+def test_unfinished_search_without_an_earlier_fit_gives_none(last_good):
+    in_use = keep_or_replace(replace(last_good, converged=False), None)
+
+    assert in_use.fit is None
+    assert in_use.reason.endswith("there is no earlier fit.")
+
+
+def test_another_kind_replaces(last_good):
+    nbd = replace(last_good, model=build_order_model("nbd", {"r": 9.0, "alpha": 1.0}))
+
+    assert keep_or_replace(nbd, last_good).fit is nbd
+
+
+def test_without_standard_errors_any_change_replaces(last_good):
+    tonight = moved(last_good, 60.0)
+
+    assert keep_or_replace(tonight, replace(last_good, standard_errors=None)).fit is tonight

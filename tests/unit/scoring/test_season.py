@@ -1,0 +1,64 @@
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from simulated_orders import AS_OF, simulate_orders
+
+from pipelines.scoring.churn_features import aggregate_history
+from pipelines.scoring.order_models import fit_order_models
+from pipelines.scoring.season import change_hazard, find_level, find_seasons, shrink_factor
+from pipelines.scoring.snapshots import prepare_order_days
+
+MODEL = "mbg_nbd"
+HORIZON = 91
+
+
+def seasons_of(orders: pl.DataFrame, begins):
+    prepared = prepare_order_days(orders)
+    models = fit_order_models(aggregate_history(prepared, AS_OF), (MODEL,), 2.0)
+    return find_seasons(prepared, models[MODEL], AS_OF, HORIZON, begins)
+
+
+@pytest.fixture(scope="module")
+def busy_summer():
+    return simulate_orders(6_000, days=1_100, seed=9, busy_months=(7, 8, 9), busier=2.0)
+
+
+def test_a_season_that_comes_every_year_is_expected(busy_summer):
+    # Twice as many in a quarter of the year is 8/5 of the average.
+    season = seasons_of(busy_summer, [AS_OF])[AS_OF]
+    assert season == pytest.approx(1.6, abs=0.2)
+
+
+def test_the_quarter_before_it_is_below_the_average(busy_summer):
+    before = AS_OF - timedelta(days=HORIZON)
+    assert seasons_of(busy_summer, [before])[before] == pytest.approx(0.8, abs=0.1)
+
+
+def test_without_a_season_nothing_is_expected():
+    quiet = simulate_orders(6_000, days=1_100, seed=9)
+    assert seasons_of(quiet, [AS_OF])[AS_OF] == pytest.approx(1.0, abs=0.1)
+
+
+def test_less_than_a_year_and_a_horizon_tells_no_season():
+    short = simulate_orders(500, days=364 + HORIZON - 10, busy_months=(7, 8, 9), busier=3.0)
+    assert seasons_of(short, [AS_OF]) == {AS_OF: 1.0}
+
+
+def test_a_factor_is_drawn_to_one_and_bounded():
+    assert shrink_factor([], 1.0) == 1.0
+    assert shrink_factor([np.log(4.0)], 1.0) == pytest.approx(2.0)
+    assert shrink_factor([np.log(2.0)] * 3, 1.0) == pytest.approx(2.0**0.75)
+    assert shrink_factor([9.0, 9.0], 0.5) == pytest.approx(3.0)
+
+
+def test_totals_that_were_too_low_raise_the_level():
+    assert find_level([120.0, 120.0], [100.0, 100.0]) == pytest.approx(1.2 ** (2 / 3))
+    assert find_level([0.0], [10.0]) == 1.0
+
+
+def test_more_orders_mean_less_risk_of_none():
+    risk = np.array([0.0, 0.5, 1.0])
+    assert change_hazard(risk, 2.0) == pytest.approx([0.0, 0.25, 1.0])
+    assert change_hazard(risk, 1.0) == pytest.approx(risk)
