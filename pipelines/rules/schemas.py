@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
+from pipelines.rules.next_order import NextOrder
 from pipelines.rules.recommendation import Recommendation
 from pipelines.rules.relations import Relations
 from pipelines.rules.sources import Sources
@@ -319,6 +320,7 @@ class RuleBook(Rules):
     relations: Relations
     scores: ScoringParams
     recommendation: Recommendation
+    next_order: NextOrder
     tiers: Tiers
     lifecycle: Lifecycle
     rfm: Rfm
