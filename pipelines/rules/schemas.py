@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
+from pipelines.rules.influence import Influence
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
 from pipelines.rules.next_order import NextOrder
 from pipelines.rules.recommendation import Recommendation
@@ -126,7 +127,6 @@ class Tiers(Rules):
     """`tiers.yml`: grades A-D, VIP bands and the second tier."""
 
     weights: Weights
-    influence_cap: float = Field(gt=0, description="Influence beyond this counts no more.")
     grades: tuple[GradeCut, ...]
     vip_weights: VipWeights
     vip_bands: tuple[VipCut, ...]
@@ -322,6 +322,7 @@ class RuleBook(Rules):
     recommendation: Recommendation
     next_order: NextOrder
     tiers: Tiers
+    influence: Influence
     lifecycle: Lifecycle
     rfm: Rfm
     engagement: Engagement
