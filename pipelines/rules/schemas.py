@@ -8,7 +8,10 @@ from pydantic import Field, model_validator
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
+from pipelines.rules.influence import Influence
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
+from pipelines.rules.next_order import NextOrder
+from pipelines.rules.recommendation import Recommendation
 from pipelines.rules.relations import Relations
 from pipelines.rules.sources import Sources
 from pipelines.rules.survivorship import Survivorship
@@ -182,7 +185,6 @@ class Tiers(Rules):
     """`tiers.yml`: grades A-D, VIP bands and the second tier."""
 
     weights: Weights
-    influence_cap: float = Field(gt=0, description="Influence beyond this counts no more.")
     grades: tuple[GradeCut, ...]
     vip_weights: VipWeights
     vip_bands: tuple[VipCut, ...]
@@ -376,7 +378,10 @@ class RuleBook(Rules):
     relations: Relations
     scores: ScoringParams
     churn_reasons: ChurnReasons
+    recommendation: Recommendation
+    next_order: NextOrder
     tiers: Tiers
+    influence: Influence
     lifecycle: Lifecycle
     rfm: Rfm
     warnings: EarlyWarnings

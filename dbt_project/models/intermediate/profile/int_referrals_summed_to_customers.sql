@@ -67,15 +67,36 @@ first_ties as (
     where is_converted
 ),
 
-brought as (
+won as (
     select
         first_ties.referrer_customer_id as customer_id,
-        sum(orders.net_revenue_amount) as referral_net_revenue_amount,
-        sum(orders.net_revenue_365d_amount) as referral_net_revenue_365d_amount
+        first_ties.referee_customer_id as won_customer_id,
+        coalesce(orders.net_revenue_amount, 0) as net_revenue_amount,
+        coalesce(orders.net_revenue_365d_amount, 0) as net_revenue_365d_amount
     from first_ties
-    inner join orders on first_ties.referee_customer_id = orders.customer_id
+    left join orders on first_ties.referee_customer_id = orders.customer_id
     where first_ties.tie_rank = 1
-    group by first_ties.referrer_customer_id
+),
+
+brought as (
+    select
+        customer_id,
+        sum(net_revenue_amount) as referral_net_revenue_amount,
+        sum(net_revenue_365d_amount) as referral_net_revenue_365d_amount
+    from won
+    group by customer_id
+),
+
+-- Whom the won won in turn. Each is won by one only, so no value counts twice; in a circle of two
+-- nobody is their own merit.
+brought_on as (
+    select
+        won.customer_id,
+        sum(won_on.net_revenue_365d_amount) as second_degree_net_revenue_365d_amount
+    from won
+    inner join won as won_on on won.won_customer_id = won_on.customer_id
+    where won.customer_id <> won_on.won_customer_id
+    group by won.customer_id
 ),
 
 customers as (
@@ -97,12 +118,15 @@ summed as (
         coalesce(received.referral_received_count, 0) as referral_received_count,
         cast(coalesce(brought.referral_net_revenue_amount, 0) as decimal(18, 4)) as referral_net_revenue_amount,
         cast(coalesce(brought.referral_net_revenue_365d_amount, 0) as decimal(18, 4))
-            as referral_net_revenue_365d_amount
+            as referral_net_revenue_365d_amount,
+        cast(coalesce(brought_on.second_degree_net_revenue_365d_amount, 0) as decimal(18, 4))
+            as second_degree_net_revenue_365d_amount
     from customers
     left join invitations on customers.customer_id = invitations.customer_id
     left join made on customers.customer_id = made.customer_id
     left join received on customers.customer_id = received.customer_id
     left join brought on customers.customer_id = brought.customer_id
+    left join brought_on on customers.customer_id = brought_on.customer_id
 )
 
 select * from summed

@@ -299,7 +299,7 @@ joined as (
         ---------- referrals
         {% for fact in [
             'referral_invitation_count', 'referral_count', 'converted_referral_count', 'referral_received_count',
-            'referral_net_revenue_amount', 'referral_net_revenue_365d_amount',
+            'referral_net_revenue_amount', 'referral_net_revenue_365d_amount', 'second_degree_net_revenue_365d_amount',
         ] -%}
         {{ nought_if_present('referrals', 'referrals.' ~ fact) }} as {{ fact }},
         {% endfor -%}

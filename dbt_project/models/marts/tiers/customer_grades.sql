@@ -31,7 +31,27 @@ run as (
     select * from {{ ref('stg_rules__run') }}
 ),
 
--- Log-scaled and capped, so that bots cannot buy a grade.
+-- What an average customer buys in a year makes revenue brought comparable in any currency.
+averages as (
+    select cast(sum(net_revenue_365d_amount) as double) / count(*) as average_net_revenue_365d_amount
+    from customers
+    where net_revenue_365d_amount > 0
+),
+
+brought as (
+    select
+        customers.customer_id,
+        greatest(
+            cast(coalesce(customers.referral_net_revenue_365d_amount, 0) as double)
+            + run.second_degree_share * cast(coalesce(customers.second_degree_net_revenue_365d_amount, 0) as double),
+            0.0
+        ) / averages.average_net_revenue_365d_amount as average_customers
+    from customers
+    cross join run
+    cross join averages
+),
+
+-- Log-scaled, and capped apart from what is brought, so that bots cannot buy a grade.
 measured as (
     select
         customers.customer_id,
@@ -47,12 +67,17 @@ measured as (
         round(
             least(
                 run.influence_cap,
-                2 * ln(1 + coalesce(customers.social_share_count_365d, 0))
-                + 5 * ln(1 + coalesce(customers.converted_referral_count, 0))
+                least(
+                    run.social_influence_cap,
+                    run.reach_weight * ln(1 + coalesce(customers.social_reach_count, 0))
+                    + run.share_weight * ln(1 + coalesce(customers.social_share_count_365d, 0))
+                )
+                + run.brought_weight * ln(1 + coalesce(brought.average_customers, 0))
             ), 6
         ) as influence_score
     from customers
     cross join run
+    left join brought on customers.customer_id = brought.customer_id
     left join scores on customers.customer_id = scores.customer_id
 ),
 
