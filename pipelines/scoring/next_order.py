@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipelines.rules.next_order import NextOrder
-from pipelines.scoring.newton import Floats
+from pipelines.scoring.models.newton import Floats
 
 DECIMALS = 6
 Days = NDArray[np.int64]

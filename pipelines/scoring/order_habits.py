@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
 from pipelines.rules.next_order import NextOrder
-from pipelines.scoring.newton import Floats
+from pipelines.scoring.models.newton import Floats
 
 DECIMALS = 6
 CLEAR_ERRORS = 2.0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipelines.rules.next_order import NextOrder
-from pipelines.scoring.bg_nbd import BgNbd
+from pipelines.scoring.models.bg_nbd import BgNbd
 from pipelines.scoring.next_order import predict_windows
 
 AS_OF = date(2026, 6, 30)

@@ -1,20 +1,10 @@
-with orders as (
-    select * from {{ ref('int_orders_completed') }}
-    where customer_id is not null and is_counted
+with order_days as (
+    select * from {{ ref('int_orders_summed_to_customer_days') }}
+    where is_order
 ),
 
 run as (
     select * from {{ ref('stg_rules__run') }}
-),
-
--- Two orders of one day are one purchase: what the rhythm and the value models count.
-order_days as (
-    select
-        customer_id,
-        ordered_on,
-        sum(net_margin_amount) as margin_amount
-    from orders
-    group by customer_id, ordered_on
 ),
 
 ordered_days as (
@@ -28,7 +18,7 @@ gaps as (
     select
         customer_id,
         ordered_on,
-        margin_amount,
+        net_margin_amount as margin_amount,
         {{ days_between('previous_ordered_on', 'ordered_on') }} as gap_days
     from ordered_days
 ),

@@ -21,6 +21,7 @@ attributed as (
         items.source_account_id,
         items.order_source_id,
         items.product_key,
+        items.item_id,
         coalesce(items.category_path, products.category_path) as category_path,
         {{ top_level('coalesce(items.category_path, products.category_path)') }} as category,
         coalesce(items.brand, products.brand) as brand,

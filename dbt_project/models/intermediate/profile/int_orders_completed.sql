@@ -101,6 +101,7 @@ completed as (
         discount_amount,
         cast(round(cast(revenue_amount as double), 4) as decimal(18, 4)) as revenue_amount,
         cast(round(cast(revenue_amount as double) * (1 - refunded_share), 4) as decimal(18, 4)) as net_revenue_amount,
+        cast(round(cast(margin_amount as double), 4) as decimal(18, 4)) as margin_amount,
         cast(round(cast(margin_amount as double) * (1 - refunded_share), 4) as decimal(18, 4)) as net_margin_amount
     from priced
 )

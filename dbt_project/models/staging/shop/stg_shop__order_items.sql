@@ -6,10 +6,13 @@ renamed as (
     select
         source,
         source_account_id,
+        source_record_id as order_item_source_id,
         order_source_id,
         product_id,
+        product_name,
         -- What a line is told apart by, where its shop does not number products.
         coalesce(product_id, sku, product_name) as product_key,
+        {{ item_id('coalesce(product_id, sku, product_name)') }} as item_id,
         category_path,
         brand,
         quantity

@@ -7,8 +7,11 @@ renamed as (
         source,
         source_account_id,
         source_record_id as product_id,
+        {{ item_id('source_record_id') }} as item_id,
+        name as product_name,
         category_path,
-        brand
+        brand,
+        coalesce(is_active, true) as is_active
     from source
 )
 

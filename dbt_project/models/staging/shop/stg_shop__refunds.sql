@@ -8,6 +8,7 @@ renamed as (
         source_account_id,
         source_record_id as refund_source_id,
         order_source_id,
+        order_item_source_id,
         customer_source_id,
         lower(trim(status)) as status,
         currency,
