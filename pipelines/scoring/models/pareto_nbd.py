@@ -59,13 +59,15 @@ class ParetoNbd:
         """
         orders, last, tenure = as_floats(x, t_x, T)
         active = Nbd(self.r, self.alpha).log_likelihood(orders, last, last)
-        return active - self.s * np.log1p(last / self.beta) + self._log_quiet(orders, last, tenure)
+        quiet = self._log_quiet(self._next(orders, last), orders, last, tenure)
+        return active - self.s * np.log1p(last / self.beta) + quiet
 
     def p_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of being active at T."""
         orders, last, tenure = as_floats(x, t_x, T)
         waits = self._log_silence(orders, last, tenure - last)
-        alive: Floats = np.exp(waits - self._log_quiet(orders, last, tenure))
+        quiet = self._log_quiet(self._next(orders, last), orders, last, tenure)
+        alive: Floats = np.exp(waits - quiet)
         return np.minimum(alive, 1.0)
 
     def p_no_order(self, h: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
@@ -74,8 +76,9 @@ class ParetoNbd:
         This is the likelihood of the same history seen h days later, divided by that of today.
         """
         orders, last, tenure = as_floats(x, t_x, T)
-        today = self._log_quiet(orders, last, tenure)
-        silent: Floats = np.exp(self._log_quiet(orders, last, tenure + h) - today)
+        at_last = self._next(orders, last)
+        today = self._log_quiet(at_last, orders, last, tenure)
+        silent: Floats = np.exp(self._log_quiet(at_last, orders, last, tenure + h) - today)
         return np.minimum(silent, 1.0)
 
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
@@ -138,13 +141,15 @@ class ParetoNbd:
         silence: Floats = -(self.r + orders) * np.log1p(days / (self.alpha + start))
         return silence - self.s * np.log1p(days / (self.beta + start))
 
-    def _log_quiet(self, orders: Floats, last: Floats, tenure: Floats) -> Floats:
-        """Return the log chance that one active at t_x orders no more until T.
+    def _log_quiet(
+        self, at_last: tuple[Floats, Floats], orders: Floats, last: Floats, tenure: Floats
+    ) -> Floats:
+        """Return the log chance that one active at t_x (see `_next`) orders no more until T.
 
         Either the stop comes before the next order, or neither comes until T and then the order is
         first. Where the first is almost certain, the small rest is what must not lose digits.
         """
-        stops, orders_next = self._next(orders, last)
+        stops, orders_next = at_last
         _, orders_later = self._next(orders, tenure)
         late = np.exp(self._log_silence(orders, last, tenure - last)) * orders_later
         quiet: Floats = np.where(
