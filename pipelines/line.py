@@ -10,7 +10,7 @@ from pipelines.catalogue import Catalogue, load_catalogue
 from pipelines.collect import extract_source
 from pipelines.configured import configured_rules
 from pipelines.errors import C360Error
-from pipelines.lake import Lake, Run, read_json, with_parent, write_json, write_table
+from pipelines.lake import Lake, Run, read_json, with_parent, write_table
 from pipelines.land import (
     committed_files,
     find_base_currency,
@@ -25,7 +25,7 @@ from pipelines.release import previous_release, release_run, write_manifest
 from pipelines.resolve import resolve
 from pipelines.rules import find_rules, load_rules, rules_sha256
 from pipelines.rules.schemas import RuleBook, RunFacts
-from pipelines.scoring.customers import score_customers
+from pipelines.score import REPORT, score
 from pipelines.settings import Settings
 from pipelines.steps import GATES, LINE, StepResult, read_report
 from pipelines.transform import run_dbt, transform
@@ -156,19 +156,7 @@ class Line:
 
     def score(self) -> StepResult:
         """Predict value and churn risk, or say why not."""
-        customers = self.run.scan("models", "customer_360", "score")
-        needed = [
-            "customer_id", "first_order_on", "last_order_on", "order_day_count",
-            "order_days_in_horizon_count", "repeat_margin_mean_amount",
-        ]  # fmt: skip
-        frame = customers.select(needed).collect()
-        result = score_customers(frame, self._rules().scores, self.run.as_of)
-        self._write("customer_scores", result.scores)
-        report = result.report
-        write_json(report.model_dump(mode="json"), self.run.path / "pipeline" / "model_report.json")
-        notes = (f"No scores tonight: {report.reason}",) if report.reason else ()
-        told = f"{result.scores.height:,} customers scored" if not notes else notes[0]
-        return StepResult(told, notes)
+        return score(self.lake, self.run, self.catalogue, self._rules())
 
     def gate(self, stage: str) -> StepResult:
         """Let Great Expectations judge a stage."""
@@ -231,7 +219,7 @@ class Line:
             "gates": gates,
             "customers": reports["publish"]["facts"]["customers"],
             "lists": reports["publish"]["facts"]["lists"],
-            "models": read_json(self.run.path / "pipeline" / "model_report.json"),
+            "models": read_json(self.run.path / "pipeline" / REPORT),
             "notes": [
                 note
                 for report in [*extracts, *reports.values()]

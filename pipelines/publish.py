@@ -21,13 +21,21 @@ MARTS = {
     "customer_rfm": "models",
     "customer_grades": "models",
     "customer_lifecycle": "models",
+    "customer_scores": "pipeline",
+    "churn_reasons": "pipeline",
     "customer_warnings": "models",
+    "customer_recommendations": "models",
+    "model_reports": "pipeline",
+    "model_choices": "pipeline",
+    "model_drift": "pipeline",
     "audience": "models",
     "customer_identifiers": "pipeline",
     "customer_aliases": "pipeline",
     "identity_edges": "pipeline",
     "identity_reviews": "pipeline",
 }  # each with the group of the catalogue that it is of
+# What the next night reads of this one.
+STATE = ("customer_keys", "score_distributions")
 NOBODYS = {
     "grade_unknown": "of one grade, and grades are given after costs",
     "customer_unknown": "of somebody unknown",
@@ -53,8 +61,9 @@ def publish(run: Run, catalogue: Catalogue, book: RuleBook) -> Published:
     for name, group in MARTS.items():
         frame = run.scan(group, name, "publish").sort(catalogue[group, name].key)
         write_table(frame, run.release / "marts" / f"{name}.parquet")
-    keys = run.scan("pipeline", "customer_keys", "publish")
-    write_table(keys, run.release / "state" / "customer_keys.parquet")
+    for name in STATE:
+        kept = run.scan("pipeline", name, "publish")
+        write_table(kept, run.release / "state" / f"{name}.parquet")
     _write_duckdb(run.release, catalogue)
     audience = pl.read_parquet(run.release / "marts" / "audience.parquet")
     contacts = _contacts(run)

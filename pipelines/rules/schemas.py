@@ -102,6 +102,9 @@ class ScoringParams(Rules):
     clv_days: Literal[365] = Field(
         365, description="Days of expected margin in the CLV; fixed, as the column names say 365."
     )
+    discount_rate: float = Field(
+        0.10, ge=0, description="Per year; money of the second and third year is worth less."
+    )
     min_customers: int = Field(
         500, ge=1, description="With fewer customers with an order, scoring is refused."
     )

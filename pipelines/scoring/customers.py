@@ -1,220 +1,271 @@
-"""Score every customer: expected orders, expected margin, and the risk of no further order.
+"""Score every customer: when the next order comes, what it brings, and the risk that none does.
 
 A night with too little data is no error: the scores are refused with a reason and the rest of the
 run goes on without them.
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
 
-from pipelines.rules.schemas import RiskBands, ScoringParams
+from pipelines.rules.churn_reasons import ChurnReasons
+from pipelines.rules.next_order import NextOrder
+from pipelines.rules.schemas import ScoringParams
+from pipelines.scoring.backtest import Backtest, run_backtest
+from pipelines.scoring.candidates import OWN_RATE, expect_orders
+from pipelines.scoring.churn_reasons import describe_reasons
+from pipelines.scoring.churn_scores import score_churn, see_today
+from pipelines.scoring.drift import describe_drift, measure_drift, summarise_columns
 from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
-from pipelines.scoring.models.newton import Floats
-from pipelines.scoring.models.order_model import fit_order_model
-from pipelines.scoring.report import ModelReport, report_bg_nbd, report_gamma_gamma
-
-__all__ = ["CustomerScores", "ModelReport", "RiskBands", "ScoringParams", "score_customers"]
-
-# Counts and probabilities are published to six decimals: the last bits of a float differ between
-# processors, and two runs on the same input must give the same bytes.
-DECIMALS = 6
-NEEDED_FOR_A_HISTORY = (
-    "customer_id",
-    "last_order_on",
-    "order_day_count",
-    "order_days_in_horizon_count",
+from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, fit_order_model
+from pipelines.scoring.models.record import (
+    FitInUse,
+    OrderModelRecord,
+    keep_or_replace,
+    record_fit,
+    restore_fit,
 )
+from pipelines.scoring.next_order import predict_windows
+from pipelines.scoring.order_habits import Habits, find_habits
+from pipelines.scoring.order_models import histories_of
+from pipelines.scoring.past_days import Day, training_cuts
+from pipelines.scoring.report import ModelReport, report_gamma_gamma
+from pipelines.scoring.season import find_level
+from pipelines.scoring.snapshots import prepare_order_days
+from pipelines.scoring.value import Histories, own_value, predict_value
+
+DECIMALS = 6
+WATCHED = (
+    "recency_days", "frequency_count", "tenure_days", "expected_order_margin_amount",
+    "clv_365d_amount", "churn_risk", "p_alive",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The numbers of one night."""
+
+    scores: ScoringParams
+    reasons: ChurnReasons
+    next_order: NextOrder
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the last release knew: its report, and the distributions to compare tonight with."""
+
+    report: ModelReport
+    distributions: pl.DataFrame
 
 
 @dataclass(frozen=True)
 class CustomerScores:
-    """One row of scores per customer with an order, and the report on the models behind them."""
+    """One row of scores per customer with an order, and what they rest on.
+
+    scores, reasons, distributions and drift are the catalogue's `customer_scores`,
+    `churn_reasons`, `score_distributions` and `model_drift`; backtest is None where refused.
+    """
 
     scores: pl.DataFrame
+    reasons: pl.DataFrame
+    distributions: pl.DataFrame
+    drift: pl.DataFrame
+    backtest: Backtest
     report: ModelReport
+    notes: tuple[str, ...]
 
 
-def score_customers(customers: pl.DataFrame, params: ScoringParams, as_of: date) -> CustomerScores:
-    """Return scores for all customers with an order, or none and the reason for it.
+def score_customers(
+    order_days: pl.DataFrame,
+    orders: pl.DataFrame,
+    as_of: date,
+    rules: Rules,
+    memory: Memory | None = None,
+    optional: pl.DataFrame | None = None,
+) -> CustomerScores | ModelReport:
+    """Return scores for all customers with an order, or the report that says why there are none.
 
     The result does not depend on the order of the rows. No row is scored by itself: the same
     customer gets other scores in another customer base.
 
     Args:
-        customers: One row per customer with customer_id, first_order_on, last_order_on (dates, null
-            without orders), order_day_count (distinct purchase days),
-            order_days_in_horizon_count (those in the last horizon_days up to as_of) and
-            repeat_margin_mean_amount (mean net margin of the purchase days after the first, null if
-            there are none). Other columns are ignored.
-        params: Horizons, bands and what counts as enough data.
+        order_days: See `prepare_order_days`; later rows are left out.
+        orders: customer_id, ordered_on and ordered_hour of each order; see `find_habits`.
         as_of: The last day whose orders are known.
-
-    Returns:
-        Scores sorted by customer_id: frequency_count, recency_days and tenure_days (x, t_x and T of
-        the models), p_alive, expected orders over the horizon and 365 days, expected margin per
-        order and over 365 days in money, churn_risk and its band. Money is null if no customer has
-        a repeat order with a positive margin.
+        rules: Horizons, bands, and what counts as enough data.
+        memory: Of the last release: where the search begins, and what parameters are believed.
+        optional: See `see_day`.
 
     Raises:
-        ValueError: If a customer has orders after as_of, occurs twice, or has impossible dates.
+        ValueError: If a day of a customer stands twice.
     """
-    histories = _histories(customers, as_of)
-    report = _examine(histories, params, as_of)
-    if report.status == "refused":
-        return CustomerScores(_no_scores(histories, params), report)
-    x, t_x, tenure = _model_inputs(histories)
-    order_times = fit_order_model("mbg_nbd", x, t_x, tenure, prior_sd=params.prior_sd)
-    report = report.model_copy(update={"bg_nbd": report_bg_nbd(order_times)})
-    if not order_times.converged:
-        reason = (
-            f"The search for the MBG/NBD parameters did not end after {order_times.iterations} "
-            "steps; more data do not cure this, please look at the input."
-        )
-        refused = report.model_copy(update={"status": "refused", "reason": reason})
-        return CustomerScores(_no_scores(histories, params), refused)
-    margins = histories["repeat_margin_mean_amount"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    order_margins = fit_gamma_gamma(x, margins, prior_sd=params.prior_sd)
-    report = report.model_copy(update={"gamma_gamma": report_gamma_gamma(order_margins)})
-    model = order_times.model
-    scores = _score_frame(
-        histories,
-        p_alive=model.p_alive(x, t_x, tenure),
-        orders_in_horizon=model.expected_orders(params.horizon_days, x, t_x, tenure),
-        orders_in_year=model.expected_orders(params.clv_days, x, t_x, tenure),
-        order_margin=order_margins.expected_spend(x, margins),
-        churn_risk=model.p_no_order(params.horizon_days, x, t_x, tenure),
-        bands=params.risk_bands,
+    params = rules.scores
+    known = prepare_order_days(order_days).filter(pl.col("ordered_on") <= as_of)
+    tried = run_backtest(known, as_of, params, optional=optional)
+    customers = known.filter("is_order")["customer_id"].n_unique()
+    if tried.choices["churn"].model is None:
+        return _refuse(as_of, customers, tried.choices["churn"].reason)
+    today = see_today(known, as_of, params, optional)
+    in_use, tonight = _fit_orders(today, tried, params, memory)
+    if in_use.fit is None:
+        return _refuse(as_of, customers, f"{in_use.reason} More data do not cure this.")
+    churn = score_churn(today, tried, params, rules.reasons)
+    told = describe_reasons(churn, rules.reasons)
+    scores, report = _score(today, tried, in_use.fit, params)
+    windows, habits = _find_next_orders(today, in_use.fit, orders, rules.next_order)
+    scores = (
+        scores.join(churn, on="customer_id", maintain_order="left")
+        .join(windows, on="customer_id", maintain_order="left")
+        .join(habits.habits, on="customer_id", how="left", maintain_order="left")
     )
-    return CustomerScores(scores, report)
-
-
-def _histories(customers: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """Return the customers with orders, sorted, with x, t_x and T; raise on impossible rows."""
-    ordered = customers.filter(pl.col("first_order_on").is_not_null()).sort("customer_id")
-    first, last = pl.col("first_order_on"), pl.col("last_order_on")
-    _refuse_rows(
-        ordered,
-        pl.any_horizontal(pl.col(name).is_null() for name in NEEDED_FOR_A_HISTORY),
-        f"have a first order but lack one of {', '.join(NEEDED_FOR_A_HISTORY)}",
-    )
-    _refuse_rows(ordered, pl.col("customer_id").is_duplicated(), "share their customer_id")
-    _refuse_rows(ordered, first > as_of, f"have a first order after {as_of}, the day of scoring")
-    _refuse_rows(ordered, last > as_of, f"have a last order after {as_of}, the day of scoring")
-    _refuse_rows(ordered, last < first, "have a last order before their first")
-    _refuse_rows(
-        ordered,
-        (pl.col("order_day_count") < 1) | ((pl.col("order_day_count") > 1) != (last > first)),
-        "have an order_day_count that contradicts their first and last order day",
-    )
-    return ordered.with_columns(
-        frequency_count=pl.col("order_day_count").cast(pl.Int64) - 1,
-        recency_days=(last - first).dt.total_days(),
-        tenure_days=(pl.lit(as_of) - first).dt.total_days(),
+    drift = measure_drift(scores, memory.distributions if memory else _NO_DISTRIBUTIONS)
+    is_refused = in_use.fit is not tonight
+    return CustomerScores(
+        scores=scores,
+        reasons=told,
+        distributions=summarise_columns(scores, WATCHED),
+        drift=drift,
+        backtest=tried,
+        report=report.model_copy(
+            update={
+                "customers": customers,
+                "reason": in_use.reason,
+                "refused_fit": record_fit(tonight) if is_refused else None,
+            }
+        ),
+        notes=_notes(tried, in_use, habits, describe_drift(drift, params.drift_limits)),
     )
 
 
-def _refuse_rows(customers: pl.DataFrame, is_wrong: pl.Expr, what: str) -> None:
-    wrong = customers.filter(is_wrong)
-    if wrong.height:
-        raise ValueError(
-            f"{wrong.height} customer rows {what}; the first is {wrong['customer_id'][0]!r}."
-        )
+_NO_DISTRIBUTIONS = summarise_columns(pl.DataFrame(), ())
 
 
-def _model_inputs(histories: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
-    x, t_x, tenure = (
-        histories[name].cast(pl.Float64).to_numpy()
-        for name in ("frequency_count", "recency_days", "tenure_days")
+def _refuse(as_of: date, customers: int, reason: str) -> ModelReport:
+    return ModelReport(status="refused", reason=reason, as_of=as_of, customers=customers)
+
+
+def _fit_orders(
+    today: Day, tried: Backtest, params: ScoringParams, memory: Memory | None
+) -> tuple[FitInUse, OrderFit]:
+    """Fit the order model that did best in the back-test, to everybody, from the last release's."""
+    last = memory.report if memory else None
+    good, refused = (
+        restore_fit(record) if record else None
+        for record in (last.order_model if last else None, last.refused_fit if last else None)
     )
-    return x, t_x, tenure
-
-
-def _examine(histories: pl.DataFrame, params: ScoringParams, as_of: date) -> ModelReport:
-    """Return the report before any model, refused if there is too little to learn from."""
-    first_order = histories["first_order_on"].min()
-    history_days = (as_of - first_order).days if isinstance(first_order, date) else 0
-    known_long = histories.filter(
-        pl.col("first_order_on") <= as_of - timedelta(days=params.horizon_days)
+    kind = _kind(tried, params)
+    start = good.model if good and good.model.kind == kind else None
+    fit = fit_order_model(
+        kind, *histories_of(today.aggregates), start=start, prior_sd=params.prior_sd
     )
-    with_order = known_long.filter(pl.col("order_days_in_horizon_count") > 0).height
-    without_order = known_long.height - with_order
-    lacks = _lacks(params, histories.height, history_days, with_order, without_order)
-    return ModelReport(
-        status="refused" if lacks else "scored",
-        reason=" ".join(lacks) or None,
-        as_of=as_of,
-        customers=histories.height,
-        history_days=history_days,
-        customers_with_order_in_horizon=with_order,
-        customers_without_order_in_horizon=without_order,
-    )
+    return keep_or_replace(fit, good, refused), fit
 
 
-def _lacks(
-    params: ScoringParams, customers: int, history_days: int, with_order: int, without_order: int
-) -> list[str]:
-    """Return one sentence for each thing that is missing: what there is and what is enough."""
-    lacks = []
-    if customers < params.min_customers:
-        lacks.append(f"{customers} customers have an order; {params.min_customers} are needed.")
-    enough_days = params.min_history_horizons * params.horizon_days
-    if history_days < enough_days:
-        lacks.append(f"Orders go back {history_days} days; {enough_days} are needed.")
-    known = f"known for {params.horizon_days} days or longer"
-    for count, verb in ((with_order, "ordered"), (without_order, "did not order")):
-        if count < params.min_events_per_class:
-            lacks.append(
-                f"{count} customers {known} {verb} in the last {params.horizon_days} days; "
-                f"{params.min_events_per_class} are needed."
+def _kind(tried: Backtest, params: ScoringParams) -> OrderModelKind:
+    """The kind of order model chosen for orders; the preferred one where the baseline won."""
+    chosen = tried.choices["orders"].model
+    return next((kind for kind in params.order_models if kind == chosen), params.order_models[0])
+
+
+def _score(
+    today: Day, tried: Backtest, fit: OrderFit, params: ScoringParams
+) -> tuple[pl.DataFrame, ModelReport]:
+    x, t_x, tenure = histories_of(today.aggregates)
+    past = Histories(x, t_x, tenure, _mean_margin(today))
+    margins = fit_gamma_gamma(x, past.mean_margin, prior_sd=params.prior_sd)
+    level = _level(today, tried, fit.model.kind, params)
+    is_own_rate = tried.choices["value"].model == OWN_RATE
+    value = predict_value(
+        past, fit.model, margins,
+        short_days=params.horizon_days, season=today.season, level=level,
+        discount_rate=params.discount_rate,
+    )  # fmt: skip
+    if is_own_rate:
+        value = value.with_columns(
+            own_value(
+                today.aggregates["margin_365d_amount"].cast(pl.Float64).to_numpy(),
+                short_days=params.horizon_days, discount_rate=params.discount_rate,
             )
-    return lacks
-
-
-def _no_scores(histories: pl.DataFrame, params: ScoringParams) -> pl.DataFrame:
-    nothing = np.empty(0)
-    return _score_frame(
-        histories.clear(), nothing, nothing, nothing, nothing, nothing, params.risk_bands
+        )  # fmt: skip
+    scores = pl.concat(
+        [
+            today.aggregates.select(
+                "customer_id",
+                frequency_count=pl.col("order_day_count").cast(pl.Int64) - 1,
+                recency_days=pl.col("tenure_days").cast(pl.Int64) - pl.col("recency_days"),
+                tenure_days=pl.col("tenure_days").cast(pl.Int64),
+                p_alive=pl.Series(fit.model.p_alive(x, t_x, tenure)).round(DECIMALS),
+            ),
+            value.with_columns(clv_basis=pl.lit("own_rate" if is_own_rate else "model")),
+        ],
+        how="horizontal",
+    )
+    return scores, ModelReport(
+        status="scored",
+        as_of=today.feature_on,
+        customers=scores.height,
+        order_model=record_fit(fit),
+        gamma_gamma=report_gamma_gamma(margins),
+        season=round(today.season, DECIMALS),
+        level=round(level, DECIMALS),
     )
 
 
-def _score_frame(
-    histories: pl.DataFrame,
-    p_alive: Floats,
-    orders_in_horizon: Floats,
-    orders_in_year: Floats,
-    order_margin: Floats,
-    churn_risk: Floats,
-    bands: RiskBands,
-) -> pl.DataFrame:
-    risk = pl.col("churn_risk")
-    return histories.select(
-        "customer_id",
-        "frequency_count",
-        "recency_days",
-        "tenure_days",
-        p_alive=_rounded(p_alive),
-        expected_orders_horizon_count=_rounded(orders_in_horizon),
-        expected_orders_365d_count=_rounded(orders_in_year),
-        expected_order_margin_amount=_money(order_margin),
-        clv_365d_amount=_money(orders_in_year * order_margin),
-        churn_risk=_rounded(churn_risk),
-    ).with_columns(
-        churn_risk_band=pl.when(risk < bands.low_below)
-        .then(pl.lit("low"))
-        .when(risk > bands.high_above)
-        .then(pl.lit("high"))
-        .otherwise(pl.lit("medium"))
+def _mean_margin(today: Day) -> np.ndarray:
+    """The mean margin of the purchase days after the first, refunds taken off; NaN if none."""
+    repeats = pl.col("order_day_count") - 1
+    after_first = pl.col("margin_amount") - pl.col("margin_first_amount")
+    mean = today.aggregates.select(pl.when(repeats > 0).then(after_first / repeats)).to_series()
+    return mean.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _level(today: Day, tried: Backtest, kind: str, params: ScoringParams) -> float:
+    """What the totals of past days needed, of order days."""
+    earlier = [d for d in tried.days[: training_cuts(params)] if kind in d.order_models]
+    return find_level(
+        [float(day.label("order_count").sum()) for day in earlier],
+        [
+            float(expect_orders(day, params.horizon_days, kind).sum())
+            * today.seasons.get(day.feature_on, 1.0)
+            for day in earlier
+        ],
     )
 
 
-def _rounded(values: Floats) -> pl.Series:
-    return pl.Series(values, dtype=pl.Float64).round(DECIMALS)
+def _find_next_orders(
+    today: Day, fit: OrderFit, orders: pl.DataFrame, rules: NextOrder
+) -> tuple[pl.DataFrame, Habits]:
+    past = histories_of(today.aggregates)
+    windows = predict_windows(
+        today.aggregates["customer_id"],
+        lambda days: fit.model.p_no_order(days, *past),
+        rules,
+        today.feature_on,
+    )
+    return windows, find_habits(orders, rules, today.feature_on)
 
 
-def _money(values: Floats) -> pl.Series:
-    """Return amounts with four decimals, half to even; unknown (NaN) becomes null."""
-    amounts = pl.Series(values, dtype=pl.Float64).fill_nan(None)
-    return amounts.round(4, mode="half_to_even").cast(pl.Decimal(18, 4))
+def _notes(tried: Backtest, in_use: FitInUse, habits: Habits, moved: list[str]) -> tuple[str, ...]:
+    graded = [
+        f"The model of {choice.target} is graded {choice.grade}: {choice.reason}"
+        for choice in tried.choices.values()
+        if choice.grade == "C"
+    ]
+    unheard = [
+        f"Best {name}: {report.reason}"
+        for name, report in (("weekday", habits.weekday), ("hour", habits.hour))
+        if report.grade == "C"
+    ]
+    return (*([in_use.reason] if in_use.reason else []), *graded, *unheard, *moved)
+
+
+__all__ = [
+    "CustomerScores",
+    "Memory",
+    "ModelReport",
+    "OrderModelRecord",
+    "Rules",
+    "score_customers",
+]

@@ -1,4 +1,4 @@
-"""What the scores of one night rest on: counts, fitted parameters, reasons."""
+"""What the scores of one night rest on: fitted parameters, choices, reasons."""
 
 from datetime import date
 from typing import Literal
@@ -6,24 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.scoring.models.gamma_gamma import GammaGammaFit
-from pipelines.scoring.models.order_model import OrderFit
-
-
-class BgNbdReport(BaseModel):
-    """The fitted model of order times, BG/NBD or MBG/NBD; alpha in days."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: str
-    r: float
-    alpha: float
-    a: float
-    b: float
-    standard_errors: tuple[float, ...] | None
-    log_likelihood: float
-    gradient_norm: float
-    iterations: int
-    converged: bool
+from pipelines.scoring.models.record import OrderModelRecord
 
 
 class GammaGammaReport(BaseModel):
@@ -46,31 +29,16 @@ class ModelReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: Literal["scored", "refused"]
-    reason: str | None = Field(description="Why scoring was refused, and what would be enough.")
+    reason: str | None = Field(None, description="Why refused, and what would be enough.")
     as_of: date
     customers: int = Field(description="Customers with at least one order.")
-    history_days: int = Field(description="Days from the earliest first order to as_of.")
-    customers_with_order_in_horizon: int = Field(
-        description="Customers known for a horizon or longer with an order in the last horizon."
+    order_model: OrderModelRecord | None = Field(None, description="The fit in use.")
+    refused_fit: OrderModelRecord | None = Field(
+        None, description="Tonight's fit, where the last release's is used instead of it."
     )
-    customers_without_order_in_horizon: int = Field(
-        description="Customers known for a horizon or longer without an order in the last horizon."
-    )
-    bg_nbd: BgNbdReport | None = None
     gamma_gamma: GammaGammaReport | None = None
-
-
-def report_bg_nbd(fit: OrderFit) -> BgNbdReport:
-    """Return the report on a fit of order times."""
-    return BgNbdReport(
-        kind=fit.model.kind,
-        **fit.model.parameters,
-        standard_errors=fit.standard_errors,
-        log_likelihood=fit.log_likelihood,
-        gradient_norm=fit.gradient_norm,
-        iterations=fit.iterations,
-        converged=fit.converged,
-    )
+    season: float | None = Field(None, description="Orders of the horizon over a year's average.")
+    level: float | None = Field(None, description="What totals of past days needed.")
 
 
 def report_gamma_gamma(fit: GammaGammaFit) -> GammaGammaReport:

@@ -43,6 +43,7 @@ def predict_value(
     margins: GammaGammaFit,
     *,
     short_days: int,
+    season: float,
     level: float,
     discount_rate: float,
 ) -> pl.DataFrame:
@@ -53,6 +54,7 @@ def predict_value(
         orders: When they order.
         margins: What an order brings.
         short_days: The churn horizon.
+        season: By what factor orders of the horizon exceed the average of a year.
         level: Factor that totals of past days needed (see `season.find_level`).
         discount_rate: Per year; money of the second and third year is discounted from the middle of
             each year, of the first year not at all.
@@ -65,11 +67,11 @@ def predict_value(
     """
     past = histories.x, histories.t_x, histories.tenure
     yearly = [level * orders.expected_orders(YEAR_DAYS * n, *past) for n in range(1, YEARS + 1)]
-    short = level * orders.expected_orders(short_days, *past)
+    short = level * season * orders.expected_orders(short_days, *past)
     margin = margins.expected_spend(histories.x, histories.mean_margin)
     added = np.diff(np.array(yearly), axis=0, prepend=0.0)
-    discounts = [1.0] + [(1 + discount_rate) ** -(year + 0.5) for year in range(1, YEARS)]
-    discounted = sum(part * factor for part, factor in zip(added, discounts, strict=True))
+    factors = _discounts(discount_rate)
+    discounted = sum(part * factor for part, factor in zip(added, factors, strict=True))
     silent = orders.p_no_order(YEAR_DAYS, *past)
     low, high = bound_sum(yearly[0], silent, margin, spread_of(histories, orders, margins, level))
     counts = {"horizon": short, "365d": yearly[0], "1095d": yearly[2]}
@@ -88,6 +90,26 @@ def predict_value(
         }
         | {f"{name}_amount": as_money(value) for name, value in amounts.items()}
     )
+
+
+def own_value(margin_365d: Floats, *, short_days: int, discount_rate: float) -> pl.DataFrame:
+    """Return the same columns of money as if every year were like the last one.
+
+    It is what is published where the models do no better; a single year gives no bounds.
+    """
+    nothing = np.full_like(margin_365d, np.nan)
+    amounts = {
+        "clv_horizon": margin_365d * short_days / YEAR_DAYS,
+        "clv_365d": margin_365d,
+        "clv_365d_low": nothing,
+        "clv_365d_high": nothing,
+        "clv_1095d": margin_365d * sum(_discounts(discount_rate)),
+    }
+    return pl.DataFrame({f"{name}_amount": as_money(value) for name, value in amounts.items()})
+
+
+def _discounts(rate: float) -> list[float]:
+    return [1.0] + [(1 + rate) ** -(year + 0.5) for year in range(1, YEARS)]
 
 
 @dataclass(frozen=True)

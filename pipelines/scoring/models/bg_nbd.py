@@ -69,7 +69,7 @@ class BgNbd:
         alive: Floats = expit(-self._log_odds_stopped(*as_floats(x, t_x, T)))
         return alive
 
-    def p_no_order(self, h: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of no order in the next h days.
 
         Either the customer has stopped, or is active and the next order takes longer than h. This

@@ -58,7 +58,7 @@ class Nbd:
         """Return 1: the model has no churn."""
         return np.ones_like(as_floats(x, t_x, T)[0])
 
-    def p_no_order(self, h: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of no order in the next h days."""
         orders, _, tenure = as_floats(x, t_x, T)
         silent: Floats = np.exp(-(self.r + orders) * np.log1p(h / (self.alpha + tenure)))

@@ -70,7 +70,7 @@ class ParetoNbd:
         alive: Floats = np.exp(waits - quiet)
         return np.minimum(alive, 1.0)
 
-    def p_no_order(self, h: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of no order in the next h days.
 
         This is the likelihood of the same history seen h days later, divided by that of today.

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, build_order_model
 
 LARGEST_CHANGE = 5.0
+# Of ten million customers a standard error is so small that any season is many of them.
+LEAST_CHANGE = 0.1
 
 
 class OrderModelRecord(BaseModel):
@@ -64,17 +66,20 @@ def restore_fit(record: OrderModelRecord) -> OrderFit:
     )
 
 
-def keep_or_replace(fit: OrderFit, last_good: OrderFit | None) -> FitInUse:
+def keep_or_replace(
+    fit: OrderFit, last_good: OrderFit | None, last_refused: OrderFit | None = None
+) -> FitInUse:
     """Return tonight's fit, or the last good one with the reason.
 
     Tonight's is not used if its search did not end, or if a parameter has moved by more than
-    LARGEST_CHANGE standard errors of the last good fit: one night's orders do not do that, broken
-    input does. A change that is meant is accepted by passing None as the last good fit. A fit of
-    another kind was chosen, so it always replaces.
+    LARGEST_CHANGE standard errors of the last good fit and more than a tenth: one night's orders do
+    not do that, broken input does. What a second night confirms is believed. A fit of another kind
+    was chosen, so it always replaces.
 
     Args:
         fit: Tonight's.
         last_good: The one in use in the last release, None if there is none.
+        last_refused: The last release's own, where it was not used.
     """
     if not fit.converged:
         reason = f"The search for the {fit.model.kind} parameters did not end after "
@@ -84,6 +89,10 @@ def keep_or_replace(fit: OrderFit, last_good: OrderFit | None) -> FitInUse:
         return FitInUse(last_good, f"{reason}, so those of the last release are used.")
     if last_good is None or last_good.model.kind != fit.model.kind:
         return FitInUse(fit, None)
+    if last_refused is not None and last_refused.model.kind == fit.model.kind:
+        _, since = _largest_change(fit, last_refused)
+        if since <= LARGEST_CHANGE:
+            return FitInUse(fit, None)
     name, change = _largest_change(fit, last_good)
     if change <= LARGEST_CHANGE:
         return FitInUse(fit, None)
@@ -92,7 +101,8 @@ def keep_or_replace(fit: OrderFit, last_good: OrderFit | None) -> FitInUse:
         last_good,
         f"{name} of the {fit.model.kind} moved from {before:.6g} to {now:.6g} since the last "
         f"release, {change:.1f} standard errors (at most {LARGEST_CHANGE:.0f} are believed), so "
-        "the parameters of the last release are used. Look at the input, or accept the change.",
+        "the parameters of the last release are used. Look at the input; a second night that finds "
+        "the same is believed.",
     )
 
 
@@ -103,6 +113,7 @@ def _largest_change(fit: OrderFit, last_good: OrderFit) -> tuple[str, float]:
         return names[0], 0.0
     before, now = (np.array(list(f.model.parameters.values())) for f in (last_good, fit))
     errors = np.array(last_good.standard_errors) / before
-    changes = np.abs(np.log(now / before)) / errors
+    moved = np.abs(np.log(now / before))
+    changes = np.where(moved > LEAST_CHANGE, moved / errors, 0.0)
     largest = int(np.argmax(changes))
     return names[largest], float(changes[largest])

@@ -18,6 +18,30 @@ scores as (
     select * from {{ ref('stg_pipeline__customer_scores') }}
 ),
 
+reasons as (
+    select * from {{ ref('stg_pipeline__churn_reasons') }}
+    where reason_rank = 1
+),
+
+products as (
+    select * from {{ ref('customer_recommendations') }}
+    where kind = 'product' and rank = 1
+),
+
+categories as (
+    select * from {{ ref('customer_recommendations') }}
+    where kind = 'category' and rank = 1
+),
+
+warnings as (
+    select
+        customer_id,
+        count(*) as warning_count,
+        bool_or(severity = 'high') as has_high_warning
+    from {{ ref('customer_warnings') }}
+    group by customer_id
+),
+
 run as (
     select * from {{ ref('stg_rules__run') }}
 ),
@@ -79,7 +103,17 @@ joined as (
         scores.p_alive,
         scores.churn_risk,
         scores.churn_risk_band,
+        reasons.text_en as churn_reason,
+        reasons.text_zh as churn_reason_zh,
         scores.expected_orders_365d_count,
+        scores.next_order_from_on,
+        scores.next_order_to_on,
+        scores.best_weekday,
+        scores.best_hour,
+        products.item_name as recommended_item,
+        categories.item_name as recommended_category,
+        coalesce(warnings.warning_count, 0) as warning_count,
+        coalesce(warnings.has_high_warning, false) as has_high_warning,
 
         ---------- facts
         customers.first_order_on,
@@ -128,6 +162,10 @@ joined as (
     inner join lifecycle on customers.customer_id = lifecycle.customer_id
     left join rfm on customers.customer_id = rfm.customer_id
     left join scores on customers.customer_id = scores.customer_id
+    left join reasons on customers.customer_id = reasons.customer_id
+    left join products on customers.customer_id = products.customer_id
+    left join categories on customers.customer_id = categories.customer_id
+    left join warnings on customers.customer_id = warnings.customer_id
 )
 
 select * from joined

@@ -1,0 +1,134 @@
+"""The `score` step: reads orders, items and the last release's models, and writes predictions."""
+
+from typing import Any
+
+import polars as pl
+
+from pipelines.catalogue import Catalogue
+from pipelines.lake import Lake, Run, write_json, write_table
+from pipelines.release import Release, previous_release
+from pipelines.rules.recommendation import ItemRules
+from pipelines.rules.schemas import RuleBook
+from pipelines.scoring.customers import CustomerScores, Memory, Rules, score_customers
+from pipelines.scoring.demand import Demand
+from pipelines.scoring.recommend_backtest import Recommendations, recommend_best
+from pipelines.scoring.report import ModelReport
+from pipelines.steps import StepResult
+
+REPORT = "model_report.json"
+DISTRIBUTIONS = "score_distributions"
+ITEM_KINDS = ("product", "category")
+DATASETS = (
+    "customer_scores", "churn_reasons", "recommendations", "model_reports", "model_choices",
+    "model_drift", DISTRIBUTIONS,
+)  # fmt: skip
+
+
+def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepResult:
+    """Predict value, churn risk, the next order and the next items, or say why not."""
+    before = previous_release(lake, run.as_of)
+    scored = score_customers(
+        _read(run, "int_orders_summed_to_customer_days").drop("net_margin_amount"),
+        _read_orders(run),
+        run.as_of,
+        Rules(book.scores, book.churn_reasons, book.next_order),
+        _memory(before) if before else None,
+    )
+    given = {
+        kind: recommend_best(_read_demand(run, kind), rules, run.as_of)
+        for kind, rules in _item_rules(book).items()
+    }
+    tables = _tables(scored, given)
+    for name in DATASETS:
+        dataset = catalogue["pipeline", name]
+        frame = tables.get(name, pl.DataFrame(schema=dataset.schema))
+        write_table(dataset.conform(frame.lazy()), run.table("pipeline", name))
+    report = scored if isinstance(scored, ModelReport) else scored.report
+    told = report.model_dump(mode="json") | {
+        "recommendations": {
+            kind: found.report.model_dump(mode="json") for kind, found in given.items()
+        }
+    }
+    write_json(told, run.path / "pipeline" / REPORT)
+    if isinstance(scored, ModelReport):
+        sentence = f"No scores tonight: {report.reason}"
+        return StepResult(sentence, (sentence,))
+    grades = ", ".join(
+        f"{choice.target} {choice.grade} ({choice.model})"
+        for choice in scored.backtest.choices.values()
+    )
+    return StepResult(f"{scored.scores.height:,} customers scored; {grades}", scored.notes)
+
+
+def _read(run: Run, name: str) -> pl.DataFrame:
+    return run.scan("models", name, "score").collect()
+
+
+def _read_orders(run: Run) -> pl.DataFrame:
+    orders = run.scan("models", "int_orders_completed", "score")
+    counted = orders.filter(pl.col("customer_id").is_not_null() & pl.col("is_counted"))
+    return counted.select("customer_id", "ordered_on", "ordered_hour").collect()
+
+
+def _item_rules(book: RuleBook) -> dict[str, ItemRules]:
+    rules = book.recommendation
+    return dict(zip(ITEM_KINDS, (rules.products, rules.categories), strict=True))
+
+
+def _read_demand(run: Run, kind: str) -> Demand:
+    """Who bought and returned which products, or which categories."""
+    items = _read(run, "int_items_merged_to_ids")
+    bought = run.scan("models", "int_order_items_attributed", "score")
+    customers = run.scan("models", "customer_360", "score").select(
+        "customer_id", segment="country_code"
+    )
+    if kind == "category":
+        return Demand(
+            purchases=bought.select(
+                "customer_id", item_id="category", bought_on="ordered_on"
+            ).collect(),
+            returns=pl.DataFrame(
+                schema={"customer_id": pl.String, "item_id": pl.String, "returned_on": pl.Date}
+            ),
+            items=items.group_by(item_id="category")
+            .agg(pl.col("is_active").any())
+            .drop_nulls("item_id")
+            .sort("item_id"),
+            customers=customers.collect(),
+        )
+    return Demand(
+        purchases=bought.select("customer_id", "item_id", bought_on="ordered_on").collect(),
+        returns=_read(run, "int_items_returned"),
+        items=items.select("item_id", "is_active"),
+        customers=customers.collect(),
+    )
+
+
+def _memory(before: Release) -> Memory | None:
+    """What the last release knew of its models; None if it scored nobody or is of older make."""
+    models: dict[str, Any] = before.manifest.get("models") or {}
+    path = before.path / "state" / f"{DISTRIBUTIONS}.parquet"
+    if not models.get("order_model") or not path.exists():
+        return None
+    known = {name: models[name] for name in ModelReport.model_fields if name in models}
+    return Memory(ModelReport.model_validate(known), pl.read_parquet(path))
+
+
+def _tables(
+    scored: CustomerScores | ModelReport, given: dict[str, Recommendations]
+) -> dict[str, pl.DataFrame]:
+    """What the step knows; on a night without scores only recommendations."""
+    items = pl.concat(
+        [found.items.with_columns(kind=pl.lit(kind)) for kind, found in given.items()]
+    )
+    tables = {"recommendations": items}
+    if isinstance(scored, ModelReport):
+        return tables
+    return tables | {
+        "customer_scores": scored.scores,
+        "churn_reasons": scored.reasons,
+        "model_reports": scored.backtest.reports,
+        "model_choices": scored.backtest.choice_rows(),
+        "model_drift": scored.drift,
+        DISTRIBUTIONS: scored.distributions,
+    }
