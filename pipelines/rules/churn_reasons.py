@@ -35,10 +35,21 @@ class ChurnReason(Rules):
         return self
 
 
+class PlainReason(Rules):
+    """What is told of who is at risk like everybody: `{value}` the risk, `{typical}` the mean."""
+
+    reason: Name
+    text_en: str
+    text_zh: str
+
+
 class ChurnReasons(Rules):
     """`churn_reasons.yml`: every feature of the churn model belongs to one reason."""
 
     reasons: tuple[ChurnReason, ...]
+    otherwise: PlainReason = Field(
+        description="Told of who is not at low risk where nothing stands out."
+    )
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

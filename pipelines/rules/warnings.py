@@ -17,6 +17,9 @@ class EarlyWarning(Rules):
 
     warning: Sign
     threshold: float = Field(gt=0, description="From this value on it warns; overdue: above it.")
+    up_to: float | None = Field(
+        None, gt=0, description="Above this value it is no early warning any more."
+    )
     at_least: float = Field(0, ge=0, description="What there must have been before to lose.")
     severity: Literal["low", "medium", "high"]
     owner: str = Field(min_length=1, description="Role that acts on it.")

@@ -1,6 +1,6 @@
 """Why a customer is at risk: the parts of the log odds, added up by reason and put into words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from string import Formatter
 
 import numpy as np
@@ -120,14 +120,17 @@ def describe_reasons(scores: pl.DataFrame, reasons: ChurnReasons) -> pl.DataFram
     ]
     told = pl.concat(ranks).sort("customer_id", "reason_rank")
     return told.with_columns(
-        text_en=_sentences(reasons.reasons, "text_en"),
-        text_zh=_sentences(reasons.reasons, "text_zh"),
+        text_en=_sentences(reasons, "text_en"),
+        text_zh=_sentences(reasons, "text_zh"),
     )
 
 
-def _sentences(reasons: Sequence[ChurnReason], language: str) -> pl.Expr:
-    sentence: pl.Expr = pl.lit(None, pl.String)
-    for reason in reasons:
+def _sentences(reasons: ChurnReasons, language: str) -> pl.Expr:
+    plain = pl.col("reason") == reasons.otherwise.reason
+    sentence: pl.Expr = pl.when(plain).then(
+        _filled(getattr(reasons.otherwise, language), "percent")
+    )
+    for reason in reasons.reasons:
         filled = _filled(getattr(reason, language), reason.shown_as)
         sentence = pl.when(pl.col("reason") == reason.reason).then(filled).otherwise(sentence)
     return sentence

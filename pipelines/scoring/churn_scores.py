@@ -25,7 +25,7 @@ from pipelines.scoring.metrics import Floats
 from pipelines.scoring.order_models import level_columns
 from pipelines.scoring.past_days import Day, see_day, training_cuts
 from pipelines.scoring.season import change_hazard
-from pipelines.scoring.snapshots import sample_customers
+from pipelines.scoring.snapshots import add_up, sample_customers
 
 DECIMALS = 6
 # Customers handled at once: memory does not grow with their number times that of the features.
@@ -120,7 +120,21 @@ def score_churn(
         for name, dtype in SCHEMA.items()
         if name not in scores.columns
     ]
-    return scores.with_columns(absent).select(SCHEMA.names())
+    return _tell_who_is_like_most(scores.with_columns(absent), reasons).select(SCHEMA.names())
+
+
+def _tell_who_is_like_most(scores: pl.DataFrame, reasons: ChurnReasons) -> pl.DataFrame:
+    """Where nearly nobody comes back, who is like all others is at risk, too, and is told so."""
+    is_like_most = pl.col("churn_reason_1").is_null() & (pl.col("churn_risk_band") != "low")
+    told = {
+        "churn_reason_1": pl.lit(reasons.otherwise.reason),
+        "churn_reason_1_value": pl.col("churn_risk"),
+        "churn_reason_1_typical": (add_up(pl.col("churn_risk")) / pl.len()).round(DECIMALS),
+    }
+    return scores.with_columns(
+        pl.when(is_like_most).then(value).otherwise(pl.col(name)).alias(name)
+        for name, value in told.items()
+    )
 
 
 def _told_values(today: Day) -> pl.DataFrame:

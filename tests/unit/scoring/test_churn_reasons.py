@@ -15,7 +15,9 @@ from pipelines.scoring.churn_reasons import (
 )
 from pipelines.scoring.order_models import level_columns
 
+OTHERWISE = {"reason": "like_most", "text_en": "{value}", "text_zh": "{value}"}
 REASONS = ChurnReasons(
+    otherwise=OTHERWISE,
     reasons=(
         ChurnReason(
             reason="overdue",
@@ -42,7 +44,7 @@ REASONS = ChurnReasons(
             text_en="{typical} is typical, here {value}",
             text_zh="折扣占比 {value}",
         ),
-    )
+    ),
 )
 VALUES = pl.DataFrame(
     {
@@ -129,8 +131,9 @@ def test_a_text_with_other_braces_is_refused():
 def test_a_feature_of_two_reasons_is_refused():
     with pytest.raises(ValidationError, match="feature log_recency is listed twice"):
         ChurnReasons(
+            otherwise=OTHERWISE,
             reasons=(
                 REASONS.reasons[0],
                 REASONS.reasons[1].model_copy(update={"features": ("log_recency",)}),
-            )
+            ),
         )

@@ -83,6 +83,7 @@ warned as (
     inner join grades on signs.customer_id = grades.customer_id
     where
         signs.lost_from >= rules.at_least
+        and (rules.up_to is null or signs.value <= rules.up_to)
         and grades.grade <= rules.down_to_grade
         and (signs.value > rules.threshold or (signs.value = rules.threshold and signs.warning <> 'overdue'))
 )
