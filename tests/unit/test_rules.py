@@ -351,3 +351,10 @@ def test_order_statuses_are_compared_in_lower_case_and_once(own):
 
 def test_the_packaged_rules_travel_with_the_package():
     assert PROJECT / "pipelines" / "rules" == PACKAGED
+
+
+@pytest.mark.parametrize(
+    ("zone", "country"), [("Europe/London", "GB"), ("Asia/Shanghai", "CN"), ("UTC", None)]
+)
+def test_a_time_zone_tells_the_country_of_numbers_that_name_none(zone, country):
+    assert country_of(zone) == country
