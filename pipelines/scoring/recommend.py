@@ -5,15 +5,18 @@ is popular in the customer's segment fills up, and is all there is for who bough
 """
 
 from datetime import date
-from typing import Literal
+from typing import Literal, TypeVar
 
+import numpy as np
 import polars as pl
+from scipy.sparse import csr_matrix
 
 from pipelines.rules.recommendation import ItemRules
 from pipelines.scoring.demand import WEIGHT, CodedDemand, Demand, code_demand
-from pipelines.scoring.item_affinity import AFFINITY, relate_items
+from pipelines.scoring.item_affinity import AFFINITY, Ints, relate_items
 
 Method = Literal["item_to_item", "popularity"]
+Packed = TypeVar("Packed", pl.Expr, Ints)
 
 DECIMALS = 6
 # Pairs of a bought and a related item, and customers, handled at once: memory stays flat.
@@ -55,6 +58,7 @@ def recommend_items(
     return pl.concat([pl.DataFrame(schema=SCHEMA), *chunks])
 
 
+RANKED = ("customer_code", "rank", "item_code", "basis", "because_code", "score")
 RELATED = pl.Schema({"item_code": pl.UInt32, "related_code": pl.UInt32, "affinity": pl.Int64})
 SCHEMA = pl.Schema(
     {
@@ -87,7 +91,8 @@ def _recommend_chunk(
 ) -> pl.DataFrame:
     here = pl.col("customer_code").is_between(first, last)
     customers, excluded = coded.customers.filter(here), coded.excluded.filter(here)
-    own = _score(coded.history.filter(here), related, excluded, coded.items.height, rules.top_count)
+    size = (first, last, coded.items.height)
+    own = _score(coded.history.filter(here), related, excluded, size, rules.top_count)
     filled = _fill(customers, own, excluded, coded.popular, rules.top_count)
     return (
         pl.concat([own, filled])
@@ -109,50 +114,82 @@ def _score(
     history: pl.DataFrame,
     related: pl.DataFrame,
     excluded: pl.DataFrame,
-    item_count: int,
+    size: tuple[int, int, int],
     top_count: int,
 ) -> pl.DataFrame:
-    """Return the items closest to all that a customer bought; of two equally close, the first."""
-    # One whole number orders by value, then by the first item: the greatest is the best.
-    packed = pl.col("value") * item_count + (item_count - 1 - pl.col("code").cast(pl.Int64))
-    code, value = item_count - 1 - pl.col("best") % item_count, pl.col("best") // item_count
-    scored = (
-        history.lazy()
-        .join(related.lazy(), on="item_code")
-        .select(
-            "customer_code",
-            "related_code",
-            value=pl.col("weight") * pl.col("affinity"),
-            code="item_code",
+    """Return the items closest to all that a customer bought; of two equally close, the first.
+
+    A sparse product, customers x items by items x items, says how close all items are.
+    """
+    first, last, items = size
+    row, shape = pl.col("customer_code") - first, (last - first + 1, items)
+    weights = _matrix(history.select(row, "item_code", "weight"), shape)
+    barred = _matrix(excluded.select(row, "item_code", barred=pl.lit(1)), shape)
+    scores = weights @ _matrix(related, (items, items))
+    scores -= scores.multiply(barred)
+    customers = np.repeat(np.arange(first, last + 1, dtype=np.uint32), np.diff(scores.indptr))
+    best = (
+        pl.DataFrame(
+            {
+                "customer_code": pl.Series(customers).set_sorted(),
+                "best": _pack(scores.data, scores.indices, items),
+            }
         )
-        .group_by("customer_code", "related_code")
-        .agg(score=pl.col("value").sum(), because=packed.max())
-        .rename({"related_code": "item_code"})
-        .join(excluded.lazy(), on=["customer_code", "item_code"], how="anti")
-        .select("customer_code", "because", value="score", code="item_code")
-        .with_columns(best=packed)
         .group_by("customer_code")
-        .agg(pl.col("best", "because").top_k_by("best", top_count))
-        .explode("best", "because")
+        .agg(pl.col("best").top_k(top_count))
+        .explode("best")
+        .sort("customer_code", "best", descending=[False, True])
         .select(
             "customer_code",
-            item_code=code.cast(pl.UInt32),
-            score=value,
-            because_code=(item_count - 1 - pl.col("because") % item_count).cast(pl.UInt32),
-            best="best",
-        )
-        .sort("customer_code", "best", descending=[False, True])
-        .with_columns(
             rank=pl.int_range(1, pl.len() + 1).over("customer_code"),
+            item_code=_code_in(pl.col("best"), items),
+            score=pl.col("best") // items,
+        )
+        .filter(pl.col("score") > 0)
+    )
+    return best.join(
+        _reasons(best, history, related, items), on=["customer_code", "item_code"]
+    ).select(RANKED)
+
+
+def _reasons(
+    best: pl.DataFrame, history: pl.DataFrame, related: pl.DataFrame, items: int
+) -> pl.DataFrame:
+    """Return for each recommended item the purchase that says most for it."""
+    said = _pack(pl.col("weight") * pl.col("affinity"), pl.col("because_code"), items)
+    return (
+        best.lazy()
+        .select("customer_code", "item_code")
+        .join(history.lazy().rename({"item_code": "because_code"}), on="customer_code")
+        .join(
+            related.lazy().rename({"item_code": "because_code", "related_code": "item_code"}),
+            on=["because_code", "item_code"],
+        )
+        .group_by("customer_code", "item_code")
+        .agg(said.max().alias("said"))
+        .with_columns(because_code=_code_in(pl.col("said"), items))
+        .with_columns(
             basis=pl.when(pl.col("because_code") == pl.col("item_code"))
             .then(pl.lit("bought_before"))
             .otherwise(pl.lit("bought_with")),
         )
+        .collect()
     )
-    return scored.select(RANKED).collect()
 
 
-RANKED = ("customer_code", "rank", "item_code", "basis", "because_code", "score")
+def _pack(value: Packed, code: Packed, items: int) -> Packed:
+    """Return whole numbers that order by value, and equal values by the first code."""
+    return value * items + (items - 1 - code)
+
+
+def _code_in(packed: pl.Expr, items: int) -> pl.Expr:
+    return (items - 1 - packed % items).cast(pl.UInt32)
+
+
+def _matrix(entries: pl.DataFrame, shape: tuple[int, int]) -> csr_matrix:
+    """Return a sparse matrix of (row, column, value)."""
+    rows, columns, values = (entries[name].to_numpy() for name in entries.columns)
+    return csr_matrix((values.astype(np.int64), (rows, columns)), shape)
 
 
 def _fill(
