@@ -8,6 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from pipelines.demo.company import draw_history
+from pipelines.demo.vocabulary import CATEGORIES
+from pipelines.demo.world import make_catalogue, plan_chunks, second_of, to_day
 from pipelines.rules.recommendation import ItemRules
 from pipelines.scoring import recommend
 from pipelines.scoring.demand import Demand
@@ -256,3 +259,63 @@ def test_the_judgement_knows_nothing_of_the_days_kept_back():
     cut = replace(base, purchases=base.purchases.filter(pl.col("bought_on") <= after))
 
     assert_frame_equal(known, recommend_items(cut, ItemRules(), after))
+
+
+# ---------- the demo company, whose tastes are known
+
+
+@pytest.fixture(scope="module")
+def company() -> tuple[Demand, pl.DataFrame]:
+    """4,000 persons of the demo company, and the category that each likes best."""
+    goods = make_catalogue(7)
+    history = draw_history(7, plan_chunks(4_000)[0], goods)
+    orders, lines, people = history.orders, history.lines, history.people
+    buys = orders.completed[lines.order] & (lines.quantity > 0)
+    products = goods.products.select("id", "category_path")
+    purchases = pl.DataFrame(
+        {
+            "customer_id": people["person_id"].gather(orders.person[lines.order[buys]]),
+            "item_id": products["id"].gather(lines.product[buys]),
+            "bought_on": to_day(orders.at[lines.order[buys]]),
+        }
+    ).filter(pl.col("bought_on") <= AS_OF)
+    likes = pl.DataFrame(
+        {
+            "customer_id": people["person_id"],
+            "liked": pl.Series([f"{c[0]} > {c[1]}" for c in CATEGORIES]).gather(people["taste"]),
+        }
+    )
+    base = Demand(
+        purchases=purchases,
+        returns=demand([]).returns,
+        items=products.select(item_id="id", is_active=pl.Series(goods.dropped > second_of(AS_OF))),
+        customers=people.select(customer_id="person_id", segment="country"),
+    )
+    return base, likes.join(purchases, on="customer_id", how="semi")
+
+
+def test_the_demos_customers_get_what_they_like(company):
+    base, likes = company
+    result = recommend_best(base, ItemRules(), AS_OF)
+    popular = recommend_items(base, ItemRules(), AS_OF, "popularity")
+
+    def share_liked(items: pl.DataFrame) -> float:
+        categories = make_catalogue(7).products.select(item_id="id", category="category_path")
+        rows = items.join(categories, on="item_id").join(likes, on="customer_id")
+        return rows.select((pl.col("category") == pl.col("liked")).mean()).item()
+
+    assert (result.report.grade, result.report.method) == ("A", "item_to_item")
+    assert result.report.hit_rate > result.report.popularity_hit_rate + 0.05
+    assert share_liked(result.items) > 2 * share_liked(popular)
+
+
+def test_the_demos_next_categories_beat_the_popular_ones(company):
+    base, _ = company
+    category_of = dict(make_catalogue(7).products.select("id", "category_path").iter_rows())
+    categories = replace(
+        base,
+        purchases=base.purchases.with_columns(pl.col("item_id").replace_strict(category_of)),
+        items=base.items.clear(),
+    )
+    rules = ItemRules(top_count=3, rest_days=0, min_rebuy_rate=0)
+    assert judge_recommendations(categories, rules, AS_OF).grade == "A"
