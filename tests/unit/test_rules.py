@@ -10,6 +10,7 @@ from pipelines.errors import C360Error
 from pipelines.rules import FILES, PACKAGED, find_rules, load_rules, rules_sha256
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
+from pipelines.rules.sources import country_of
 from pipelines.rules.survivorship import GOLDEN_FIELDS
 
 FACTS = RunFacts(as_of=AS_OF, base_currency="EUR", personal_fields={"full_name"})
