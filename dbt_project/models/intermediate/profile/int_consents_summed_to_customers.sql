@@ -26,11 +26,7 @@ allowed as (
 ),
 
 -- Handing data to a platform is a purpose of its own: no grant of marketing covers it.
-ads_erased as (
-    select * from {{ ref('int_erased_customers') }}
-),
-
-statements as (
+ads_statements as (
     select
         customer_id,
         status,
