@@ -1,23 +1,26 @@
 """Releases of a handful of customers: resolved and put in place by the real parts of the line."""
 
+from dataclasses import fields
+
 import polars as pl
 from factories import PROJECT, rows
 
 from pipelines.catalogue import load_catalogue
 from pipelines.identity.refs import RECORD
+from pipelines.identity.resolve import Resolved
 from pipelines.lake import write_table
 from pipelines.publish import MARTS
 from pipelines.release import release_run, write_manifest
 from tests.unit.identity.identity_people import day, ids
 
-IDENTITY = [name for name, group in MARTS.items() if group == "pipeline"]
+IDENTITY = [field.name for field in fields(Resolved) if field.name in MARTS]
 
 
-def release_night(lake, resolved, on, facts=None, fields=(), without=()):
+def release_night(lake, resolved, on, facts=None, won=(), without=()):
     """Release what was resolved on a day.
 
     facts: columns of `customer_360` by record; a customer of deleted records alone has no row.
-    fields: (the record that won, columns of `customer_fields`)
+    won: (the record that won, columns of `customer_fields`)
     without: marts that the version at that time did not have yet.
     """
     run = lake.run(day(on))
@@ -34,10 +37,10 @@ def release_night(lake, resolved, on, facts=None, fields=(), without=()):
             "customer_fields",
             *(
                 dict(zip(RECORD, record, strict=True)) | {"customer_id": whose[record]} | columns
-                for record, columns in fields
+                for record, columns in won
             ),
             group="models",
-        ).head(len(fields)),
+        ).head(len(won)),
     }
     marts |= {name: getattr(resolved, name) for name in IDENTITY}
     catalogue = load_catalogue(PROJECT)

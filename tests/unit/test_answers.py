@@ -97,7 +97,7 @@ def test_a_customer_without_a_golden_record_or_another_record_is_shown_too(
 
 def test_a_golden_record_of_names_alone_shows_none_of_them(lake, catalogue, told):
     resolved = resolve(signals_of(SEEN[:1]), on=1)
-    release = release_night(lake, resolved, 1, fields=[(LI, FIELD | {"field": "full_name"})])
+    release = release_night(lake, resolved, 1, won=[(LI, FIELD | {"field": "full_name"})])
     known, description = describe(release, "crm:li")
     text = told(answers.show_customer, catalogue, known, description)
     assert lines_with(text, "full_name") == ["full_name (personal) crm:li recency 2026-01-01"]
