@@ -403,7 +403,11 @@ MISSPELT = {
     "no list": ("customer_scores: {expect: 1}", "needs datasets as keys, each with a list"),
     "no settings": ("customer_scores: [{expect_table_row_count_to_equal: 3}]", "has no {setting"),
     "no expectation": ("customer_scores: [3]", "line 1 is not `expectation: "),
-    "a dataset twice": ("customer_scores: []\ncustomer_scores: []", "names a dataset twice"),
+    "a dataset twice": ("customer_scores: []\ncustomer_scores: []", "line 2: .* twice"),
+    "a day that is none": (
+        "customer_scores: [{expect_table_row_count_to_equal: {value: 1, until: 2026-06-31}}]",
+        "line 1: '2026-06-31' cannot be read",
+    ),
     "no YAML": ("customer_scores: [", "is not YAML"),
 }
 
