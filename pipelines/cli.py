@@ -35,7 +35,8 @@ app.add_typer(segment_app, name="segment")
 identity_app = typer.Typer(no_args_is_help=True, help="Teach the matching of records.")
 app.add_typer(identity_app, name="identity")
 
-out = Console(highlight=False, soft_wrap=True)
+UNLIMITED = 10_000  # what is read by a program or kept in a file has no width to keep to
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else UNLIMITED)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 SOURCES_EXAMPLE = """

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -232,10 +232,11 @@ def show_segment(console: Console, lake: Lake, book: RuleBook, name: str) -> Non
 
 
 def as_table(frame: pl.DataFrame, title: str) -> Table:
-    """A frame as a plain table."""
+    """A frame as a plain table; where it is too wide, cells go on below, and nothing is cut off."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name, dtype in frame.schema.items():
-        table.add_column(name, justify="right" if dtype.is_numeric() else "left")
+        justify: JustifyMethod = "right" if dtype.is_numeric() else "left"
+        table.add_column(name, justify=justify, overflow="fold")
     for row in frame.iter_rows():
         table.add_row(*[escape(str(value)) for value in row])
     return table

@@ -305,6 +305,15 @@ def test_why_merged_tells_the_ties_and_history_what_changed(c360, released):
     assert ["2026-01-03", "order_count", "3", "5"] in told
 
 
+def test_what_is_piped_has_each_row_on_one_line(released):
+    told = python(
+        "import sys; sys.argv = ['c360', 'why', 'crm:li']\nfrom pipelines.cli import main; main()",
+        COLUMNS="40",
+    )
+    described = [line.split()[:2] for line in told.stdout.splitlines() if len(line.split()) > 5]
+    assert ["order_count", "5"] in described
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
