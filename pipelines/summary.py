@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -186,25 +187,56 @@ def _lists_table(release: Release) -> Table:
     return table
 
 
-def show_quarantine(
-    console: Console, lake: Lake, table: str | None, source: str | None, rows: int
-) -> None:
-    """Count quarantined rows by rule; with `rows`, also where they stand. Never their content."""
-    files = sorted(lake.quarantine.glob("*/source=*/date=*/part-*.parquet"))
-    if not files:
+def show_quarantine(console: Console, lake: Lake, wanted: Mapping[str, str], rows: int) -> None:
+    """Count quarantined rows by rule; with `rows`, also where they stand. Never their content.
+
+    Args:
+        console: where to print.
+        lake: holds the quarantine.
+        wanted: only rows of this `table`, `source` or `landed_on` (a business day).
+        rows: so many places are shown.
+
+    Raises:
+        C360Error: there is no such row.
+    """
+    paths = sorted(lake.quarantine.glob("*/source=*/date=*/part-*.parquet"))
+    if not paths:
         console.print("The quarantine is empty.")
         return
-    found = pl.concat([pl.scan_parquet(path) for path in files]).drop("raw")
-    for column, wanted in (("table", table), ("source", source)):
-        if wanted is not None:
-            found = found.filter(pl.col(column) == wanted)
-    keys = ["source", "table", "rule", "column"]
-    counts = found.group_by(keys).len().sort(keys).collect()
-    console.print(as_table(counts.rename({"len": "rows"}), "Quarantine"))
+    kept = [_kept(path) for path in paths]
+    chosen = [(path, facts) for path, facts in kept if wanted.items() <= facts.items()]
+    if not chosen:
+        asked = " and ".join(f"{name} {value}" for name, value in wanted.items())
+        raise C360Error(f"No row of {asked} is in quarantine.", _what_is_there(kept))
+    found = pl.concat(
+        pl.scan_parquet(path).drop("raw").with_columns(landed_on=pl.lit(facts["landed_on"]))
+        for path, facts in chosen
+    )
+    keys = ["landed_on", "source", "table", "rule", "column"]
+    counts = found.group_by(keys).len("rows").sort(keys).collect()
+    console.print(as_table(counts, "Quarantine"))
     if rows:
-        places = found.select("file", "row_number", "rule", "column").sort(pl.all()).head(rows)
-        console.print(as_table(places.collect(), f"\nThe first {rows}"))
+        places = found.select("landed_on", "file", "row_number", "rule", "column").sort(pl.all())
+        console.print(as_table(places.head(rows).collect(), f"\nThe first {rows}"))
+        console.print("\nrow_number counts rows from 1; the header is none.")
     console.print(f"\nThe raw rows (personal data) are in {lake.quarantine}.")
+
+
+def _kept(path: Path) -> tuple[Path, dict[str, str]]:
+    """A file of the quarantine, and what its folders say of its rows."""
+    table, source, day = path.parts[-4:-1]
+    facts = {"table": table, "source": source.partition("=")[2], "landed_on": day.partition("=")[2]}
+    return path, facts
+
+
+def _what_is_there(kept: list[tuple[Path, dict[str, str]]]) -> str:
+    sources, tables, days = (
+        sorted({facts[name] for _, facts in kept}) for name in ("source", "table", "landed_on")
+    )
+    return (
+        f"There are rows of source {', '.join(sources)}; of table {', '.join(tables)}; "
+        f"landed from {days[0]} to {days[-1]}."
+    )
 
 
 def show_segment(console: Console, lake: Lake, book: RuleBook, name: str) -> None:
