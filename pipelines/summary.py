@@ -21,7 +21,7 @@ from pipelines.rules.schemas import RuleBook
 from pipelines.segments import cut_list
 from pipelines.steps import LINE
 
-MARKS = {"ok": "[green]✓[/green]", "stale": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}
+MARKS = {"ok": "[green]✓[/green]", "doubt": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}
 POLL_SECONDS = 1.0
 
 
@@ -52,11 +52,13 @@ def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
     is_well = True
     with Live(table, console=console):  # each row as it comes: a source may take its time
         for finding in findings:
-            mark = MARKS["ok" if finding.ok else "failed"]
+            mark = MARKS["failed" if not finding.ok else "doubt" if finding.hint else "ok"]
             table.add_row(finding.source, finding.what, mark, escape(finding.told))
             is_well &= finding.ok
             if finding.hint:
                 hints[finding.hint] = None
+    if not console.is_terminal:
+        console.line()  # there, Live leaves its last line open
     for hint in hints:
         console.print(f"[yellow]next:[/yellow] {escape(hint)}")
     return is_well
@@ -105,7 +107,7 @@ def _steps_table(run: Run) -> Table:
         told = report.get("summary") or report["reason"]
         is_stale = report.get("facts", {}).get("is_stale", False)
         table.add_row(
-            MARKS["stale" if is_stale else str(report["status"])],
+            MARKS["doubt" if is_stale else str(report["status"])],
             str(report["step"]),
             f"{report['seconds']:.1f}",
             escape(str(told)),

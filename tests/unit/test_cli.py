@@ -80,8 +80,16 @@ def test_the_demo_explains_itself_and_takes_its_date_as_any_command_does(c360):
 
 
 def test_sources_check_tells_in_a_table_and_by_its_exit_code(c360, shop):
+    for name in ("orders-1.csv", "notes.txt"):
+        (shop / name).touch()
     code, text = c360("sources", "check")
     assert (code, "shop" in text, "✓" in text) == (0, True, True)
+    assert f"1 files of landing tables in {shop}, 1 of no landing table" in text
+    (shop / "orders-1.csv").unlink()
+    code, text = c360("sources", "check")
+    assert (code, "✓" in text, "!" in text) == (0, False, True)
+    assert "next: Put files named <landing table>*.csv" in text.splitlines()[-1]
+    (shop / "notes.txt").unlink()
     shop.rmdir()
     code, text = c360("sources", "check")
     assert (code, "✗" in text, "does not exist" in " ".join(text.split())) == (1, True, True)
