@@ -49,7 +49,7 @@ def show_customer(
     described = {c.name: c.description for c in catalogue["models", "customer_360"].columns}
     facts = Table(title="\nFacts", title_justify="left", box=None, pad_edge=False)
     for name in ("column", "value", "meaning"):
-        facts.add_column(name)
+        facts.add_column(name, overflow="fold")
     for name, value in profile.items():
         if name not in ("customer_id", "as_of", "kind"):
             facts.add_row(name, escape(str(value)), escape(described.get(name, "")))

@@ -35,7 +35,8 @@ app.add_typer(segment_app, name="segment")
 identity_app = typer.Typer(no_args_is_help=True, help="Teach the matching of records.")
 app.add_typer(identity_app, name="identity")
 
-out = Console(highlight=False, soft_wrap=True)
+UNLIMITED = 10_000  # what is read by a program or kept in a file has no width to keep to
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else UNLIMITED)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 SOURCES_EXAMPLE = """
@@ -335,12 +336,18 @@ def add_source(
 def list_quarantine(
     table: Annotated[str | None, typer.Option(help="Only this landing table.")] = None,
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
+    day: Annotated[
+        date | None,
+        typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Only what landed then."),
+    ] = None,
     rows: Annotated[int, typer.Option(min=0, help="Also show where so many rows stand.")] = 0,
 ) -> None:
-    """Count quarantined rows by source, table, rule and column; never their content."""
+    """Count quarantined rows by day, source, table, rule and column; never their content."""
     from pipelines.summary import show_quarantine
 
-    show_quarantine(out, Lake(load_settings().home), table, source, rows)
+    asked = {"table": table, "source": source, "landed_on": day and day.isoformat()}
+    wanted = {name: value for name, value in asked.items() if value}
+    show_quarantine(out, Lake(load_settings().home), wanted, rows)
 
 
 @segment_app.command("preview", epilog="Example: c360 segment preview churn_warning")

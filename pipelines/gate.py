@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN_DATE, BOUNDS = "as_of", ("min_value", "max_value")  # a bound may be the date of the run
-WITHOUT_VALUES = {"result_format": "BASIC", "partial_unexpected_count": 0}
+WITHOUT_VALUES, WITH_PLACES = "BASIC", "COMPLETE"  # how much Great Expectations tells of a result
+# Their rows are of sources, tables and lists, so that a verdict may say which of them break it.
+SUMMARIES = ("landing_summary", "list_summary")
 TOLD_FAILURES = 3
+TOLD_ROWS = 5
 MANY = 1_000_000
 
 Asked = tuple[Check, Any]
@@ -130,7 +134,8 @@ def _judge(files: Files, asked: list[Asked], as_of: date) -> tuple[Verdict, ...]
     """Ask Great Expectations about one dataset; what cannot be asked tonight is not run."""
     results: dict[int, Any] = {}
     for frame, places in _frames(files, [check for check, _ in asked]):
-        answers = validate_frame(frame, [asked[place][1] for place in places])
+        told = WITH_PLACES if files.dataset.name in SUMMARIES else WITHOUT_VALUES
+        answers = validate_frame(frame, [asked[place][1] for place in places], told)
         results |= dict(zip(places, answers, strict=True))
         many = len(frame) >= MANY
         del frame
@@ -162,7 +167,11 @@ def _frames(files: Files, checks: Sequence[Check]) -> Iterator[tuple["pd.DataFra
         yield lean_frame(files.scan(), uses), of_values
 
 
-def validate_frame(frame: "pd.DataFrame", expectations: Sequence[Any]) -> list[Any]:
+def validate_frame(
+    frame: "pd.DataFrame",
+    expectations: Sequence[Any],
+    told: str = WITHOUT_VALUES,
+) -> list[Any]:
     """Run a suite on a frame; results come in the order of the expectations."""
     gx = import_gx()
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -176,9 +185,10 @@ def validate_frame(frame: "pd.DataFrame", expectations: Sequence[Any]) -> list[A
         data=asset.add_batch_definition_whole_dataframe("whole"),
         suite=context.suites.add(suite),
     )
+    result_format = {"result_format": told, "partial_unexpected_count": 0}
     results = (
         context.validation_definitions.add(definition)
-        .run(batch_parameters={"dataframe": frame}, result_format=WITHOUT_VALUES)
+        .run(batch_parameters={"dataframe": frame}, result_format=result_format)
         .results
     )
     context.data_sources.delete("run")
@@ -237,6 +247,8 @@ def _verdict(check: Check, result: Any, files: Files, as_of: date) -> Verdict:
     if result.success:
         return Verdict(check, "passed", broken, observed)
     note = _note(check, files, broken, observed)
+    if check.expectation not in (UNIQUE, UNIQUE_TOGETHER):  # their frames have not all the rows
+        note += _which_rows(files, numbers.get("unexpected_index_list"))
     if check.severity == "warning":
         return Verdict(check, "warning", broken, observed, note)
     waived = check.until is not None and as_of <= check.until
@@ -245,9 +257,9 @@ def _verdict(check: Check, result: Any, files: Files, as_of: date) -> Verdict:
 
 def _number(value: Any) -> float | None:
     """Only numbers are kept: a text or a date could be a value of the data."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         return None
-    return value if isinstance(value, int) else float(f"{value:.6g}")
+    return int(value) if isinstance(value, Integral) else float(f"{value:.6g}")
 
 
 def _note(check: Check, files: Files, broken: int | None, observed: float | None) -> str:
@@ -261,6 +273,16 @@ def _note(check: Check, files: Files, broken: int | None, observed: float | None
     if broken is not None:
         return f"{broken:,} of {files.rows:,} rows break it"
     return "it could not be computed" if observed is None else f"it is {observed:,}"
+
+
+def _which_rows(files: Files, places: Sequence[int] | None) -> str:
+    """The keys of the first rows that break a check of a summary; of anything else, nothing."""
+    if not places:
+        return ""
+    keys = files.scan().select(files.dataset.key).collect()
+    told = ", ".join(" ".join(map(str, keys.row(place))) for place in places[:TOLD_ROWS])
+    more = len(places) - TOLD_ROWS
+    return f" ({told}{f' and {more} more' if more > 0 else ''})"
 
 
 def _report(stage: str, as_of: date, judged: Sequence[Judged]) -> dict[str, Any]:

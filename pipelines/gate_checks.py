@@ -16,13 +16,13 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipelines.catalogue import Catalogue, Dataset
 from pipelines.errors import C360Error
 from pipelines.gate_frames import IN_SET, NOT_NULL, typed_names
 from pipelines.gate_page import in_words
+from pipelines.yaml_files import read_yaml
 
 COLUMNS = "expect_table_columns_to_match_ordered_list"
 UNIQUE = "expect_column_values_to_be_unique"
@@ -126,19 +126,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise C360Error(
             f"There is no gate {path.stem}.", f"Gates are the files of {path.parent}/<gate>.yml."
         )
-    text = path.read_text(encoding="utf-8")
-    try:
-        content = yaml.safe_load(text)
-        root = yaml.compose(text)
-    except yaml.YAMLError as error:
-        raise C360Error(f"{path} is not YAML: {error}", "Mend the file and try again.") from None
+    content = read_yaml(path)
     if not isinstance(content, dict) or not all(
         isinstance(entries, list | None) for entries in content.values()
     ):
         raise malformed(path.name, "needs datasets as keys, each with a list of expectations")
-    # YAML lets the last of two equal keys win: checks would be lost without a word.
-    if root is not None and len(root.value) > len(content):
-        raise malformed(path.name, "names a dataset twice")
     return content
 
 

@@ -10,8 +10,8 @@ from pipelines.release import Release, previous_release
 from pipelines.rules.recommendation import ItemRules
 from pipelines.rules.schemas import RuleBook
 from pipelines.scoring.customers import CustomerScores, Memory, Rules, score_customers
-from pipelines.scoring.demand import Demand
-from pipelines.scoring.recommend_backtest import Recommendations, recommend_best
+from pipelines.scoring.recommend.backtest import Recommendations, recommend_best
+from pipelines.scoring.recommend.demand import Demand
 from pipelines.scoring.report import ModelReport
 from pipelines.steps import StepResult
 

@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -20,7 +21,7 @@ from pipelines.rules.schemas import RuleBook
 from pipelines.segments import cut_list
 from pipelines.steps import LINE
 
-MARKS = {"ok": "[green]✓[/green]", "stale": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}
+MARKS = {"ok": "[green]✓[/green]", "doubt": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}
 POLL_SECONDS = 1.0
 
 
@@ -51,11 +52,13 @@ def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
     is_well = True
     with Live(table, console=console):  # each row as it comes: a source may take its time
         for finding in findings:
-            mark = MARKS["ok" if finding.ok else "failed"]
+            mark = MARKS["failed" if not finding.ok else "doubt" if finding.hint else "ok"]
             table.add_row(finding.source, finding.what, mark, escape(finding.told))
             is_well &= finding.ok
             if finding.hint:
                 hints[finding.hint] = None
+    if not console.is_terminal:
+        console.line()  # there, Live leaves its last line open
     for hint in hints:
         console.print(f"[yellow]next:[/yellow] {escape(hint)}")
     return is_well
@@ -104,7 +107,7 @@ def _steps_table(run: Run) -> Table:
         told = report.get("summary") or report["reason"]
         is_stale = report.get("facts", {}).get("is_stale", False)
         table.add_row(
-            MARKS["stale" if is_stale else str(report["status"])],
+            MARKS["doubt" if is_stale else str(report["status"])],
             str(report["step"]),
             f"{report['seconds']:.1f}",
             escape(str(told)),
@@ -186,25 +189,56 @@ def _lists_table(release: Release) -> Table:
     return table
 
 
-def show_quarantine(
-    console: Console, lake: Lake, table: str | None, source: str | None, rows: int
-) -> None:
-    """Count quarantined rows by rule; with `rows`, also where they stand. Never their content."""
-    files = sorted(lake.quarantine.glob("*/source=*/date=*/part-*.parquet"))
-    if not files:
+def show_quarantine(console: Console, lake: Lake, wanted: Mapping[str, str], rows: int) -> None:
+    """Count quarantined rows by rule; with `rows`, also where they stand. Never their content.
+
+    Args:
+        console: where to print.
+        lake: holds the quarantine.
+        wanted: only rows of this `table`, `source` or `landed_on` (a business day).
+        rows: so many places are shown.
+
+    Raises:
+        C360Error: there is no such row.
+    """
+    paths = sorted(lake.quarantine.glob("*/source=*/date=*/part-*.parquet"))
+    if not paths:
         console.print("The quarantine is empty.")
         return
-    found = pl.concat([pl.scan_parquet(path) for path in files]).drop("raw")
-    for column, wanted in (("table", table), ("source", source)):
-        if wanted is not None:
-            found = found.filter(pl.col(column) == wanted)
-    keys = ["source", "table", "rule", "column"]
-    counts = found.group_by(keys).len().sort(keys).collect()
-    console.print(as_table(counts.rename({"len": "rows"}), "Quarantine"))
+    kept = [_kept(path) for path in paths]
+    chosen = [(path, facts) for path, facts in kept if wanted.items() <= facts.items()]
+    if not chosen:
+        asked = " and ".join(f"{name} {value}" for name, value in wanted.items())
+        raise C360Error(f"No row of {asked} is in quarantine.", _what_is_there(kept))
+    found = pl.concat(
+        pl.scan_parquet(path).drop("raw").with_columns(landed_on=pl.lit(facts["landed_on"]))
+        for path, facts in chosen
+    )
+    keys = ["landed_on", "source", "table", "rule", "column"]
+    counts = found.group_by(keys).len("rows").sort(keys).collect()
+    console.print(as_table(counts, "Quarantine"))
     if rows:
-        places = found.select("file", "row_number", "rule", "column").sort(pl.all()).head(rows)
-        console.print(as_table(places.collect(), f"\nThe first {rows}"))
+        places = found.select("landed_on", "file", "row_number", "rule", "column").sort(pl.all())
+        console.print(as_table(places.head(rows).collect(), f"\nThe first {rows}"))
+        console.print("\nrow_number counts rows from 1; the header is none.")
     console.print(f"\nThe raw rows (personal data) are in {lake.quarantine}.")
+
+
+def _kept(path: Path) -> tuple[Path, dict[str, str]]:
+    """A file of the quarantine, and what its folders say of its rows."""
+    table, source, day = path.parts[-4:-1]
+    facts = {"table": table, "source": source.partition("=")[2], "landed_on": day.partition("=")[2]}
+    return path, facts
+
+
+def _what_is_there(kept: list[tuple[Path, dict[str, str]]]) -> str:
+    sources, tables, days = (
+        sorted({facts[name] for _, facts in kept}) for name in ("source", "table", "landed_on")
+    )
+    return (
+        f"There are rows of source {', '.join(sources)}; of table {', '.join(tables)}; "
+        f"landed from {days[0]} to {days[-1]}."
+    )
 
 
 def show_segment(console: Console, lake: Lake, book: RuleBook, name: str) -> None:
@@ -232,10 +266,11 @@ def show_segment(console: Console, lake: Lake, book: RuleBook, name: str) -> Non
 
 
 def as_table(frame: pl.DataFrame, title: str) -> Table:
-    """A frame as a plain table."""
+    """A frame as a plain table; where it is too wide, cells go on below, and nothing is cut off."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name, dtype in frame.schema.items():
-        table.add_column(name, justify="right" if dtype.is_numeric() else "left")
+        justify: JustifyMethod = "right" if dtype.is_numeric() else "left"
+        table.add_column(name, justify=justify, overflow="fold")
     for row in frame.iter_rows():
         table.add_row(*[escape(str(value)) for value in row])
     return table

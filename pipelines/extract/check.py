@@ -9,6 +9,7 @@ from typing import cast
 from pipelines.catalogue import Dataset
 from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.buckets import Folder
+from pipelines.extract.files import WANTED, table_of
 from pipelines.extract.ga4.nights import check_ga4
 from pipelines.extract.parts import Ask, Connector, Stream
 from pipelines.extract.sql.check import check_sql
@@ -22,7 +23,7 @@ from pipelines.rules.sources import AnySource
 
 @dataclass(frozen=True)
 class Finding:
-    """What trying one thing of a source gave."""
+    """What trying one thing of a source gave; what is well and has a hint deserves a look."""
 
     source: str
     what: str
@@ -53,8 +54,7 @@ def _try_source(
 ) -> Iterator[Finding]:
     match source:
         case FilesSource():
-            files = Folder(source.name, source.path, cast(FilesSecrets, secrets)).files()
-            yield Finding(source.name, "folder", True, f"{len(files)} files in {source.path}")
+            yield _look_into_folder(source, cast(FilesSecrets, secrets), landing)
         case SqlSource():
             for table in check_sql(source, cast(SqlSecrets, secrets), landing):
                 yield Finding(source.name, table.table, table.ok, table.told)
@@ -72,6 +72,18 @@ def _try_source(
                     except SourceDownError as error:  # the other streams would only say the same
                         yield Finding(source.name, stream.name, False, error.message, error.hint)
                         return
+
+
+def _look_into_folder(
+    source: FilesSource, secrets: FilesSecrets, landing: Mapping[str, Dataset]
+) -> Finding:
+    """A folder without a file to land is well: it may have been cleared after it was read."""
+    files = Folder(source.name, source.path, secrets).files()
+    readable = sum(table_of(file.name, landing) is not None for file in files)
+    told = f"{readable} files of landing tables in {source.path}"
+    if others := len(files) - readable:
+        told += f", {others} of no landing table"
+    return Finding(source.name, "folder", True, told, "" if readable else WANTED)
 
 
 def _try_stream(source: str, connector: Connector, stream: Stream, ask: Ask) -> Finding:

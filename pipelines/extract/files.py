@@ -15,6 +15,7 @@ from pipelines.rules.source_types.files import FilesSecrets, FilesSource
 FORMATS = (".csv", ".jsonl", ".parquet")
 DIGEST_LENGTH = 16
 MEMORY = ".read.json"
+WANTED = "Put files named <landing table>*.csv, .jsonl or .parquet (also .gz) there."
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def extract_files(
         there = f"only {', '.join(file.name for file in files)}" if files else "nothing"
         raise C360Error(
             f"Source {source.name}: {source.path} holds {there}.",
-            "Put files named <landing table>*.csv, .jsonl or .parquet (also .gz) there.",
+            WANTED,
         )
     # A run for an older day must not slip new files under nights that have been released.
     days = [path.name for path in home.glob("????-??-??")]

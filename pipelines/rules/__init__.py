@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipelines.errors import C360Error
 from pipelines.rules.schemas import RuleBook
+from pipelines.yaml_files import read_yaml
 
 PACKAGED = Path(__file__).resolve().parent
 # Written by a command, not by hand; it stands beside the rules, as it decides as they do.
@@ -19,18 +19,6 @@ IDENTITY_MODEL = "identity_model.json"
 FILES = tuple(
     IDENTITY_MODEL if name == "identity_model" else f"{name}.yml" for name in RuleBook.model_fields
 )
-
-
-class _EachKeyOnce(yaml.SafeLoader):
-    """YAML takes the last of two equal keys without a word; a rule must not be lost so."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if repeated := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.MarkedYAMLError(
-                problem=f"{', '.join(repeated)} is there twice", problem_mark=node.start_mark
-            )
-        return super().construct_mapping(node, deep)
 
 
 def find_rules(rules_dir: Path | None) -> dict[str, Path]:
@@ -64,14 +52,7 @@ def load_rules(files: dict[str, Path]) -> RuleBook:
     """
     book: dict[str, Any] = {}
     for path in files.values():
-        try:
-            content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)  # noqa: S506
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise C360Error(
-                f"{path} is not YAML: {error}", "Mend the file and try again."
-            ) from None
-        except OSError as error:
-            raise C360Error(f"{path} cannot be read: {error}", "Check the file.") from None
+        content = read_yaml(path)
         book[path.stem] = {} if content is None else content
     try:
         return RuleBook.model_validate(book)

@@ -13,14 +13,14 @@ from pipelines.publish import MARTS
 from pipelines.release import release_run, write_manifest
 from tests.unit.identity.identity_people import day, ids
 
-IDENTITY = sorted(MARTS.keys() & {field.name for field in fields(Resolved)})
+IDENTITY = [field.name for field in fields(Resolved) if field.name in MARTS]
 
 
-def release_night(lake, resolved, on, facts=None, golden=(), without=()):
+def release_night(lake, resolved, on, facts=None, won=(), without=()):
     """Release what was resolved on a day.
 
     facts: columns of `customer_360` by record; a customer of deleted records alone has no row.
-    golden: (the record that won, columns of `customer_fields`)
+    won: (the record that won, columns of `customer_fields`)
     without: marts that the version at that time did not have yet.
     """
     run = lake.run(day(on))
@@ -37,10 +37,10 @@ def release_night(lake, resolved, on, facts=None, golden=(), without=()):
             "customer_fields",
             *(
                 dict(zip(RECORD, record, strict=True)) | {"customer_id": whose[record]} | columns
-                for record, columns in golden
+                for record, columns in won
             ),
             group="models",
-        ).head(len(golden)),
+        ).head(len(won)),
     }
     marts |= {name: getattr(resolved, name) for name in IDENTITY}
     catalogue = load_catalogue(PROJECT)

@@ -97,7 +97,7 @@ def test_a_customer_without_a_golden_record_or_another_record_is_shown_too(
 
 def test_a_golden_record_of_names_alone_shows_none_of_them(lake, catalogue, told):
     resolved = resolve(signals_of(SEEN[:1]), on=1)
-    release = release_night(lake, resolved, 1, golden=[(LI, FIELD | {"field": "full_name"})])
+    release = release_night(lake, resolved, 1, won=[(LI, FIELD | {"field": "full_name"})])
     known, description = describe(release, "crm:li")
     text = told(answers.show_customer, catalogue, known, description)
     assert lines_with(text, "full_name") == ["full_name (personal) crm:li recency 2026-01-01"]
@@ -204,3 +204,21 @@ def test_a_guest_is_shown_by_the_kind_of_its_record(lake, catalogue, told):
     release = release_night(lake, resolve(signals_of([(guest(7), 0)]), on=1), 1)
     known, description = describe(release, "guest_order=shop:7")
     assert "guest_order=shop:7" in told(answers.show_customer, catalogue, known, description)
+
+
+NARROW = "1234567890" * 4
+
+
+def test_no_reference_is_cut_off_where_there_is_no_room(lake, catalogue):
+    records = [contact(NARROW), contact(NARROW, "shop")]
+    shared = [(record, "email", "li@example.com") for record in records]
+    one = resolve(signals_of([(record, 0) for record in records], shared), on=1)
+    release = release_night(lake, one, 1)
+    paper = StringIO()
+    narrow = Console(file=paper, width=40, highlight=False)
+    answers.show_merge(narrow, merge_of(release, f"crm:{NARROW}", f"shop:{NARROW}"))
+    known, description = describe(release, f"crm:{NARROW}")
+    answers.show_customer(narrow, catalogue, known, description | {"fields": []})
+    customer = known.customer_id
+    answers.show_versions(narrow, customer, history.list_versions(lake, customer))
+    assert "…" not in paper.getvalue().replace('"…"', "")

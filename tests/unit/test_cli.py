@@ -80,8 +80,16 @@ def test_the_demo_explains_itself_and_takes_its_date_as_any_command_does(c360):
 
 
 def test_sources_check_tells_in_a_table_and_by_its_exit_code(c360, shop):
+    for name in ("orders-1.csv", "notes.txt"):
+        (shop / name).touch()
     code, text = c360("sources", "check")
     assert (code, "shop" in text, "✓" in text) == (0, True, True)
+    assert f"1 files of landing tables in {shop}, 1 of no landing table" in text
+    (shop / "orders-1.csv").unlink()
+    code, text = c360("sources", "check")
+    assert (code, "✓" in text, "!" in text) == (0, False, True)
+    assert "next: Put files named <landing table>*.csv" in text.splitlines()[-1]
+    (shop / "notes.txt").unlink()
     shop.rmdir()
     code, text = c360("sources", "check")
     assert (code, "✗" in text, "does not exist" in " ".join(text.split())) == (1, True, True)
@@ -261,6 +269,48 @@ def test_an_empty_quarantine_is_said_to_be_empty(c360):
 
 
 @pytest.fixture
+def quarantined(c360, shop):
+    """Orders without an amount: one on the first night, two on the second."""
+    header = "id,customer_source_id,status,currency,total_amount,ordered_at\n"
+    good = "1,a,paid,GBP,5.00,2026-06-01\n" * 200
+    for day, bad in (
+        ("29", "2,a,paid,GBP,much,2026-06-01\n"),
+        ("30", "3,a,paid,GBP,,2026-06-01\n" * 2),
+    ):
+        (shop / f"orders-{day}.csv").write_text(header + good + bad)
+        for step in ("extract", "land"):
+            code, text = c360(step, "--date", f"2026-06-{day}")
+            assert code == 0, text
+
+
+def test_the_quarantine_is_counted_by_the_day_on_which_rows_landed(c360, quarantined):
+    code, text = c360("quarantine", "list", "--rows", "9")
+    rows = [line.split() for line in text.splitlines()]
+    assert code == 0
+    assert ["2026-06-29", "shop", "orders", "not_a_decimal", "total_amount", "1"] in rows
+    assert ["2026-06-30", "shop", "orders", "required_missing", "total_amount", "2"] in rows
+    # The 201st row of data is the 202nd line of the file.
+    assert ["2026-06-29", "orders-29.csv", "201", "not_a_decimal", "total_amount"] in rows
+    code, text = c360("quarantine", "list", "--date", "2026-06-30", "--table", "orders")
+    assert (code, "2026-06-29" in text, "2026-06-30" in text) == (0, False, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--table", "nope"), "table nope"),
+        (("--source", "nope"), "source nope"),
+        (("--source", "shop", "--date", "2026-06-28"), "source shop and landed_on 2026-06-28"),
+    ],
+)
+def test_what_is_not_in_quarantine_is_told_with_what_is_there(c360, quarantined, asked, told):
+    code, text = c360("quarantine", "list", *asked)
+    assert code == 1
+    assert f"No row of {told} is in quarantine." in text
+    assert "of source shop; of table orders; landed from 2026-06-29 to 2026-06-30." in text
+
+
+@pytest.fixture
 def released(lake, monkeypatch):
     """Li and Wang are two customers on the first night, and one on the second."""
     monkeypatch.setenv("C360_PSEUDONYM_KEY", KEY.decode())
@@ -303,6 +353,15 @@ def test_why_merged_tells_the_ties_and_history_what_changed(c360, released):
     assert code == 0
     assert ["2026-01-02", "order_count", "·", "3"] in told
     assert ["2026-01-03", "order_count", "3", "5"] in told
+
+
+def test_what_is_piped_has_each_row_on_one_line(released):
+    told = python(
+        "import sys; sys.argv = ['c360', 'why', 'crm:li']\nfrom pipelines.cli import main; main()",
+        COLUMNS="40",
+    )
+    described = [line.split()[:2] for line in told.stdout.splitlines() if len(line.split()) > 5]
+    assert ["order_count", "5"] in described
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,14 @@ FAULTS: dict[str, tuple[str, tuple[str, str], Break, str]] = {
         "landing",
         ("pipeline", "landing_summary"),
         set_first("quarantined_share", 0.2),
-        r"landing_summary: max_quarantined_share is at least quarantined_share, but 1 of 3 rows",
+        r"landing_summary: max_quarantined_share is at least quarantined_share, but 1 of 3 rows "
+        r"break it \(source-0 table-0\)",
+    ),
+    "nothing landed": (
+        "landing",
+        ("pipeline", "landing_summary"),
+        lambda frame: frame.with_columns(landed_count=pl.lit(0, pl.Int64)),
+        r"landing_summary: the sum of landed_count is at least 1, but it is 0",
     ),
     "an expired consent": (
         "profile",
@@ -331,7 +338,7 @@ def test_a_warning_is_told_and_passes(run: Run, catalogue: Catalogue) -> None:
 
     result = judge("lists", run, catalogue)
 
-    told = "list_summary: row_count is at least 1, but 1 of 3 rows break it"
+    told = "list_summary: row_count is at least 1, but 1 of 3 rows break it (list-0)"
     assert result.warnings == (told,)
     assert read_json(run.gates / "lists.json")["warnings_count"] == 1
 
@@ -403,7 +410,11 @@ MISSPELT = {
     "no list": ("customer_scores: {expect: 1}", "needs datasets as keys, each with a list"),
     "no settings": ("customer_scores: [{expect_table_row_count_to_equal: 3}]", "has no {setting"),
     "no expectation": ("customer_scores: [3]", "line 1 is not `expectation: "),
-    "a dataset twice": ("customer_scores: []\ncustomer_scores: []", "names a dataset twice"),
+    "a dataset twice": ("customer_scores: []\ncustomer_scores: []", "line 2: .* twice"),
+    "a day that is none": (
+        "customer_scores: [{expect_table_row_count_to_equal: {value: 1, until: 2026-06-31}}]",
+        "line 1: '2026-06-31' cannot be read",
+    ),
     "no YAML": ("customer_scores: [", "is not YAML"),
 }
 
@@ -416,6 +427,22 @@ def test_a_misspelt_line_is_told_in_one_sentence(
 
     with pytest.raises(C360Error, match=told):
         judge("scores", run, catalogue, own_project(tmp_path, scores=text))
+
+
+def test_of_many_rows_that_break_a_check_of_a_summary_the_first_are_named(
+    run: Run, catalogue: Catalogue
+) -> None:
+    summary = catalogue["pipeline", "landing_summary"]
+    frame = pl.concat([dataset_rows(summary)] * 3).with_columns(
+        table=pl.format("t{}", pl.int_range(pl.len())), quarantined_share=pl.lit(0.05)
+    )
+    break_table(run, summary, lambda before: frame.with_columns(max_quarantined_share=pl.lit(0.5)))
+
+    [warning] = judge("landing", run, catalogue).warnings
+    assert warning.endswith(
+        "but 9 of 9 rows break it (source-0 t0, source-1 t1, source-2 t2, source-0 t3, "
+        "source-1 t4 and 4 more)"
+    )
 
 
 def test_an_unknown_gate_is_refused(run: Run, catalogue: Catalogue) -> None:

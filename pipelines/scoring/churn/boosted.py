@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipelines.scoring.churn import (
+from pipelines.scoring.churn.logistic import (
     Base,
     Example,
     Explained,
