@@ -46,7 +46,11 @@ demo: setup ## Serve the demo company from a CRM and a database, and run its nig
 	$(AIRFLOW) airflow db migrate > .airflow/demo.log 2>&1 || { tail -5 .airflow/demo.log; exit 1; }; \
 	$(AIRFLOW) airflow dags test nightly_customer_360 --conf '{"date": "$(DATE)"}' >> .airflow/demo.log 2>&1 & \
 	airflow_pid=$$!; c360 status --date $(DATE) --follow $$airflow_pid; \
-	wait $$airflow_pid || { tail -20 .airflow/demo.log; exit 1; }
+	wait $$airflow_pid || { tail -20 .airflow/demo.log; exit 1; }; \
+	printf '%s\n' "" "To ask it more (its CRM and shop are down again, what they said is kept):" \
+		"    source $(VENV)/bin/activate; export C360_HOME=\"$(C360_HOME)\" C360_RULES_DIR=\"$$C360_RULES_DIR\"" \
+		"    c360 rules check; c360 quarantine list; c360 segment preview churn_warning" \
+		"Another night: make demo CUSTOMERS=$(CUSTOMERS) DATE=<a later day>"
 
 test: setup ## Run all tests (JOBS=2)
 	@python -m pytest -n $(JOBS) --dist loadfile

@@ -35,6 +35,7 @@ app.add_typer(segment_app, name="segment")
 identity_app = typer.Typer(no_args_is_help=True, help="Teach the matching of records.")
 app.add_typer(identity_app, name="identity")
 
+NAMED = "A customer id, or a record as source:id, account=source:id, guest_order=source:id."
 UNLIMITED = 10_000  # what is read by a program or kept in a file has no width to keep to
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else UNLIMITED)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -233,11 +234,16 @@ def rollback(
 
 @app.command(epilog="Examples: c360 why edky2lnjnajvf5f4, c360 why shop:10023 --date 2026-05-31")
 def why(
-    customer: Annotated[str, typer.Argument(help="A customer id, or a record as source:id.")],
+    customer: Annotated[str, typer.Argument(help=NAMED)],
     day: PastDay = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Who a customer is: each value with its source and rule, as released by a date."""
+    """Who a customer is: each value with its source and rule, as released by a date.
+
+    A customer is named by its id, also one it had before a merge, or by any of its records:
+    crm:77 (a contact), account=crm:77 (an organisation), guest_order=shop:77 (an order without an
+    account), shop/uk:77 (where a source has several accounts).
+    """
     from pipelines import answers, history
     from pipelines.catalogue import load_catalogue
 
@@ -253,7 +259,7 @@ def why(
 
 @app.command("why-merged", epilog="Example: c360 why-merged crm:4876876000001 shop:10023")
 def why_merged(
-    a: Annotated[str, typer.Argument(help="A customer id, or a record as source:id.")],
+    a: Annotated[str, typer.Argument(help=NAMED)],
     b: Annotated[str, typer.Argument(help="Another one.")],
     day: PastDay = None,
 ) -> None:
@@ -267,7 +273,7 @@ def why_merged(
 
 @app.command("history", epilog="Example: c360 history edky2lnjnajvf5f4")
 def show_history(
-    customer: Annotated[str, typer.Argument(help="A customer id, or a record as source:id.")],
+    customer: Annotated[str, typer.Argument(help=NAMED)],
 ) -> None:
     """What changed in a customer's profile, release by release."""
     from pipelines import answers, history

@@ -12,6 +12,11 @@ from pipelines.identity.refs import RECORD, mint_id, read_ref, write_ref
 from pipelines.lake import Lake
 from pipelines.release import Release, current_release, find_releases, standing_release
 
+NAMED_BY = (
+    "a customer id, or a record: source:id for a contact, account=source:id for an organisation, "
+    "guest_order=source:id for an order without an account; source/account:id where a source has "
+    "several"
+)
 RUN_FACTS = ("as_of", "customer_id")
 
 
@@ -87,11 +92,21 @@ def find_customer(release: Release, asked: str, pseudonym_key: bytes) -> Known:
     if found.is_empty():
         raise C360Error(
             f"{asked} stands for nobody in the release {release.path.name}.",
-            "Give a customer id, or a record as source:id (account=source:id for an "
-            "organisation); it may have been erased, or not have been known on that date.",
+            _meant(keys, record)
+            or f"Give {NAMED_BY}; it may have been erased, or not have been known on that date.",
         )
     told = found.head(1).select("customer_id", write_ref().alias("record")).row(0, named=True)
     return Known(**told, asked=asked)
+
+
+def _meant(keys: pl.LazyFrame, record: tuple[str, ...] | None) -> str:
+    """Records of another kind that a source knows by the same id, as a question."""
+    if record is None:
+        return ""
+    same = dict(zip(RECORD[1:], record[1:], strict=True))
+    found = keys.filter(pl.col(name) == value for name, value in same.items())
+    refs = found.select(write_ref().sort()).collect().to_series()
+    return f"Did you mean {' or '.join(refs)}?" if len(refs) else ""
 
 
 def _minted(

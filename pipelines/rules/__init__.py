@@ -60,7 +60,7 @@ def load_rules(files: dict[str, Path]) -> RuleBook:
         faults = sorted({_sentence(fault, files) for fault in error.errors(include_url=False)})
         raise C360Error(
             "The rules have faults:\n  " + "\n  ".join(faults),
-            "Mend the files; c360 rules check reads them again.",
+            f"Mend the files; c360 rules check reads them again.{_how_to_begin(error, files)}",
         ) from None
 
 
@@ -86,6 +86,21 @@ def _sentence(fault: ErrorDetails, files: dict[str, Path]) -> str:
         return f"{path}: {where} is missing."
     message = fault["msg"].removeprefix("Value error, ")
     return f"{path}: {where}: {message[:1].lower()}{message[1:]}."
+
+
+def _how_to_begin(error: ValidationError, files: dict[str, Path]) -> str:
+    """What whoever wrote only the lines to change has to know."""
+    short = {
+        str(f["loc"][0]) for f in error.errors() if f["type"] == "missing" and len(f["loc"]) == 2
+    }
+    own = [path.name for path in files.values() if path.stem in short and path.parent != PACKAGED]
+    if not own:
+        return ""
+    copied = " and ".join(str(PACKAGED / name) for name in own)
+    return (
+        " A rules file of your own replaces the packaged one as a whole: "
+        f"copy {copied}, and change the lines there."
+    )
 
 
 def _is_source(keys: list[str]) -> bool:

@@ -333,6 +333,11 @@ def test_why_tells_who_a_customer_is_on_each_night(c360, released):
     assert f"shop:wang is {released['wang']} in this release." in text
 
 
+def test_the_help_of_why_tells_how_a_customer_is_named(c360):
+    _, text = c360("why", "--help")
+    assert {"crm:77", "account=crm:77", "guest_order=shop:77", "shop/uk:77"} <= set(text.split())
+
+
 def test_why_gives_json_to_programs_and_nothing_else(c360, released):
     code, text = c360("why", "shop:wang", "--json")
     told = json.loads(text)

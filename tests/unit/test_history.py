@@ -126,12 +126,24 @@ def test_an_id_that_somebody_else_bears_tonight_is_that_customers(lake):
 
 @pytest.mark.parametrize(
     "asked",
-    ["crm:nobody", "shop:wang", "account=crm:li", "a" * 16, "Li Na", "", "crm:", ID[LI].upper()],
+    ["crm:nobody", "shop:wang", "account=crm:wang", "a" * 16, "Li Na", "", "crm:", ID[LI].upper()],
 )
 def test_who_stands_for_nobody_is_refused_with_how_to_ask(nights, asked):
     with pytest.raises(C360Error, match="stands for nobody in the release 2026-01-04__") as told:
         find(nights[2], asked)
     assert "source:id" in told.value.hint
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [("crm:zhao", "account=crm:zhao"), ("account=crm:li", "crm:li"),
+     ("shop:7", "guest_order=shop:7")],
+)  # fmt: skip
+def test_a_record_of_another_kind_with_the_same_id_is_suggested(lake, asked, meant):
+    known = release_night(lake, resolve(signals_of([*SEEN, (guest(7), 3)]), on=1), 1)
+    with pytest.raises(C360Error, match="stands for nobody") as told:
+        find(known, asked)
+    assert told.value.hint == f"Did you mean {meant}?"
 
 
 def test_an_id_whose_records_are_all_erased_stands_for_nobody(lake):

@@ -242,6 +242,28 @@ def test_a_fault_is_a_sentence_that_names_file_and_key(told, files, sentence):
     assert "Error" not in message
 
 
+def test_who_wrote_only_the_line_to_change_is_told_to_copy_the_file(own):
+    with pytest.raises(C360Error) as caught:
+        own(identity="fuzzy: {is_on: false}")
+    assert "replaces the packaged one as a whole" in caught.value.hint
+    assert f"copy {PACKAGED / 'identity.yml'}, and change" in caught.value.hint
+    whole = packaged("identity").replace("is_on: true", "is_on: false")
+    assert not own(identity=whole).identity.fuzzy.is_on
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"privacy": "consent_months: x\nminimum_age: 1"},
+        {"sources": "sources: [{name: a, type: files}]"},
+    ],
+)
+def test_nobody_else_is_told_to_copy_a_file(own, files):
+    with pytest.raises(C360Error) as caught:
+        own(**files)
+    assert "copy" not in caught.value.hint
+
+
 def test_grades_must_fall_to_zero(told):
     grades = yaml.safe_load((PACKAGED / "tiers.yml").read_text(encoding="utf-8"))["grades"]
     grades[3]["min_percentile"] = 0.1
