@@ -176,6 +176,24 @@ def score(day: Day) -> None:
     _run(day, ["score"])
 
 
+@app.command(epilog="Example: c360 backtest --date 2026-06-30 --cuts 6")
+def backtest(
+    day: Day,
+    cuts: Annotated[int, typer.Option(min=1, max=40, help="Past days, a horizon apart.")] = 4,
+) -> None:
+    """Try all models of a night on more past days than the night itself does."""
+    from pipelines.answers import show_backtest
+    from pipelines.configured import configured_rules
+    from pipelines.score import try_models
+
+    settings = load_settings()
+    run = Lake(settings.home).run(day)
+    with out.status("trying each model on past days …"):
+        tried = try_models(run, configured_rules(settings), cuts)
+    show_backtest(out, tried)
+    out.print(f"\nAll metrics of each day: {run.path / 'backtest'}")
+
+
 @app.command(epilog="Example: c360 gate marts --date 2026-06-30")
 def gate(stage: Gate, day: Day) -> None:
     """Judge a stage: a critical finding stops the line, a warning is reported."""
