@@ -102,7 +102,8 @@ class Backtest:
         frame = pl.DataFrame(
             rows, schema_overrides={**numbers, "model": pl.String, "grade": pl.String}
         )
-        return frame.with_columns(pl.col(*numbers).round(DECIMALS))
+        # In a mart `grade` is a customer's.
+        return frame.with_columns(pl.col(*numbers).round(DECIMALS)).rename({"grade": "model_grade"})
 
 
 def run_backtest(
