@@ -107,7 +107,7 @@ def column_values(column: Column, key: tuple[str, ...]) -> list[Any]:
         value = OVERRIDES[column.name]
         return value if isinstance(value, list) else [value] * ROWS
     if column.values:
-        return [column.values[n if column.name in key else 0] for n in range(ROWS)]
+        return [column.values[n if key == (column.name,) else 0] for n in range(ROWS)]
     if isinstance(column.dtype, pl.String):
         return [f"{column.name}-{n}" if column.name in key else column.name for n in range(ROWS)]
     return [PLAIN[type_of(column.dtype)]] * ROWS
