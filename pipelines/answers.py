@@ -144,9 +144,26 @@ def show_backtest(console: Console, tried: Backtest) -> None:
         console.print(f"[bold]{target}[/bold]  {grade}{escape(choice.reason)}")
 
 
-def show_versions(console: Console, customer_id: str, versions: pl.DataFrame) -> None:
-    """Print what changed in a customer's profile from release to release."""
+def show_versions(
+    console: Console, known: Known, events: pl.DataFrame, versions: pl.DataFrame
+) -> None:
+    """Print what became of a customer, and what changed in its profile, release by release."""
     if versions.is_empty():
-        console.print(f"No release has a profile of {customer_id}.")
+        console.print(f"No release has a profile of {known.customer_id}.")
         return
-    console.print(as_table(versions.with_columns(pl.all().fill_null("·")), f"{customer_id}"))
+    if known.asked != known.customer_id:
+        console.print(
+            f"{escape(known.asked)} is {known.customer_id} in the current release; this is the "
+            f"history of {known.customer_id}."
+        )
+    own = events.filter("is_own")
+    without = versions.filter(pl.col("column").is_null()).join(own, on="as_of", how="anti")
+    told = [
+        events.select("as_of", pl.col("event").alias("column")),
+        without.select(
+            "as_of", pl.lit("no profile: its sources deleted its records").alias("column")
+        ),
+    ]
+    changes = versions.drop_nulls("column").with_columns(pl.col("before", "after").fill_null("·"))
+    lines = pl.concat([*told, changes], how="diagonal").sort("as_of", maintain_order=True)
+    console.print(as_table(lines.fill_null(""), known.customer_id))

@@ -293,14 +293,18 @@ def why_merged(
 def show_history(
     customer: Annotated[str, typer.Argument(help=NAMED)],
 ) -> None:
-    """What changed in a customer's profile, release by release."""
+    """What became of a customer and what changed in its profile, release by release.
+
+    An id that was merged away shows the history of the customer that it stands for.
+    """
     from pipelines import answers, history
 
     settings = load_settings()
     lake = Lake(settings.home)
     release = history.find_release(lake, None)
     known = history.find_customer(release, customer, settings.pseudonym)
-    answers.show_versions(out, known.customer_id, history.list_versions(lake, known.customer_id))
+    events = history.list_events(release, known.customer_id)
+    answers.show_versions(out, known, events, history.list_versions(lake, known.customer_id))
 
 
 @identity_app.command("train", epilog="Example: c360 identity train --date 2026-06-30")

@@ -199,14 +199,48 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
     }
 
 
+def list_events(release: Release, customer_id: str) -> pl.DataFrame:
+    """Who was merged with a customer, and who left it again, as a release remembers it.
+
+    Returns:
+        as_of (text), event (a sentence), is_own (whether the customer itself came or went, rather
+        than somebody who was merged into it); one row per event, by as_of.
+    """
+    told = read_mart(release, "customer_aliases").with_columns(
+        stood_for=pl.col("customer_id").shift().over("alias_id"),
+        is_own=pl.col("alias_id") == customer_id,
+    )
+    here = pl.lit(customer_id)
+    alias, whose = pl.col("alias_id"), pl.col("customer_id")
+    event = (
+        pl.when(pl.col("is_own") & (pl.col("event") == "merged"))
+        .then(pl.format("merged into {}", whose))
+        .when(pl.col("is_own") & (pl.col("event") == "restored"))
+        .then(pl.lit("restored: a customer of its own again"))
+        .when("is_own")
+        .then(pl.lit("gone: all its records are erased"))
+        .when(whose == here)
+        .then(pl.format("{} merged into it", alias))
+        .when(pl.col("stood_for") == here)
+        .then(pl.format("{} parted from it", alias))
+    )
+    as_of = pl.col("changed_on").cast(pl.String).alias("as_of")
+    events = told.select(as_of, event.alias("event"), "is_own").filter(
+        pl.col("event").is_not_null()
+    )
+    return events.sort("as_of", maintain_order=True).collect()
+
+
 def list_versions(lake: Lake, customer_id: str) -> pl.DataFrame:
     """What changed in a customer's profile, release by release.
 
     Of several releases of one date the one that readers saw last counts. Days that merely pass
-    (ages, windows) are changes too.
+    (ages, windows) are changes too. A customer that comes back after nights without a row of its
+    own is compared with the last one it had.
 
     Returns:
-        as_of, column, before, after (as text); one row for each change, the first version whole.
+        as_of, column, before, after (as text); one row for each change, the first version whole. A
+        row without column is the first night without a row of its own.
     """
     days = sorted({release.as_of for release in find_releases(lake)})
     standing = (standing_release(lake, date.fromisoformat(day)) for day in days)
@@ -216,10 +250,16 @@ def list_versions(lake: Lake, customer_id: str) -> pl.DataFrame:
         for release in standing
         if release is not None
     ]
-    rows: list[tuple[str, str, str | None, str | None]] = []
+    rows: list[tuple[str, str | None, str | None, str | None]] = []
     before: dict[str, Any] = {}
+    was_there = False
     for day, frame in versions:
-        now = frame.row(0, named=True) if frame.height else {}
+        if was_there and frame.is_empty():
+            rows.append((day, None, None, None))
+        was_there = not frame.is_empty()
+        if not was_there:
+            continue
+        now = frame.row(0, named=True)
         for column in [*now, *(name for name in before if name not in now)]:
             if column not in RUN_FACTS and now.get(column) != before.get(column):
                 rows.append((day, column, _text(before.get(column)), _text(now.get(column))))

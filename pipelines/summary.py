@@ -256,12 +256,17 @@ def show_segment(console: Console, lake: Lake, book: RuleBook, name: str) -> Non
         raise C360Error("Nothing has been released yet.", "Run c360 nightly --date D first.")
     audience = pl.read_parquet(release.path / "marts" / "audience.parquet")
     cut = cut_list(audience, found[0], contacts=None)
+    left_out = f"; {cut.suppressed:,} of them suppressed and left out" if cut.suppressed else ""
     console.print(
         f"{found[0].label} {found[0].label_zh}: {cut.matched:,} customers of {release.path.name} "
-        f"match, {cut.suppressed:,} of them suppressed; consent is asked when the list is cut."
+        f"match{left_out}. Consent is asked when the list is cut."
     )
     graded = cut.rows.select("customer_id").join(audience, on="customer_id")
-    console.print(as_table(graded.group_by("grade").len("customers").sort("grade"), ""))
+    grades = graded.group_by("grade").len("customers").sort("grade")
+    limit = f", the most that the list takes of {cut.matched - cut.suppressed:,}"
+    is_limited = cut.rows.height < cut.matched - cut.suppressed
+    console.print(f"\nGrades of these {cut.rows.height:,}{limit if is_limited else ''}")
+    console.print(as_table(grades, ""))
     console.print(as_table(cut.rows.select("customer_id", "reason").head(10), "\nThe first ten"))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
@@ -195,13 +196,58 @@ def test_two_customers_are_told_with_what_is_between_them(lake, release, told):
     assert re.fullmatch(r"shop:wang email#[a-z2-7]{16} dropped: cannot_link", line)
 
 
+def history_of(lake, told, asked, release):
+    known = history.find_customer(release, asked, KEY)
+    events = history.list_events(release, known.customer_id)
+    return told(
+        answers.show_versions, known, events, history.list_versions(lake, known.customer_id)
+    )
+
+
 def test_changes_are_shown_release_by_release_and_nobodys_in_a_sentence(lake, release, told):
-    customer = history.find_customer(release, "crm:li", KEY).customer_id
-    text = told(answers.show_versions, customer, history.list_versions(lake, customer))
+    text = history_of(lake, told, "crm:li", release)
     assert "2026-01-03 order_count · 5" in lines_with(text, "order_count")
-    nobody = "a" * 16
-    text = told(answers.show_versions, nobody, history.list_versions(lake, nobody))
-    assert text == f"No release has a profile of {nobody}.\n"
+    nobody = history.Known("a" * 16, "crm:x", "a" * 16)
+    events, versions = (f.clear() for f in (history.list_events(release, "a" * 16),
+                                            history.list_versions(lake, "a" * 16)))  # fmt: skip
+    text = told(answers.show_versions, nobody, events, versions)
+    assert text == f"No release has a profile of {nobody.customer_id}.\n"
+
+
+def test_a_merge_and_its_end_are_a_line_each_and_while_merged_it_is_said_whose_history_it_is(
+    lake, told
+):
+    never = IdentityRules(
+        cannot_link=[{"a": "crm:li", "b": "shop:wang"}
+                     | {"reason": "Twins", "owner": "Li Na", "date": day(1)}]
+    )  # fmt: skip
+    apart = resolve(signals_of(SEEN), on=1)
+    one = resolve(signals_of(SEEN, CARRIED), apart, on=2)
+    parted = resolve(signals_of(SEEN, CARRIED), one, decisions=never, on=3)
+    release_night(lake, apart, 1, {WANG: {"order_count": 2, "city": "Leeds"}})
+    merged = release_night(lake, one, 2)
+    li, wang = ids(apart)[LI], ids(apart)[WANG]
+    text = history_of(lake, told, wang, merged)
+    assert f"{wang} is {li} in the current release; this is the history of {li}." in text
+    assert lines_with(text, "merged") == [f"2026-01-03 {wang} merged into it"]
+    last = release_night(lake, parted, 3, {WANG: {"order_count": 3, "city": "Leeds"}})
+    text = history_of(lake, told, wang, last)
+    assert "this is the history" not in text
+    assert lines_with(text, "2026-01-03") == [f"2026-01-03 merged into {li}"]
+    assert lines_with(text, "2026-01-04") == [
+        "2026-01-04 restored: a customer of its own again", "2026-01-04 order_count 2 3",
+    ]  # fmt: skip
+
+
+def test_a_night_without_a_profile_and_without_a_merge_is_one_line(lake, told):
+    release_night(lake, resolve(signals_of(SEEN), on=1), 1)
+    signals = signals_of(SEEN)
+    deleted = replace(signals, records=signals.records.with_columns(is_deleted=True))
+    release = release_night(lake, resolve(deleted, resolve(signals, on=1), on=2), 2)
+    text = history_of(lake, told, "crm:li", release)
+    assert lines_with(text, "2026-01-03") == [
+        "2026-01-03 no profile: its sources deleted its records"
+    ]
 
 
 def test_a_guest_is_shown_by_the_kind_of_its_record(lake, catalogue, told):
@@ -223,8 +269,9 @@ def test_no_reference_is_cut_off_where_there_is_no_room(lake, catalogue):
     answers.show_merge(narrow, merge_of(release, f"crm:{NARROW}", f"shop:{NARROW}"))
     known, description = describe(release, f"crm:{NARROW}")
     answers.show_customer(narrow, catalogue, known, description | {"fields": []})
-    customer = known.customer_id
-    answers.show_versions(narrow, customer, history.list_versions(lake, customer))
+    versions = history.list_versions(lake, known.customer_id)
+    events = history.list_events(release, known.customer_id)
+    answers.show_versions(narrow, known, events, versions)
     assert "…" not in paper.getvalue().replace('"…"', "")
 
 

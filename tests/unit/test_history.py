@@ -185,7 +185,9 @@ def test_a_customer_whose_records_the_sources_deleted_is_found_and_has_no_profil
         history.describe_customer(release, ID[LI])
     assert told.value.hint == "Ask for an earlier date."
     versions = history.list_versions(lake, ID[LI])
-    assert versions.filter(pl.col("as_of") == "2026-01-05")["after"].null_count() > 5
+    assert versions.filter(pl.col("as_of") == "2026-01-05").rows() == [
+        ("2026-01-05", None, None, None)
+    ]
 
 
 def changes(lake, customer):
@@ -206,8 +208,33 @@ def test_the_versions_of_a_customer_tell_what_changed_and_when(lake, nights):
 
 def test_a_customer_that_was_merged_and_restored_was_not_there_in_between(lake, nights):
     assert changes(lake, ID[WANG]) == [
-        ("order_count", None, "1"), ("order_count", "1", None), ("order_count", None, "2"),
+        ("order_count", None, "1"), ("order_count", "1", "2"),
     ]  # fmt: skip
+    versions = history.list_versions(lake, ID[WANG])
+    assert versions.filter(pl.col("as_of") == "2026-01-03").rows() == [
+        ("2026-01-03", None, None, None)
+    ]
+
+
+def test_merges_and_what_undoes_them_are_events_of_both(nights):
+    assert history.list_events(nights[2], ID[WANG]).rows() == [
+        ("2026-01-03", f"merged into {ID[LI]}", True),
+        ("2026-01-04", "restored: a customer of its own again", True),
+    ]
+    assert history.list_events(nights[2], ID[LI]).rows() == [
+        ("2026-01-03", f"{ID[WANG]} merged into it", False),
+        ("2026-01-04", f"{ID[WANG]} parted from it", False),
+    ]
+    assert history.list_events(nights[0], ID[LI]).is_empty()
+    assert history.list_events(nights[2], ID[ZHAO]).is_empty()
+
+
+def test_whose_records_were_all_erased_is_gone(lake):
+    before = resolve(signals_of(SEEN, APART), on=1)
+    after = release_night(lake, resolve(signals_of(SEEN[:1], APART), before, on=2), 2)
+    assert history.list_events(after, ID[WANG]).rows() == [
+        ("2026-01-03", "gone: all its records are erased", True)
+    ]
 
 
 def test_of_two_releases_of_one_day_the_versions_tell_the_one_that_readers_saw_last(lake, nights):
