@@ -67,7 +67,8 @@ def test_the_commands_are_those_the_design_promises():
         "nightly", "extract", "land", "transform", "resolve", "score", "gate", "publish",
         "release",
         "status", "rollback", "rules check", "quarantine list", "demo serve", "docs",
-        "sources check", "sources add", "why", "why-merged", "history", "identity train", "backtest",
+        "sources check", "sources add", "why", "why-merged", "history", "identity train",
+        "backtest",
     }  # fmt: skip
 
 
