@@ -17,11 +17,11 @@ from sklearn.metrics import roc_auc_score
 
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import ScoringParams
-from pipelines.scoring.backtest import Backtest, run_backtest
-from pipelines.scoring.churn_features import aggregate_history
+from pipelines.scoring.churn.features import aggregate_history
 from pipelines.scoring.models.bg_nbd import BgNbd
-from pipelines.scoring.order_models import histories_of
-from pipelines.scoring.snapshots import cut_snapshot, prepare_order_days
+from pipelines.scoring.past.backtest import Backtest, run_backtest
+from pipelines.scoring.past.order_models import histories_of
+from pipelines.scoring.past.snapshots import cut_snapshot, prepare_order_days
 
 LAST_DAYS = {
     "cdnow": (date(1998, 6, 30),),

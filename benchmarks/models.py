@@ -217,7 +217,7 @@ def run_pymc(folder: Path) -> None:
         fitted["bg"].expected_purchases(data, future_t=52.0)
         fitted["bg"].expected_probability_alive(data)
         fitted["gamma_gamma"].expected_customer_lifetime_value(
-            fitted["bg"], data, future_t=12, time_unit="W"
+            fitted["bg"], data, future_t=12, discount_rate=0.01, time_unit="W"
         )
 
     watch.run("score", score)

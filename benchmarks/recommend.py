@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from pipelines.rules.recommendation import ItemRules
-from pipelines.scoring.demand import Demand
-from pipelines.scoring.recommend import recommend_items
+from pipelines.scoring.recommend.demand import Demand
+from pipelines.scoring.recommend.items import recommend_items
 
 AS_OF = date(2026, 6, 30)
 TASTES = 100

@@ -14,6 +14,7 @@ from rich.table import Table
 from pipelines.catalogue import Catalogue
 from pipelines.history import Known, Merge
 from pipelines.identity.refs import write_ref
+from pipelines.scoring.past.backtest import Backtest, Target
 from pipelines.summary import as_table
 
 RULES = {
@@ -116,6 +117,39 @@ def show_merge(console: Console, merge: Merge) -> None:
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+# What is told of each target, the measures that its people know first.
+METRICS: dict[Target, tuple[str, ...]] = {
+    "churn": ("auc", "pr_auc", "brier", "ece", "lift_10"),
+    "orders": ("gini", "spearman", "mae", "decile_mape", "total_bias"),
+    "value": ("gini", "spearman", "mae", "decile_mape", "total_bias"),
+}
+
+
+def show_backtest(console: Console, tried: Backtest) -> None:
+    """Print how each model did on past days, the mean of all, and which is chosen and why."""
+    for target, metrics in METRICS.items():
+        told = tried.reports.filter(pl.col("target") == target, pl.col("metric").is_in(metrics))
+        choice = tried.choices[target]
+        if not told.is_empty():
+            table = (
+                told.group_by("model", "is_baseline", "metric")
+                .agg(pl.col("value").mean().round(4))
+                .pivot("metric", index=["model", "is_baseline"], values="value")
+                .sort("is_baseline", "model")
+                .with_columns(
+                    pl.when(pl.col("model") == choice.model)
+                    .then(pl.lit("chosen"))
+                    .otherwise(pl.lit(""))
+                    .alias("")
+                )
+                .select("model", *(m for m in metrics if m in told["metric"].unique()), "")
+            )
+            days = ", ".join(f"{day:%Y-%m-%d}" for day in told["feature_on"].unique().sort())
+            console.print(as_table(table, f"\n{target}, from {days}"))
+        grade = f"grade {choice.grade}: " if choice.grade else ""
+        console.print(f"[bold]{target}[/bold]  {grade}{escape(choice.reason)}")
 
 
 def show_versions(

@@ -3,17 +3,18 @@
 import json
 import sys
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipelines.errors import C360Error
 from pipelines.lake import Lake
+from pipelines.questions import app as questions_app
 from pipelines.settings import load_settings
 from pipelines.steps import LINE, StepResult, run_step
+from pipelines.terminal import Day, err, out, plain, read_day
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +27,7 @@ rules_app = typer.Typer(no_args_is_help=True, help="Check the rules files.")
 sources_app = typer.Typer(no_args_is_help=True, help="Try the sources, or add one.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rows that broke the contract.")
 demo_app = typer.Typer(invoke_without_command=True, help="The made-up company, to try it all.")
+app.add_typer(questions_app)
 app.add_typer(demo_app, name="demo")
 app.add_typer(sources_app, name="sources")
 app.add_typer(rules_app, name="rules")
@@ -34,11 +36,6 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(segment_app, name="segment")
 identity_app = typer.Typer(no_args_is_help=True, help="Teach the matching of records.")
 app.add_typer(identity_app, name="identity")
-
-NAMED = "A customer id, or a record as source:id, account=source:id, guest_order=source:id."
-UNLIMITED = 10_000  # what is read by a program or kept in a file has no width to keep to
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else UNLIMITED)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 SOURCES_EXAMPLE = """
 Example of sources.yml:
@@ -73,28 +70,6 @@ class Gate(StrEnum):
     lists = "lists"
 
 
-def _day(text: str | date) -> date:
-    if isinstance(text, date):  # the default of an option
-        return text
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a business day has no zone
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a date; write it as 2026-06-30.") from None
-
-
-Day = Annotated[
-    date, typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Business day that ended.")
-]
-
-
-PastDay = Annotated[
-    date | None,
-    typer.Option(
-        "--date", parser=_day, metavar="YYYY-MM-DD", help="As released by then; else the current."
-    ),
-]
-
-
 def _run(day: date, steps: list[str]) -> None:
     """Run steps one after the other, telling how each went."""
     from pipelines.line import Line
@@ -111,7 +86,7 @@ def _run(day: date, steps: list[str]) -> None:
             if quiet:
                 out.print(f"{step} …")
             result = run_step(line.run, step, _work(line.work, step))
-            out.print(f"[green]✓[/green] {step:<18} {_plain(result.summary)}")
+            out.print(f"[green]✓[/green] {step:<18} {plain(result.summary)}")
 
 
 def _work(work: Callable[[str], StepResult], step: str) -> Callable[[], StepResult]:
@@ -136,7 +111,8 @@ def extract(
         str | None, typer.Argument(help="Name in sources.yml; all if left out.")
     ] = None,
     day: Annotated[
-        date | None, typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Business day.")
+        date | None,
+        typer.Option("--date", parser=read_day, metavar="YYYY-MM-DD", help="Business day."),
     ] = None,
     list_sources: Annotated[bool, typer.Option("--list", help="Print the names as JSON.")] = False,
 ) -> None:
@@ -232,66 +208,6 @@ def rollback(
     out.print(f"current was {left.path.name}, and is {now.path.name} now.")
 
 
-@app.command(epilog="Examples: c360 why edky2lnjnajvf5f4, c360 why shop:10023 --date 2026-05-31")
-def why(
-    customer: Annotated[str, typer.Argument(help=NAMED)],
-    day: PastDay = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Who a customer is: each value with its source and rule, as released by a date.
-
-    A customer is named by its id, also one it had before a merge, or by any of its records:
-    crm:77 (a contact), account=crm:77 (an organisation), guest_order=shop:77 (an order without an
-    account), shop/uk:77 (where a source has several accounts).
-    """
-    from pipelines import answers, history
-    from pipelines.catalogue import load_catalogue
-
-    settings = load_settings()
-    release = history.find_release(Lake(settings.home), day)
-    known = history.find_customer(release, customer, settings.pseudonym)
-    told = history.describe_customer(release, known.customer_id)
-    if as_json:
-        sys.stdout.write(answers.as_json(known, told) + "\n")
-        return
-    answers.show_customer(out, load_catalogue(settings.project_dir), known, told)
-
-
-@app.command("why-merged", epilog="Example: c360 why-merged crm:4876876000001 shop:10023")
-def why_merged(
-    a: Annotated[str, typer.Argument(help=NAMED)],
-    b: Annotated[str, typer.Argument(help="Another one.")],
-    day: PastDay = None,
-) -> None:
-    """Why two records or ids are one customer, tie by tie; or what keeps them apart.
-
-    Of a fuzzy tie a release keeps the weight of all likeness together, not what was alike.
-    """
-    from pipelines import answers, history
-
-    settings = load_settings()
-    release = history.find_release(Lake(settings.home), day)
-    answers.show_merge(out, history.explain_merge(release, a, b, settings.pseudonym))
-
-
-@app.command("history", epilog="Example: c360 history edky2lnjnajvf5f4")
-def show_history(
-    customer: Annotated[str, typer.Argument(help=NAMED)],
-) -> None:
-    """What became of a customer and what changed in its profile, release by release.
-
-    An id that was merged away shows the history of the customer that it stands for.
-    """
-    from pipelines import answers, history
-
-    settings = load_settings()
-    lake = Lake(settings.home)
-    release = history.find_release(lake, None)
-    known = history.find_customer(release, customer, settings.pseudonym)
-    events = history.list_events(release, known.customer_id)
-    answers.show_versions(out, known, events, history.list_versions(lake, known.customer_id))
-
-
 @identity_app.command("train", epilog="Example: c360 identity train --date 2026-06-30")
 def train_identity(day: Day) -> None:
     """Learn from a night's records what likeness is worth; needed rarely, or never.
@@ -341,8 +257,8 @@ def add_source(
     from pipelines.collect import add_entry
 
     file, entry, next_step = add_entry(load_settings(), name, kind)
-    out.print(f"Added to {file}:\n\n{_plain(entry)}")
-    out.print(f"Next: {_plain(next_step)}")
+    out.print(f"Added to {file}:\n\n{plain(entry)}")
+    out.print(f"Next: {plain(next_step)}")
 
 
 @quarantine_app.command("list", epilog="Example: c360 quarantine list --table orders --rows 5")
@@ -351,7 +267,9 @@ def list_quarantine(
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
     day: Annotated[
         date | None,
-        typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Only what landed then."),
+        typer.Option(
+            "--date", parser=read_day, metavar="YYYY-MM-DD", help="Only what landed then."
+        ),
     ] = None,
     rows: Annotated[int, typer.Option(min=0, help="Also show where so many rows stand.")] = 0,
 ) -> None:
@@ -378,7 +296,9 @@ def demo(
     context: typer.Context,
     day: Annotated[
         date,
-        typer.Option("--date", parser=_day, metavar="YYYY-MM-DD", help="Last day of the company."),
+        typer.Option(
+            "--date", parser=read_day, metavar="YYYY-MM-DD", help="Last day of the company."
+        ),
     ] = date(2026, 6, 30),
     customers: Annotated[
         int, typer.Option(min=100, help="Persons acquired by 2026-06-30.")
@@ -417,10 +337,6 @@ def main() -> None:
     try:
         app(prog_name="c360")
     except C360Error as error:
-        err.print(f"[red]error:[/red] {_plain(error.message)}")
-        err.print(f"[yellow]next:[/yellow]  {_plain(error.hint)}")
+        err.print(f"[red]error:[/red] {plain(error.message)}")
+        err.print(f"[yellow]next:[/yellow]  {plain(error.hint)}")
         raise SystemExit(1) from None
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")

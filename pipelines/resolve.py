@@ -14,6 +14,7 @@ from pipelines.lake import Lake, Run, write_json, write_table
 from pipelines.release import Release, previous_release
 from pipelines.rules import IDENTITY_MODEL
 from pipelines.rules.schemas import RuleBook
+from pipelines.rules.sources import country_of
 from pipelines.steps import StepResult
 
 DATASETS = tuple(field.name for field in fields(Resolved) if field.name != "notes")
@@ -34,8 +35,9 @@ def resolve(
             "Choose a later --date, or check the dates in the data.",
         )
     before = previous_release(lake, run.as_of)
+    country = book.identity.default_country or country_of(book.sources.time_zone)
     policy = Policy(
-        identity=book.identity,
+        identity=book.identity.model_copy(update={"default_country": country}),
         decisions=book.identity_rules,
         logins=tuple(
             source.part_of or source.name

@@ -1,5 +1,6 @@
 """The `score` step: reads orders, items and the last release's models, and writes predictions."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,8 +11,10 @@ from pipelines.release import Release, previous_release
 from pipelines.rules.recommendation import ItemRules
 from pipelines.rules.schemas import RuleBook
 from pipelines.scoring.customers import CustomerScores, Memory, Rules, score_customers
-from pipelines.scoring.demand import Demand
-from pipelines.scoring.recommend_backtest import Recommendations, recommend_best
+from pipelines.scoring.past.backtest import Backtest, run_backtest
+from pipelines.scoring.past.snapshots import prepare_order_days
+from pipelines.scoring.recommend.backtest import Recommendations, recommend_best
+from pipelines.scoring.recommend.demand import Demand
 from pipelines.scoring.report import ModelReport
 from pipelines.steps import StepResult
 
@@ -28,7 +31,7 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
     """Predict value, churn risk, the next order and the next items, or say why not."""
     before = previous_release(lake, run.as_of)
     scored = score_customers(
-        _read(run, "int_orders_summed_to_customer_days").drop("net_margin_amount"),
+        _read_order_days(run),
         _read_orders(run),
         run.as_of,
         Rules(book.scores, book.churn_reasons, book.next_order),
@@ -58,6 +61,24 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
         for choice in scored.backtest.choices.values()
     )
     return StepResult(f"{scored.scores.height:,} customers scored; {grades}", scored.notes)
+
+
+def try_models(run: Run, book: RuleBook, cuts: int) -> Backtest:
+    """Try all models of a run on so many past days; writes `backtest/*.parquet` below the run."""
+    order_days = prepare_order_days(_read_order_days(run))
+    tried = run_backtest(order_days, run.as_of, book.scores, cuts=cuts)
+    for name, frame in (("model_reports", tried.reports), ("model_choices", tried.choice_rows())):
+        write_table(frame, backtest_table(run, name))
+    return tried
+
+
+def backtest_table(run: Run, name: str) -> Path:
+    """Where `try_models` writes a dataset."""
+    return run.path / "backtest" / f"{name}.parquet"
+
+
+def _read_order_days(run: Run) -> pl.DataFrame:
+    return _read(run, "int_orders_summed_to_customer_days").drop("net_margin_amount")
 
 
 def _read(run: Run, name: str) -> pl.DataFrame:

@@ -222,7 +222,9 @@ def tell_notes(
 
 
 def _identifier_notes(identifiers: pl.DataFrame) -> list[str]:
-    counts = identifiers.unique([*IDENTIFIER, "status"]).group_by("id_type", "status").len()
+    # What is not valid has no value to be told apart by but the one that is written.
+    told = identifiers.select("id_type", pl.coalesce("value", "raw_value").alias("value"), "status")
+    counts = told.unique().group_by("id_type", "status").len()
     return [
         f"{count} {id_type} values are {status.replace('_', ' ')} and tie nobody."
         for id_type, status, count in counts.filter(pl.col("status") != "links")

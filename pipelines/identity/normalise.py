@@ -38,8 +38,11 @@ def _parse_email(plain: str) -> str | None:
 _parsed_email = lru_cache(maxsize=100_000)(_parse_email)
 
 
-def normalise_phone(text: str, country: str) -> str | None:
-    """The number in E.164, read as one of the country; None if no such number can exist."""
+def normalise_phone(text: str, country: str | None) -> str | None:
+    """The number in E.164, read as one of the country; None if no such number can exist.
+
+    Without a country only a number that begins with + is one.
+    """
     plain = unicodedata.normalize("NFKC", text).strip()
     try:
         number = phonenumbers.parse(plain, country)
@@ -55,14 +58,15 @@ def normalise_handle(text: str) -> str | None:
     return unicodedata.normalize("NFKC", text).strip().lstrip("@").strip().lower() or None
 
 
-def normalise_identifiers(identifiers: pl.DataFrame, default_country: str) -> pl.DataFrame:
+def normalise_identifiers(identifiers: pl.DataFrame, default_country: str | None) -> pl.DataFrame:
     """Add `value`, the identifier as it is compared; null where it is not valid.
 
     Args:
         identifiers: id_type, raw_value, country_code; one row per distinct combination.
-        default_country: ISO 3166 country of phone numbers that name none.
+        default_country: ISO 3166 country of phone numbers that name none; without it only those
+            that begin with + are valid.
     """
-    normalisers: dict[str, Callable[[list[tuple[str, str]]], list[str | None]]] = {
+    normalisers: dict[str, Callable[[list[tuple[str, str | None]]], list[str | None]]] = {
         "email": _emails,
         "phone": _phones,
         "social_handle": _handles,
@@ -80,7 +84,8 @@ def normalise_identifiers(identifiers: pl.DataFrame, default_country: str) -> pl
 
 
 def _in_chunks(
-    normalise: Callable[[list[tuple[str, str]]], list[str | None]], pairs: list[tuple[str, str]]
+    normalise: Callable[[list[tuple[str, str | None]]], list[str | None]],
+    pairs: list[tuple[str, str | None]],
 ) -> list[str | None]:
     """Spread phones, the slow ones, over the cores; `spawn`, as Polars does not survive a fork."""
     if len(pairs) < POOL_FROM or normalise is not _phones:
@@ -90,17 +95,17 @@ def _in_chunks(
         return [value for part in pool.map(normalise, chunks) for value in part]
 
 
-def _emails(pairs: list[tuple[str, str]]) -> list[str | None]:
+def _emails(pairs: list[tuple[str, str | None]]) -> list[str | None]:
     return [normalise_email(text) for text, _ in pairs]
 
 
-def _phones(pairs: list[tuple[str, str]]) -> list[str | None]:
+def _phones(pairs: list[tuple[str, str | None]]) -> list[str | None]:
     return [normalise_phone(text, country) for text, country in pairs]
 
 
-def _handles(pairs: list[tuple[str, str]]) -> list[str | None]:
+def _handles(pairs: list[tuple[str, str | None]]) -> list[str | None]:
     return [normalise_handle(text) for text, _ in pairs]
 
 
-def _plain(pairs: list[tuple[str, str]]) -> list[str | None]:
+def _plain(pairs: list[tuple[str, str | None]]) -> list[str | None]:
     return [text.strip() or None for text, _ in pairs]

@@ -47,7 +47,11 @@ class Fuzzy(Rules):
 class Identity(Rules):
     """`identity.yml`: what ties records of one customer, and what does not."""
 
-    default_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    default_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = Field(
+        None,
+        description="Country of phone numbers that name none; that of the company's time zone, "
+        "where this is left out.",
+    )
     signals: dict[IdType, Signal]
     blocked: dict[IdType, tuple[str, ...]] = Field(description="Values that never tie, by type.")
     fuzzy: Fuzzy

@@ -1,5 +1,7 @@
 """The schema of `sources.yml`: the systems that are read, and the company's money and clock."""
 
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -55,3 +57,14 @@ class Sources(Rules):
                     f"source {source.name} is part_of {source.part_of}, and no source has that name"
                 )
         return self
+
+
+@cache
+def country_of(time_zone: str) -> str | None:
+    """The country that a time zone is the principal one of; None for UTC and the like.
+
+    Source: `zone.tab` of the IANA time zone database, which names one country for each zone.
+    """
+    table = (files("tzdata") / "zoneinfo" / "zone.tab").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
+    return {zone: country for country, _, zone, *_ in rows}.get(time_zone)

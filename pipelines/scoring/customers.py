@@ -13,10 +13,8 @@ import polars as pl
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.next_order import NextOrder
 from pipelines.rules.schemas import ScoringParams
-from pipelines.scoring.backtest import Backtest, run_backtest
-from pipelines.scoring.candidates import OWN_RATE, expect_orders
-from pipelines.scoring.churn_reasons import describe_reasons
-from pipelines.scoring.churn_scores import score_churn, see_today
+from pipelines.scoring.churn.reasons import describe_reasons
+from pipelines.scoring.churn.scores import score_churn, see_today
 from pipelines.scoring.drift import describe_drift, measure_drift, summarise_columns
 from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
 from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, fit_order_model
@@ -29,11 +27,13 @@ from pipelines.scoring.models.record import (
 )
 from pipelines.scoring.next_order import predict_windows
 from pipelines.scoring.order_habits import Habits, find_habits
-from pipelines.scoring.order_models import histories_of
-from pipelines.scoring.past_days import Day, training_cuts
+from pipelines.scoring.past.backtest import Backtest, run_backtest
+from pipelines.scoring.past.candidates import OWN_RATE, expect_orders
+from pipelines.scoring.past.days import Day, training_cuts
+from pipelines.scoring.past.order_models import histories_of
+from pipelines.scoring.past.season import find_level
+from pipelines.scoring.past.snapshots import prepare_order_days
 from pipelines.scoring.report import ModelReport, report_gamma_gamma
-from pipelines.scoring.season import find_level
-from pipelines.scoring.snapshots import prepare_order_days
 from pipelines.scoring.value import Histories, own_value, predict_value
 
 DECIMALS = 6

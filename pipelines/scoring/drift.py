@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.rules.schemas import DriftLimits
-from pipelines.scoring.metrics import Floats
+from pipelines.scoring.past.metrics import Floats
 
 PARTS = 10
 DECIMALS = 6

@@ -15,7 +15,11 @@ from small_releases import release_night
 
 from pipelines import answers, history
 from pipelines.rules.identity import IdentityRules
+from pipelines.rules.schemas import ScoringParams
+from pipelines.scoring.past.backtest import run_backtest
+from pipelines.scoring.past.snapshots import prepare_order_days
 from tests.unit.identity.identity_people import KEY, contact, day, guest, ids, resolve, signals_of
+from tests.unit.scoring.simulated_orders import AS_OF, simulate_orders
 
 LI, WANG, ODD = contact("li"), contact("wang", "shop"), contact('[red]"li"', "shop")
 SEEN = [(LI, 0), (WANG, 1), (ODD, 2)]
@@ -272,3 +276,16 @@ def test_no_reference_is_cut_off_where_there_is_no_room(lake, catalogue):
     events = history.list_events(release, known.customer_id)
     answers.show_versions(narrow, known, events, versions)
     assert "…" not in paper.getvalue().replace('"…"', "")
+
+
+def test_a_backtest_tells_each_model_the_chosen_one_and_why(told):
+    orders = prepare_order_days(simulate_orders(900))
+    params = ScoringParams(order_models=("mbg_nbd",), min_customers=300)
+    text = told(answers.show_backtest, run_backtest(orders, AS_OF, params, cuts=2))
+    assert "churn, from 2026-01-01, 2026-04-01" in text
+    row = next(line.split() for line in text.splitlines() if line.startswith("logistic"))
+    assert 0.5 < float(row[1]) < 1
+    assert sum(line.rstrip().endswith("chosen") for line in text.splitlines()) == 3
+    assert re.search(r"orders  grade [AB]: .* loss .* of own_rate", text)
+    refused = told(answers.show_backtest, run_backtest(orders.clear(), AS_OF, params))
+    assert "0 customers have an order; 300 are needed" in refused

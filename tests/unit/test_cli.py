@@ -68,6 +68,7 @@ def test_the_commands_are_those_the_design_promises():
         "release",
         "status", "rollback", "rules check", "quarantine list", "demo serve", "docs",
         "sources check", "sources add", "why", "why-merged", "history", "identity train",
+        "backtest",
     }  # fmt: skip
 
 
@@ -391,6 +392,12 @@ def test_before_anything_was_released_nobody_is_known(c360, words):
     code, text = c360(*words)
     assert (code, "error: Nothing was released." in text) == (1, True)
     assert "c360 nightly" in text
+
+
+def test_a_backtest_of_a_night_that_never_was_says_how_to_run_it(c360, shop):
+    code, text = c360("backtest", "--date", "2026-06-30")
+    assert code == 1
+    assert "c360 nightly --date 2026-06-30" in text
 
 
 def test_training_needs_a_place_of_your_own_for_what_is_learnt(c360):

@@ -9,7 +9,7 @@ from factories import AS_OF, rows
 
 from pipelines.errors import C360Error
 from pipelines.lake import write_table
-from pipelines.publish import MARTS, publish
+from pipelines.publish import MARTS, STATE, publish
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import Segment, Segments
 
@@ -69,6 +69,8 @@ def run(lake):
         "customer_keys", *[{"customer_id": who["customer_id"]} for who in cast], group="pipeline"
     )
     write_table(keys, made.table("pipeline", "customer_keys"))
+    shares = rows("score_distributions", {"column": "churn_risk"}, group="pipeline")
+    write_table(shares, made.table("pipeline", "score_distributions"))
     allowed = [("a", "email"), ("b", "email"), ("c", "email"), ("b", "sms"), ("d", "phone")]
     contacts = [
         {"customer_id": who, "channel": channel, "purpose": "marketing",
@@ -125,7 +127,7 @@ def test_a_release_holds_marts_lists_and_the_ids_for_the_next_night(run, catalog
     lists = [f"lists/{rule.name}.{kind}" for rule in SEGMENTS for kind in ("csv", "parquet")]
     marts = [f"marts/{name}.parquet" for name in MARTS]
     assert sorted(digests(run.release)) == sorted(
-        [*lists, *marts, "marts.duckdb", "state/customer_keys.parquet"]
+        [*lists, *marts, "marts.duckdb", *(f"state/{name}.parquet" for name in STATE)]
     )
 
 

@@ -10,6 +10,7 @@ from pipelines.errors import C360Error
 from pipelines.rules import FILES, PACKAGED, find_rules, load_rules, rules_sha256
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
+from pipelines.rules.sources import country_of
 from pipelines.rules.survivorship import GOLDEN_FIELDS
 
 FACTS = RunFacts(as_of=AS_OF, base_currency="EUR", personal_fields={"full_name"})
@@ -378,3 +379,10 @@ def test_order_statuses_are_compared_in_lower_case_and_once(own):
 
 def test_the_packaged_rules_travel_with_the_package():
     assert PROJECT / "pipelines" / "rules" == PACKAGED
+
+
+@pytest.mark.parametrize(
+    ("zone", "country"), [("Europe/London", "GB"), ("Asia/Shanghai", "CN"), ("UTC", None)]
+)
+def test_a_time_zone_tells_the_country_of_numbers_that_name_none(zone, country):
+    assert country_of(zone) == country

@@ -193,3 +193,8 @@ def test_many_numbers_spread_over_the_cores_are_compared_the_same(monkeypatch):
     monkeypatch.setattr(normalise, "POOL_FROM", 10)
     monkeypatch.setattr(normalise, "CHUNK", 7)
     assert compared(numbers) == plain
+
+
+def test_without_a_country_only_an_international_number_is_one():
+    assert normalise_phone("+44 20 7123 4567", None) == "+442071234567"
+    assert normalise_phone("020 7123 4567", None) is None

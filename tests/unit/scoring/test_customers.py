@@ -10,9 +10,9 @@ from simulated_orders import AS_OF, simulate_orders
 
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import RiskBands, ScoringParams
-from pipelines.scoring.backtest import run_backtest
 from pipelines.scoring.customers import Memory, Rules, score_customers
 from pipelines.scoring.models.order_model import build_order_model
+from pipelines.scoring.past.backtest import run_backtest
 from pipelines.scoring.report import ModelReport
 
 BOOK = load_rules(find_rules(None))

@@ -72,12 +72,12 @@ def run_nights(batches: list[list[tuple[int, tuple[str, int, Decimal] | None]]])
                 after[number] = order
         changed = {number for number, _ in batch}
         touched = {known[n][0] for known in (orders, after) for n in changed if n in known}
-        ids = pl.LazyFrame({"customer_id": sorted(touched)}, schema={"customer_id": pl.String})
+        ids = pl.Series(sorted(touched), dtype=pl.String)
         changes = compare_days(
             read_days(log, ids), days_of(after, touched), START + timedelta(days=400 + night)
         ).collect()
         log = pl.concat([log, changes.lazy()])
-        state = update_state(state, log, changes.lazy()).collect().lazy()
+        state = update_state(state, log, changes).collect().lazy()
         orders = after
         yield orders, log, state.collect(), changes
 

@@ -2,6 +2,10 @@ with permissions as (
     select * from {{ ref('int_contact_permissions') }}
 ),
 
+erased as (
+    select * from {{ ref('int_erased_customers') }}
+),
+
 statements as (
     select * from {{ ref('int_consents_attributed') }}
 ),
@@ -54,15 +58,16 @@ summed as (
         changes.customer_id,
         changes.last_consent_change_on,
         {% for channel in ['email', 'sms', 'phone', 'wechat'] -%}
-        allowed.is_{{ channel }}_marketing_allowed,
+        allowed.is_{{ channel }}_marketing_allowed and erased.customer_id is null as is_{{ channel }}_marketing_allowed,
         {% endfor -%}
-        allowed.is_marketing_allowed,
-        allowed.is_survey_allowed,
+        allowed.is_marketing_allowed and erased.customer_id is null as is_marketing_allowed,
+        allowed.is_survey_allowed and erased.customer_id is null as is_survey_allowed,
         allowed.next_marketing_expiry_on,
         coalesce(ads_statements.status = 'granted' and ads_statements.expires_on > {{ as_of() }}, false)
-            as is_ads_matching_granted
+        and erased.customer_id is null as is_ads_matching_granted
     from changes
     left join allowed on changes.customer_id = allowed.customer_id
+    left join erased on changes.customer_id = erased.customer_id
     left join ads_statements
         on changes.customer_id = ads_statements.customer_id and ads_statements.statement_rank = 1
 )

@@ -10,6 +10,10 @@ survived as (
     select * from {{ ref('int_fields_survived_to_customers') }}
 ),
 
+erased as (
+    select * from {{ ref('int_erased_customers') }}
+),
+
 counted as (
     select
         customer_id,
@@ -33,6 +37,7 @@ gathered as (
     group by customer_id
 ),
 
+-- Of who asked to be forgotten nothing is told any more.
 golden as (
     select
         {% for field in [
@@ -40,11 +45,13 @@ golden as (
             'department', 'kind', 'gender', 'birth_date', 'language', 'occupation', 'income_band', 'owner_id',
             'lead_source', 'source_tier', 'domain', 'website', 'industry', 'employees', 'annual_revenue_amount',
         ] -%}
-        max(case when field = '{{ field }}' then value end) as {{ field }},
+        max(case when survived.field = '{{ field }}' then survived.value end) as {{ field }},
         {% endfor -%}
-        customer_id
+        survived.customer_id
     from survived
-    group by customer_id
+    left join erased on survived.customer_id = erased.customer_id
+    where erased.customer_id is null
+    group by survived.customer_id
 ),
 
 merged as (

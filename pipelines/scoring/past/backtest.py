@@ -17,14 +17,15 @@ import numpy as np
 import polars as pl
 
 from pipelines.rules.schemas import GradeLimits, ScoringParams
-from pipelines.scoring.candidates import (
+from pipelines.scoring.past.candidates import (
     BASELINES,
     Candidate,
     churn_candidates,
     order_candidates,
     value_candidates,
 )
-from pipelines.scoring.metrics import (
+from pipelines.scoring.past.days import Day, lacking, see_past_days, training_cuts
+from pipelines.scoring.past.metrics import (
     Floats,
     level_amount,
     level_risk,
@@ -34,8 +35,7 @@ from pipelines.scoring.metrics import (
     poisson_deviances,
     tweedie_deviances,
 )
-from pipelines.scoring.past_days import Day, lacking, see_past_days, training_cuts
-from pipelines.scoring.snapshots import sample_customers
+from pipelines.scoring.past.snapshots import sample_customers
 
 Target = Literal["churn", "orders", "value"]
 LABELS: Mapping[Target, str] = {
@@ -102,7 +102,8 @@ class Backtest:
         frame = pl.DataFrame(
             rows, schema_overrides={**numbers, "model": pl.String, "grade": pl.String}
         )
-        return frame.with_columns(pl.col(*numbers).round(DECIMALS))
+        # In a mart `grade` is a customer's.
+        return frame.with_columns(pl.col(*numbers).round(DECIMALS)).rename({"grade": "model_grade"})
 
 
 def run_backtest(

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 import polars as pl
 
 from pipelines.rules.schemas import ScoringParams
-from pipelines.scoring.churn import Example
-from pipelines.scoring.churn_features import aggregate_history, build_features
-from pipelines.scoring.metrics import Floats
-from pipelines.scoring.order_models import OrderModel, fit_order_models
-from pipelines.scoring.season import YEAR_DAYS, find_seasons
-from pipelines.scoring.snapshots import cut_snapshot, find_cuts
+from pipelines.scoring.churn.features import aggregate_history, build_features
+from pipelines.scoring.churn.logistic import Example
+from pipelines.scoring.past.metrics import Floats
+from pipelines.scoring.past.order_models import OrderModel, fit_order_models
+from pipelines.scoring.past.season import YEAR_DAYS, find_seasons
+from pipelines.scoring.past.snapshots import cut_snapshot, find_cuts
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from polars.testing import assert_frame_equal
 from simulated_orders import AS_OF, simulate_orders
 
 from pipelines.rules.schemas import ScoringParams
-from pipelines.scoring.past_days import see_day
-from pipelines.scoring.snapshots import (
+from pipelines.scoring.past.days import see_day
+from pipelines.scoring.past.snapshots import (
     cut_snapshot,
     find_cuts,
     prepare_order_days,

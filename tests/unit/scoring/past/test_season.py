@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 from simulated_orders import AS_OF, simulate_orders
 
-from pipelines.scoring.churn_features import aggregate_history
-from pipelines.scoring.order_models import fit_order_models
-from pipelines.scoring.season import change_hazard, find_level, find_seasons, shrink_factor
-from pipelines.scoring.snapshots import prepare_order_days
+from pipelines.scoring.churn.features import aggregate_history
+from pipelines.scoring.past.order_models import fit_order_models
+from pipelines.scoring.past.season import change_hazard, find_level, find_seasons, shrink_factor
+from pipelines.scoring.past.snapshots import prepare_order_days
 
 MODEL = "mbg_nbd"
 HORIZON = 91

@@ -5,8 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.scoring.churn_features import ORDER_FEATURES, aggregate_history, build_features
-from pipelines.scoring.snapshots import prepare_order_days
+from pipelines.scoring.churn.features import ORDER_FEATURES, aggregate_history, build_features
+from pipelines.scoring.past.snapshots import prepare_order_days
 
 DAY = date(2026, 6, 30)
 

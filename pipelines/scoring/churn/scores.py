@@ -9,8 +9,17 @@ from scipy.special import expit
 
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.schemas import ScoringParams
-from pipelines.scoring.backtest import Backtest
-from pipelines.scoring.candidates import (
+from pipelines.scoring.churn.features import own_gap
+from pipelines.scoring.churn.logistic import (
+    Base,
+    ChurnModel,
+    Explained,
+    describe_base,
+    measure_levels,
+)
+from pipelines.scoring.churn.reasons import RANKS, find_typical, rank_reasons
+from pipelines.scoring.past.backtest import Backtest
+from pipelines.scoring.past.candidates import (
     BOOSTED,
     LOGISTIC,
     RECENCY,
@@ -18,14 +27,11 @@ from pipelines.scoring.candidates import (
     order_candidates,
     value_candidates,
 )
-from pipelines.scoring.churn import Base, ChurnModel, Explained, describe_base, measure_levels
-from pipelines.scoring.churn_features import own_gap
-from pipelines.scoring.churn_reasons import RANKS, find_typical, rank_reasons
-from pipelines.scoring.metrics import Floats
-from pipelines.scoring.order_models import level_columns
-from pipelines.scoring.past_days import Day, see_day, training_cuts
-from pipelines.scoring.season import change_hazard
-from pipelines.scoring.snapshots import add_up, sample_customers
+from pipelines.scoring.past.days import Day, see_day, training_cuts
+from pipelines.scoring.past.metrics import Floats
+from pipelines.scoring.past.order_models import level_columns
+from pipelines.scoring.past.season import change_hazard
+from pipelines.scoring.past.snapshots import add_up, sample_customers
 
 DECIMALS = 6
 # Customers handled at once: memory does not grow with their number times that of the features.

@@ -11,14 +11,14 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 
-from pipelines.scoring.boosted_churn import fit_boosted, is_installed
-from pipelines.scoring.churn import ChurnModel, fit_logistic
-from pipelines.scoring.churn_features import ORDER_FEATURES
-from pipelines.scoring.metrics import Floats
+from pipelines.scoring.churn.boosted import fit_boosted, is_installed
+from pipelines.scoring.churn.features import ORDER_FEATURES
+from pipelines.scoring.churn.logistic import ChurnModel, fit_logistic
 from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
-from pipelines.scoring.order_models import histories_of, level_columns
-from pipelines.scoring.past_days import Day
-from pipelines.scoring.season import change_hazard, find_level
+from pipelines.scoring.past.days import Day
+from pipelines.scoring.past.metrics import Floats
+from pipelines.scoring.past.order_models import histories_of, level_columns
+from pipelines.scoring.past.season import change_hazard, find_level
 
 Candidate = Callable[[Day, Sequence[Day], int], Floats]
 Expectation = Callable[[Day, int], Floats]

@@ -10,8 +10,8 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.scoring.order_models import OrderModel, logits_of_no_order
-from pipelines.scoring.snapshots import add_up
+from pipelines.scoring.past.order_models import OrderModel, logits_of_no_order
+from pipelines.scoring.past.snapshots import add_up
 
 WINDOWS_DAYS = (30, 90, 180, 365)
 MARGIN_WINDOWS_DAYS = (90, 365)

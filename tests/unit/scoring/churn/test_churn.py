@@ -4,8 +4,8 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from pipelines.scoring.boosted_churn import fit_boosted
-from pipelines.scoring.churn import (
+from pipelines.scoring.churn.boosted import fit_boosted
+from pipelines.scoring.churn.logistic import (
     Example,
     describe_base,
     fit_logistic,

@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.rules.recommendation import ItemRules
-from pipelines.scoring.demand import Demand
-from pipelines.scoring.recommend import DECIMALS, Method, recommend_items
+from pipelines.scoring.recommend.demand import Demand
+from pipelines.scoring.recommend.items import DECIMALS, Method, recommend_items
 
 # Where the difference is this many standard errors wide, it is clear.
 CLEAR_ERRORS = 2.0

@@ -15,7 +15,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from pipelines.scoring.metrics import Bools, Floats, log_losses
+from pipelines.scoring.past.metrics import Bools, Floats, log_losses
 
 # Chosen on forward predictions; the middle one where there is only one past snapshot to learn from.
 STRENGTHS = (0.003, 0.03, 0.3)

@@ -12,8 +12,8 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from pipelines.scoring.metrics import Floats
-from pipelines.scoring.order_models import OrderModel
+from pipelines.scoring.past.metrics import Floats
+from pipelines.scoring.past.order_models import OrderModel
 
 # Whole weeks, so that the same weekdays are compared.
 YEAR_DAYS = 364

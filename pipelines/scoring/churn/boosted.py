@@ -6,13 +6,13 @@ columns beside the orders, and taken only where the back-test says it is clearly
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from pipelines.scoring.churn import (
+from pipelines.scoring.churn.logistic import (
     Base,
     Example,
     Explained,
@@ -31,7 +31,11 @@ SETTINGS = {
 
 def is_installed() -> bool:
     """Whether the optional package is there."""
-    return find_spec("lightgbm") is not None
+    try:
+        import_module("lightgbm")
+    except (ImportError, OSError):  # its library needs libgomp of the system
+        return False
+    return True
 
 
 @dataclass(frozen=True)

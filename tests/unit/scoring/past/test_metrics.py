@@ -11,7 +11,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from pipelines.scoring.metrics import (
+from pipelines.scoring.past.metrics import (
     AMOUNT_METRICS,
     RISK_METRICS,
     capture_at_top,

@@ -8,10 +8,15 @@ from simulated_orders import AS_OF, simulate_orders
 
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import GradeLimits, ScoringParams
-from pipelines.scoring.backtest import REPORT_SCHEMA, choose_model, compare_losses, run_backtest
-from pipelines.scoring.churn_scores import SCHEMA, predict_total, score_churn, see_today
-from pipelines.scoring.metrics import AMOUNT_METRICS, RISK_METRICS
-from pipelines.scoring.snapshots import prepare_order_days
+from pipelines.scoring.churn.scores import SCHEMA, predict_total, score_churn, see_today
+from pipelines.scoring.past.backtest import (
+    REPORT_SCHEMA,
+    choose_model,
+    compare_losses,
+    run_backtest,
+)
+from pipelines.scoring.past.metrics import AMOUNT_METRICS, RISK_METRICS
+from pipelines.scoring.past.snapshots import prepare_order_days
 
 PARAMS = ScoringParams(order_models=("mbg_nbd", "bg_nbd"))
 REASONS = load_rules(find_rules(None)).churn_reasons

@@ -12,11 +12,11 @@ from pipelines.demo.company import draw_history
 from pipelines.demo.vocabulary import CATEGORIES
 from pipelines.demo.world import make_catalogue, plan_chunks, second_of, to_day
 from pipelines.rules.recommendation import ItemRules
-from pipelines.scoring import recommend
-from pipelines.scoring.demand import Demand
-from pipelines.scoring.item_affinity import AFFINITY, relate_items
-from pipelines.scoring.recommend import recommend_items
-from pipelines.scoring.recommend_backtest import judge_recommendations, recommend_best
+from pipelines.scoring.recommend import items as recommend
+from pipelines.scoring.recommend.affinity import AFFINITY, relate_items
+from pipelines.scoring.recommend.backtest import judge_recommendations, recommend_best
+from pipelines.scoring.recommend.demand import Demand
+from pipelines.scoring.recommend.items import recommend_items
 
 AS_OF = date(2026, 6, 30)
 RULES = ItemRules(top_count=3, shrinkage_votes=0, min_segment_customers=2)

@@ -8,8 +8,8 @@ import polars as pl
 from polars import selectors
 
 from pipelines.rules.churn_reasons import ChurnReason, ChurnReasons
-from pipelines.scoring.churn import Explained
-from pipelines.scoring.metrics import Floats
+from pipelines.scoring.churn.logistic import Explained
+from pipelines.scoring.past.metrics import Floats
 
 TOP = 3
 DECIMALS = 6

@@ -12,8 +12,8 @@ import polars as pl
 from scipy.sparse import csr_matrix
 
 from pipelines.rules.recommendation import ItemRules
-from pipelines.scoring.demand import WEIGHT, CodedDemand, Demand, code_demand
-from pipelines.scoring.item_affinity import AFFINITY, Ints, relate_items
+from pipelines.scoring.recommend.affinity import AFFINITY, Ints, relate_items
+from pipelines.scoring.recommend.demand import WEIGHT, CodedDemand, Demand, code_demand
 
 Method = Literal["item_to_item", "popularity"]
 Packed = TypeVar("Packed", pl.Expr, Ints)

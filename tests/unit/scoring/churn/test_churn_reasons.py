@@ -5,15 +5,15 @@ from pydantic import ValidationError
 
 from pipelines.rules import PACKAGED, find_rules, load_rules
 from pipelines.rules.churn_reasons import ChurnReason, ChurnReasons
-from pipelines.scoring.churn import Explained
-from pipelines.scoring.churn_features import ORDER_FEATURES
-from pipelines.scoring.churn_reasons import (
+from pipelines.scoring.churn.features import ORDER_FEATURES
+from pipelines.scoring.churn.logistic import Explained
+from pipelines.scoring.churn.reasons import (
     add_up_by_reason,
     describe_reasons,
     find_typical,
     rank_reasons,
 )
-from pipelines.scoring.order_models import level_columns
+from pipelines.scoring.past.order_models import level_columns
 
 OTHERWISE = {"reason": "like_most", "text_en": "{value}", "text_zh": "{value}"}
 REASONS = ChurnReasons(

@@ -1,0 +1,91 @@
+"""Commands that only ask: who a customer is, why, what changed, how good the models are."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from pipelines.lake import Lake
+from pipelines.settings import load_settings
+from pipelines.terminal import Day, PastDay, out
+
+app = typer.Typer()
+NAMED = "A customer id, or a record as source:id, account=source:id, guest_order=source:id."
+
+
+@app.command(epilog="Examples: c360 why edky2lnjnajvf5f4, c360 why shop:10023 --date 2026-05-31")
+def why(
+    customer: Annotated[str, typer.Argument(help=NAMED)],
+    day: PastDay = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Who a customer is: each value with its source and rule, as released by a date.
+
+    A customer is named by its id, also one it had before a merge, or by any of its records:
+    crm:77 (a contact), account=crm:77 (an organisation), guest_order=shop:77 (an order without an
+    account), shop/uk:77 (where a source has several accounts).
+    """
+    from pipelines import answers, history
+    from pipelines.catalogue import load_catalogue
+
+    settings = load_settings()
+    release = history.find_release(Lake(settings.home), day)
+    known = history.find_customer(release, customer, settings.pseudonym)
+    told = history.describe_customer(release, known.customer_id)
+    if as_json:
+        sys.stdout.write(answers.as_json(known, told) + "\n")
+        return
+    answers.show_customer(out, load_catalogue(settings.project_dir), known, told)
+
+
+@app.command("why-merged", epilog="Example: c360 why-merged crm:4876876000001 shop:10023")
+def why_merged(
+    a: Annotated[str, typer.Argument(help=NAMED)],
+    b: Annotated[str, typer.Argument(help="Another one.")],
+    day: PastDay = None,
+) -> None:
+    """Why two records or ids are one customer, tie by tie; or what keeps them apart.
+
+    Of a fuzzy tie a release keeps the weight of all likeness together, not what was alike.
+    """
+    from pipelines import answers, history
+
+    settings = load_settings()
+    release = history.find_release(Lake(settings.home), day)
+    answers.show_merge(out, history.explain_merge(release, a, b, settings.pseudonym))
+
+
+@app.command("history", epilog="Example: c360 history edky2lnjnajvf5f4")
+def show_history(
+    customer: Annotated[str, typer.Argument(help=NAMED)],
+) -> None:
+    """What became of a customer and what changed in its profile, release by release.
+
+    An id that was merged away shows the history of the customer that it stands for.
+    """
+    from pipelines import answers, history
+
+    settings = load_settings()
+    lake = Lake(settings.home)
+    release = history.find_release(lake, None)
+    known = history.find_customer(release, customer, settings.pseudonym)
+    events = history.list_events(release, known.customer_id)
+    answers.show_versions(out, known, events, history.list_versions(lake, known.customer_id))
+
+
+@app.command(epilog="Example: c360 backtest --date 2026-06-30 --cuts 6")
+def backtest(
+    day: Day,
+    cuts: Annotated[int, typer.Option(min=1, max=40, help="Past days, a horizon apart.")] = 4,
+) -> None:
+    """Try all models of a night on more past days than the night itself does."""
+    from pipelines.answers import show_backtest
+    from pipelines.configured import configured_rules
+    from pipelines.score import try_models
+
+    settings = load_settings()
+    run = Lake(settings.home).run(day)
+    with out.status("trying each model on past days …"):
+        tried = try_models(run, configured_rules(settings), cuts)
+    show_backtest(out, tried)
+    out.print(f"\nAll metrics of each day: {run.path / 'backtest'}")

@@ -1,0 +1,1 @@
+"""Churn risk: features of order days, models that learn it, reasons in words."""

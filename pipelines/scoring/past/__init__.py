@@ -1,0 +1,1 @@
+"""Past days seen again: snapshots, seasons, metrics, and the back-test that chooses models."""

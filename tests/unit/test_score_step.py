@@ -1,0 +1,149 @@
+"""The `score` step on files: what it reads of the run and of the last release, and writes."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from factories import rows
+
+from pipelines.lake import read_json, write_table
+from pipelines.release import release_run, write_manifest
+from pipelines.rules import find_rules, load_rules
+from pipelines.score import DATASETS, DISTRIBUTIONS, REPORT, backtest_table, score, try_models
+from tests.unit.scoring.simulated_orders import AS_OF, simulate_orders
+
+ORDERS = simulate_orders(900)
+ITEM = {"item_id": pl.String, "product_id": pl.String, "item_name": pl.String,
+        "category": pl.String, "is_active": pl.Boolean}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def book():
+    packaged = load_rules(find_rules(None))
+    quick = packaged.scores.model_copy(
+        update={"order_models": ("mbg_nbd",), "backtest_cuts": 1, "min_customers": 300}
+    )
+    return packaged.model_copy(update={"scores": quick})
+
+
+def profile(run, orders=ORDERS):
+    """What `transform profile` hands over: a customer buys tea, and every second a pot with it."""
+
+    def write(name, frame):
+        write_table(frame, run.table("models", name))
+
+    net = pl.col("margin_amount").alias("net_margin_amount")
+    write("int_orders_summed_to_customer_days", orders.with_columns(net, is_order=pl.lit(True)))
+    completed = orders.select("customer_id", "ordered_on", ordered_hour=pl.lit(9, pl.Int64))
+    guest = completed.head(1).with_columns(customer_id=pl.lit(None, pl.String))
+    write(
+        "int_orders_completed",
+        pl.concat([completed, guest]).with_columns(is_counted=pl.lit(True)),
+    )
+    number = pl.col("customer_id").str.slice(1).cast(pl.Int64, strict=False)
+    bought = [
+        orders.filter(chosen).select(
+            "customer_id", "ordered_on", item_id=pl.lit(item), category=pl.lit(category)
+        )
+        for item, category, chosen in (
+            ("shop:tea", "Tea", pl.lit(True)),
+            ("shop:pot", "Kitchen", number % 2 == 0),
+        )
+    ]
+    write("int_order_items_attributed", pl.concat(bought))
+    write(
+        "int_items_merged_to_ids",
+        pl.DataFrame(
+            [("shop:tea", "tea", "Tea", "Tea", True), ("shop:pot", "pot", "Pot", "Kitchen", True),
+             ("shop:old", "old", "Old", None, False)],
+            schema=ITEM, orient="row",
+        ),
+    )  # fmt: skip
+    write(
+        "int_items_returned",
+        pl.DataFrame(
+            schema={"customer_id": pl.String, "item_id": pl.String, "returned_on": pl.Date}
+        ),
+    )
+    names = [*orders["customer_id"].unique().sort(), "prospect"]
+    write(
+        "customer_360", rows("customer_360", *[{"customer_id": n} for n in names], group="models")
+    )
+
+
+def written(run):
+    return {name: pl.read_parquet(run.table("pipeline", name)) for name in DATASETS}
+
+
+@pytest.fixture
+def run(lake):
+    made = lake.run(AS_OF)
+    profile(made)
+    return made
+
+
+def test_it_writes_every_dataset_in_the_catalogues_types(lake, run, catalogue, book):
+    result = score(lake, run, catalogue, book)
+    tables = written(run)
+    for name, table in tables.items():
+        assert table.schema == catalogue["pipeline", name].schema, name
+        assert table.is_duplicated().sum() == 0
+        key = catalogue["pipeline", name].key
+        assert table.select(key).is_duplicated().sum() == 0, name
+    customers = ORDERS["customer_id"].n_unique()
+    assert tables["customer_scores"].height == customers
+    assert result.summary.startswith(f"{customers} customers scored; churn ")
+    assert set(tables["model_choices"]["target"]) == {"churn", "orders", "value"}
+    assert tables["model_drift"].is_empty()
+
+
+def test_everybody_is_recommended_something_and_nothing_that_is_gone(lake, run, catalogue, book):
+    score(lake, run, catalogue, book)
+    given = written(run)["recommendations"]
+    assert "prospect" in set(given["customer_id"])
+    assert set(given["kind"]) == {"product", "category"}
+    assert "shop:old" not in set(given["item_id"])
+
+
+def test_with_too_little_it_says_why_and_recommends_all_the_same(lake, catalogue, book):
+    run = lake.run(AS_OF)
+    profile(run, ORDERS.filter(pl.col("customer_id") < "c00200"))
+    result = score(lake, run, catalogue, book)
+    tables = written(run)
+    assert result.summary.startswith("No scores tonight: 200 customers have an order; 300 are")
+    assert result.notes == (result.summary,)
+    assert tables["customer_scores"].is_empty()
+    assert not tables["recommendations"].is_empty()
+    assert read_json(run.path / "pipeline" / REPORT)["status"] == "refused"
+
+
+def test_the_next_night_goes_on_from_what_was_released(lake, run, catalogue, book):
+    score(lake, run, catalogue, book)
+    report = read_json(run.path / "pipeline" / REPORT)
+    state = pl.read_parquet(run.table("pipeline", DISTRIBUTIONS))
+    write_table(state, run.release / "state" / f"{DISTRIBUTIONS}.parquet")
+    facts = {"date": run.as_of.isoformat(), "models": report}
+    release_run(lake, run, write_manifest(run.release, facts))
+    following = lake.run(AS_OF + timedelta(days=1))
+    profile(following)
+    score(lake, following, catalogue, book)
+    warm = read_json(following.path / "pipeline" / REPORT)
+    assert warm["order_model"]["iterations"] < report["order_model"]["iterations"]
+    assert written(following)["model_drift"]["psi"].max() < 0.05
+
+
+def test_models_are_tried_on_as_many_past_days_as_asked_for(lake, run, catalogue, book):
+    tried = try_models(run, book, 3)
+    assert tried.choices["churn"].cuts == 3
+    told = pl.read_parquet(backtest_table(run, "model_reports"))
+    assert told.equals(tried.reports)
+    assert told["feature_on"].n_unique() == 3
+    assert told["feature_on"].max() == date(2026, 4, 1)
+
+
+def test_money_is_as_exact_as_it_was(lake, run, catalogue, book):
+    score(lake, run, catalogue, book)
+    amounts = written(run)["customer_scores"]["clv_365d_amount"]
+    assert amounts.dtype == pl.Decimal(18, 4)
+    assert amounts.max() > Decimal(0)
