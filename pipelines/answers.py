@@ -24,6 +24,12 @@ RULES = {
 }
 
 
+WHAT_FUZZY_IS = (
+    "fuzzy: they share no identifier and are alike in names, birth date, address, mailbox and "
+    "phone taken together. A release keeps the sum (bits for it; 0 is even odds), not each part."
+)
+
+
 def show_customer(
     console: Console, catalogue: Catalogue, known: Known, told: dict[str, Any]
 ) -> None:
@@ -97,6 +103,8 @@ def show_merge(console: Console, merge: Merge) -> None:
         ).alias("rule or weight"),
     )
     console.print(as_table(steps, "\nThe ties that lead from one to the other"))
+    if "fuzzy" in merge.path["tie"]:
+        console.print(f"\n{WHAT_FUZZY_IS}")
     console.print(
         "\nIf they are two, add this below cannot_link in identity_rules.yml; the next night "
         "parts them:\n"

@@ -44,7 +44,10 @@ def why_merged(
     b: Annotated[str, typer.Argument(help="Another one.")],
     day: PastDay = None,
 ) -> None:
-    """Why two records or ids are one customer, tie by tie; or what keeps them apart."""
+    """Why two records or ids are one customer, tie by tie; or what keeps them apart.
+
+    Of a fuzzy tie a release keeps the weight of all likeness together, not what was alike.
+    """
     from pipelines import answers, history
 
     settings = load_settings()

@@ -163,6 +163,9 @@ def test_a_steward_a_source_and_a_likeness_are_named_in_words(release, told):
         "crm:1 a stated link crm:2 2026-01-02",
         "crm:1 fuzzy crm:2 2026-01-02 8.4 bits, p 0.9971",
     ]
+    assert "alike in names, birth date, address, mailbox and phone taken together" in text
+    text = told(answers.show_merge, merge_of(release, "crm:li", "shop:wang"))
+    assert "alike" not in text
 
 
 @pytest.mark.parametrize("other", ["shop:wang", 'shop:[red]"li"'])
