@@ -53,14 +53,31 @@ def show_customer(
             pl.col("valued_at").dt.date().alias("since"),
         )
         console.print(as_table(fields, "\nGolden record"))
-    described = {c.name: c.description for c in catalogue["models", "customer_360"].columns}
-    facts = Table(title="\nFacts", title_justify="left", box=None, pad_edge=False)
+    _show_facts(console, "Grade, stage and scores", told["standing"], catalogue, "audience")
+    for title, rows, columns in (
+        ("Why it is at risk", told["risks"], ("text_en", "text_zh")),
+        ("Early warnings", told["warnings"], ("label", "label_zh", "severity", "owner", "value")),
+    ):
+        if rows:
+            console.print(as_table(pl.DataFrame(rows).select(columns), f"\n{title}"))
+    told_above = ("customer_id", "as_of", "kind")
+    facts = {name: value for name, value in profile.items() if name not in told_above}
+    _show_facts(console, "Facts", facts, catalogue, "customer_360")
+
+
+def _show_facts(
+    console: Console, title: str, facts: dict[str, Any], catalogue: Catalogue, mart: str
+) -> None:
+    """Print columns of one customer in a mart with what they mean."""
+    if not facts:
+        return
+    described = {c.name: c.description for c in catalogue["models", mart].columns}
+    table = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
     for name in ("column", "value", "meaning"):
-        facts.add_column(name, overflow="fold")
-    for name, value in profile.items():
-        if name not in ("customer_id", "as_of", "kind"):
-            facts.add_row(name, escape(str(value)), escape(described.get(name, "")))
-    console.print(facts)
+        table.add_column(name, overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, escape(str(value)), escape(described.get(name, "")))
+    console.print(table)
 
 
 def as_json(known: Known, told: dict[str, Any]) -> str:

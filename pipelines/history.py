@@ -161,7 +161,9 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
     """What a release says of a customer.
 
     Returns:
-        profile: the row of `customer_360`, without what is null; fields: the rows of
+        profile: the row of `customer_360`, without what is null; standing: what `audience` has
+        beside it (grade, stage, scores); risks and warnings: the rows of `churn_reasons` and
+        `customer_warnings`; fields: the rows of
         `customer_fields`; records: its records as references, with the night that knew each first;
         aliases: ids that stand for it.
 
@@ -190,13 +192,31 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
         .sort("alias_id")
         .select("alias_id", "changed_on", "event")
     )
+    standing = {
+        name: value
+        for row in _rows_of(release, "audience", customer_id)
+        for name, value in row.items()
+        if value is not None and name not in rows.columns
+    }
     return {
         "release": release.path.name,
         "profile": profile,
+        "standing": standing,
+        "risks": _rows_of(release, "churn_reasons", customer_id),
+        "warnings": _rows_of(release, "customer_warnings", customer_id),
         "fields": fields.drop("customer_id").to_dicts(),
         "records": records.collect().to_dicts(),
         "aliases": aliases.collect().to_dicts(),
     }
+
+
+def _rows_of(release: Release, mart: str, customer_id: str) -> list[dict[str, Any]]:
+    """A customer's rows of a mart; none of a release of an older version that had no such mart."""
+    path = release.path / "marts" / f"{mart}.parquet"
+    if not path.exists():
+        return []
+    rows = pl.scan_parquet(path).filter(pl.col("customer_id") == customer_id)
+    return rows.drop("customer_id").collect().to_dicts()
 
 
 def list_events(release: Release, customer_id: str) -> pl.DataFrame:

@@ -10,10 +10,12 @@ from io import StringIO
 import polars as pl
 import pytest
 import yaml
+from factories import rows
 from rich.console import Console
 from small_releases import release_night
 
 from pipelines import answers, history
+from pipelines.lake import write_table
 from pipelines.rules.identity import IdentityRules
 from pipelines.rules.schemas import ScoringParams
 from pipelines.scoring.past.backtest import run_backtest
@@ -289,3 +291,24 @@ def test_a_backtest_tells_each_model_the_chosen_one_and_why(told):
     assert re.search(r"orders  grade [AB]: .* loss .* of own_rate", text)
     refused = told(answers.show_backtest, run_backtest(orders.clear(), AS_OF, params))
     assert "0 customers have an order; 300 are needed" in refused
+
+
+def test_what_is_told_of_a_customer_has_grade_scores_reasons_and_warnings(lake, catalogue, told):
+    resolved = resolve(signals_of(SEEN[:1]), on=1)
+    release = release_night(lake, resolved, 1)
+    who = {"customer_id": ids(resolved)[LI]}
+    for name, group, columns in (
+        ("audience", "models", {"grade": "B", "churn_risk": 0.71, "order_count": 3}),
+        ("churn_reasons", "pipeline", {"text_en": "Last order 90 days ago", "text_zh": "已90天"}),
+        ("customer_warnings", "models", {"label": "Complaint is open", "severity": "high"}),
+    ):
+        others = {"customer_id": "somebody else", "reason_rank": 2} if group == "pipeline" else {}
+        table = rows(name, who | columns, *([others] if others else []), group=group)
+        write_table(table, release.path / "marts" / f"{name}.parquet")
+    known, description = describe(release, "crm:li")
+    text = told(answers.show_customer, catalogue, known, description)
+    assert lines_with(text, "churn_risk")[0].startswith("churn_risk 0.71 Probability of no order")
+    assert [line.split()[0] for line in text.splitlines() if "Last order 90" in line] == ["Last"]
+    assert lines_with(text, "Complaint")[0].startswith("Complaint is open")
+    # What the profile tells is told once.
+    assert "order_count" not in description["standing"]
