@@ -24,7 +24,7 @@ from pipelines.scoring.past.candidates import (
     order_candidates,
     value_candidates,
 )
-from pipelines.scoring.past.days import Day, lacking, see_past_days, training_cuts
+from pipelines.scoring.past.days import Day, lacking, see_past_days
 from pipelines.scoring.past.metrics import (
     Floats,
     level_amount,
@@ -130,7 +130,7 @@ def run_backtest(
         return _refused(as_of, lacks)
     days = see_past_days(known, as_of, params, cuts or params.backtest_cuts, optional)
     tried = [
-        (day, days[place + 1 : place + 1 + training_cuts(params)])
+        (day, days[place + 1 : place + 1 + params.training_cuts])
         for place, day in enumerate(days[: cuts or params.backtest_cuts])
         if days[place + 1 :]
     ]
