@@ -133,6 +133,7 @@ def score_customers(
                 "customers": customers,
                 "reason": in_use.reason,
                 "refused_fit": record_fit(tonight) if is_refused else None,
+                "churn_columns": tried.churn_columns,
             }
         ),
         notes=_notes(tried, in_use, habits, describe_drift(drift, params.drift_limits)),
