@@ -36,6 +36,7 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
         run.as_of,
         Rules(book.scores, book.churn_reasons, book.next_order),
         _memory(before) if before else None,
+        read_facts(run, book),
     )
     given = {
         kind: recommend_best(_read_demand(run, kind), rules, run.as_of)
@@ -60,7 +61,10 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
         f"{choice.target} {choice.grade} ({choice.model})"
         for choice in scored.backtest.choices.values()
     )
-    return StepResult(f"{scored.scores.height:,} customers scored; {grades}", scored.notes)
+    sentence = f"{scored.scores.height:,} customers scored; {grades}"
+    if columns := report.churn_columns:
+        sentence += f"; {len(columns)} columns of other sources in churn"
+    return StepResult(sentence, scored.notes)
 
 
 def try_models(run: Run, book: RuleBook, cuts: int) -> Backtest:
@@ -89,6 +93,17 @@ def _read_orders(run: Run) -> pl.DataFrame:
     orders = run.scan("models", "int_orders_completed", "score")
     counted = orders.filter(pl.col("customer_id").is_not_null() & pl.col("is_counted"))
     return counted.select("customer_id", "ordered_on", "ordered_hour").collect()
+
+
+def read_facts(run: Run, book: RuleBook) -> pl.DataFrame | None:
+    """What other sources than orders knew on tonight's day and on past ones; None if nothing.
+
+    A column that no churn reason lists is left out: its part in a risk could not be told.
+    """
+    facts = _read(run, "int_facts_joined_to_feature_days")
+    told = {name for reason in book.churn_reasons.reasons for name in reason.features}
+    known = [c.name for c in facts if c.name in told and c.null_count() < facts.height]
+    return facts.select("customer_id", "feature_on", *known) if known else None
 
 
 def _item_rules(book: RuleBook) -> dict[str, ItemRules]:

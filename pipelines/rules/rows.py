@@ -11,6 +11,7 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
     """The rows of each `rules` dataset of the catalogue, by name."""
     return {
         "run": [_run(book, facts)],
+        "feature_days": [{"feature_on": day} for day in book.scores.feature_days(facts.as_of)],
         "order_statuses": _order_statuses(book),
         "tier_weights": [_tier_weights(book)],
         "grade_cuts": [cut.model_dump() for cut in book.tiers.grades],
@@ -49,6 +50,7 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "base_currency": facts.base_currency,
         "time_zone": book.sources.time_zone,
         "horizon_days": book.scores.horizon_days,
+        "sample_customers": book.scores.sample_customers,
         "consent_months": book.privacy.consent_months,
         "minimum_age": book.privacy.minimum_age,
         "shrinkage_gaps": book.lifecycle.shrinkage_gaps,

@@ -1,6 +1,6 @@
 """The frozen schema of every rules file. A number of the business lives there, never in code."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,6 +17,7 @@ from pipelines.rules.sources import Sources
 from pipelines.rules.survivorship import Survivorship
 from pipelines.rules.warnings import EarlyWarnings
 
+YEAR_DAYS = 364  # whole weeks
 Grade = Literal["A", "B", "C", "D"]
 Channel = Literal["email", "sms", "phone", "wechat"]
 Purpose = Literal["marketing", "service", "survey"]
@@ -142,6 +143,16 @@ class ScoringParams(Rules):
     drift_limits: DriftLimits = Field(
         default_factory=DriftLimits, description="When the drift of an input or a score is told."
     )
+
+    @property
+    def training_cuts(self) -> int:
+        """Past days that a model learns from: a year of them, so that seasons even out."""
+        return max(1, round(YEAR_DAYS / self.horizon_days))
+
+    def feature_days(self, as_of: date) -> list[date]:
+        """The day of the run and all past days that a back-test may see, the newest first."""
+        past = self.backtest_cuts + self.training_cuts
+        return [as_of - timedelta(days=self.horizon_days * back) for back in range(past + 1)]
 
 
 class Weights(Rules):

@@ -29,7 +29,7 @@ from pipelines.scoring.next_order import predict_windows
 from pipelines.scoring.order_habits import Habits, find_habits
 from pipelines.scoring.past.backtest import Backtest, run_backtest
 from pipelines.scoring.past.candidates import OWN_RATE, expect_orders
-from pipelines.scoring.past.days import Day, training_cuts
+from pipelines.scoring.past.days import Day
 from pipelines.scoring.past.order_models import histories_of
 from pipelines.scoring.past.season import find_level
 from pipelines.scoring.past.snapshots import prepare_order_days
@@ -133,6 +133,7 @@ def score_customers(
                 "customers": customers,
                 "reason": in_use.reason,
                 "refused_fit": record_fit(tonight) if is_refused else None,
+                "churn_columns": tried.churn_columns,
             }
         ),
         notes=_notes(tried, in_use, habits, describe_drift(drift, params.drift_limits)),
@@ -223,7 +224,7 @@ def _mean_margin(today: Day) -> np.ndarray:
 
 def _level(today: Day, tried: Backtest, kind: str, params: ScoringParams) -> float:
     """What the totals of past days needed, of order days."""
-    earlier = [d for d in tried.days[: training_cuts(params)] if kind in d.order_models]
+    earlier = [d for d in tried.days[: params.training_cuts] if kind in d.order_models]
     return find_level(
         [float(day.label("order_count").sum()) for day in earlier],
         [

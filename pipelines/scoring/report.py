@@ -39,6 +39,9 @@ class ModelReport(BaseModel):
     gamma_gamma: GammaGammaReport | None = None
     season: float | None = Field(None, description="Orders of the horizon over a year's average.")
     level: float | None = Field(None, description="What totals of past days needed.")
+    churn_columns: tuple[str, ...] = Field(
+        (), description="Columns of other sources than orders in the churn model in use."
+    )
 
 
 def report_gamma_gamma(fit: GammaGammaFit) -> GammaGammaReport:

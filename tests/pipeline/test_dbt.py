@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
 from dbt.cli.main import dbtRunner
 
@@ -68,6 +69,31 @@ def test_the_night_ran_its_data_tests_and_no_unit_test(night: Night) -> None:
     folders = {stage: PROJECT / "dbt_project" / "tests" / stage for stage in STAGES}
     tests = {stage: len(list(folder.glob("*.sql"))) for stage, folder in folders.items()}
     assert all(summaries[stage].endswith(f"models, {tests[stage]} tests") for stage in STAGES)
+
+
+# What the churn model is told of tonight, and the column of customer_360 that says the same.
+SAME_AS_IN_THE_MART = {
+    "engagement_score": "engagement_score", "engagement_change_rate": "engagement_change_30d_rate",
+    "case_90d_count": "case_count_90d", "complaint_90d_count": "complaint_count_90d",
+    "open_complaint_count": "open_complaint_count", "visit_30d_count": "web_visit_count_30d",
+    "visit_90d_count": "web_visit_count_90d", "open_90d_count": "campaign_open_count_90d",
+    "click_90d_count": "campaign_click_count_90d", "nps_score": "nps_score",
+    "campaign_response_rate": "campaign_open_rate_365d", "csat_score": "csat_score",
+}  # fmt: skip
+
+
+def test_what_models_learn_from_is_tonight_what_the_mart_says(night: Night) -> None:
+    models = night.run.path / "models"
+    facts = pl.read_parquet(models / "int_facts_joined_to_feature_days.parquet")
+    assert facts.select("customer_id", "feature_on").is_unique().all()
+    assert facts["feature_on"].n_unique() == 7
+    mart = pl.read_parquet(models / "customer_360.parquet")
+    both = facts.filter(feature_on=night.as_of).join(mart, on="customer_id", suffix="_of_mart")
+    assert both.height == facts.filter(feature_on=night.as_of).height > 0
+    for fact, column in SAME_AS_IN_THE_MART.items():
+        name = f"{column}_of_mart" if fact == column else column
+        same = both[fact].cast(pl.Float64).eq_missing(both[name].cast(pl.Float64))
+        assert same.all(), fact
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)

@@ -17,6 +17,7 @@ from pipelines.scoring.churn.logistic import (
     Example,
     Explained,
     describe_base,
+    known_columns,
     measure_against_base,
     measure_levels,
 )
@@ -67,9 +68,7 @@ def fit_boosted(
     import lightgbm
 
     models = max(1, sum(name.endswith("_at_last_order") for name in level))
-    known = tuple(
-        n for n in columns if all(e.features[n].null_count() < len(e.features) for e in examples)
-    )
+    known = known_columns(examples, columns)
     rows = np.vstack([measure_against_base(example.features, known) for example in examples])
     start = np.concatenate(
         [e.features.select(pl.sum_horizontal(level)).to_series().to_numpy() for e in examples]

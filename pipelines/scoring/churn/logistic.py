@@ -144,14 +144,15 @@ def fit_logistic(
     Args:
         examples: Past snapshots, the newest first, each with customers of both kinds.
         level: Columns whose sum enters as it is, such as log odds of order models.
-        columns: Columns that enter against the base of their day.
+        columns: Columns that enter against the base of their day; one that no day knows is left
+            out.
 
     Raises:
         ValueError: If there is no snapshot.
     """
     if not examples:
         raise ValueError("There is no past snapshot to learn churn from.")
-    known = tuple(name for name in columns if all(_is_known(e, name) for e in examples))
+    known = known_columns(examples, columns)
     rows = [_design(example, tuple(level), known) for example in examples]
     labels = [example.is_churned for example in examples]
     looks = min(len(rows) - 1, MOST_LOOKS)
@@ -192,9 +193,14 @@ def fit_platt(logits: Floats, churned: Bools) -> tuple[float, float]:
     return float(line.coef_[0, 0]), float(line.intercept_[0])
 
 
-def _is_known(example: Example, name: str) -> bool:
-    column = example.features
-    return name in column.columns and column[name].null_count() < column.height
+def known_columns(examples: Sequence[Example], columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that some day knows; on the other days they say nothing of anybody."""
+    return tuple(name for name in columns if any(is_known(e.features, name) for e in examples))
+
+
+def is_known(features: pl.DataFrame, name: str) -> bool:
+    """Whether the column is there and known of some customer."""
+    return name in features.columns and features[name].null_count() < features.height
 
 
 def _design(example: Example, level: tuple[str, ...], columns: tuple[str, ...]) -> Floats:

@@ -27,7 +27,7 @@ from pipelines.scoring.past.candidates import (
     order_candidates,
     value_candidates,
 )
-from pipelines.scoring.past.days import Day, see_day, training_cuts
+from pipelines.scoring.past.days import Day, see_day
 from pipelines.scoring.past.metrics import Floats
 from pipelines.scoring.past.order_models import level_columns
 from pipelines.scoring.past.season import change_hazard
@@ -163,10 +163,10 @@ def predict_total(
         return None
     candidates = {"orders": order_candidates, "value": value_candidates}[target]
     predict = candidates([*today.order_models])[chosen]
-    return predict(today, backtest.days[: training_cuts(params)], params.horizon_days)
+    return predict(today, backtest.days[: params.training_cuts], params.horizon_days)
 
 
 def _learn(chosen: str, today: Day, backtest: Backtest, params: ScoringParams) -> ChurnModel:
     if chosen not in (RECENCY, LOGISTIC, BOOSTED):
         return _OrderModelChurn(chosen)
-    return fit_churn_model(chosen, today, backtest.days[: training_cuts(params)], backtest.optional)
+    return fit_churn_model(chosen, today, backtest.days[: params.training_cuts], backtest.optional)

@@ -17,14 +17,17 @@ import numpy as np
 import polars as pl
 
 from pipelines.rules.schemas import GradeLimits, ScoringParams
+from pipelines.scoring.churn.logistic import is_known
 from pipelines.scoring.past.candidates import (
     BASELINES,
+    BOOSTED,
+    LOGISTIC,
     Candidate,
     churn_candidates,
     order_candidates,
     value_candidates,
 )
-from pipelines.scoring.past.days import Day, lacking, see_past_days, training_cuts
+from pipelines.scoring.past.days import Day, lacking, see_past_days
 from pipelines.scoring.past.metrics import (
     Floats,
     level_amount,
@@ -86,7 +89,7 @@ class Backtest:
 
     `reports` has one row per as_of, target, model, feature_on (the cut) and metric; `days` are the
     past days, the newest first, ready to learn the final models from; `optional` the columns of
-    other sources that were used.
+    other sources that were tried.
     """
 
     as_of: date
@@ -94,6 +97,11 @@ class Backtest:
     choices: dict[Target, Choice]
     days: list[Day]
     optional: tuple[str, ...] = ()
+
+    @property
+    def churn_columns(self) -> tuple[str, ...]:
+        """The columns of other sources in the churn model that was chosen."""
+        return self.optional if self.choices["churn"].model in (LOGISTIC, BOOSTED) else ()
 
     def choice_rows(self) -> pl.DataFrame:
         """Return the choices as a frame: one row per as_of and target."""
@@ -131,7 +139,7 @@ def run_backtest(
         return _refused(as_of, lacks)
     days = see_past_days(known, as_of, params, cuts or params.backtest_cuts, optional)
     tried = [
-        (day, days[place + 1 : place + 1 + training_cuts(params)])
+        (day, days[place + 1 : place + 1 + params.training_cuts])
         for place, day in enumerate(days[: cuts or params.backtest_cuts])
         if days[place + 1 :]
     ]
@@ -145,11 +153,7 @@ def run_backtest(
                 f"{needed} days or more customers are needed."
             ],
         )
-    names = (
-        ()
-        if optional is None
-        else tuple(sorted(set(optional.columns) - {"customer_id", "feature_on"}))
-    )
+    names = () if optional is None else _find_tried_columns(optional, tried)
     kinds = [k for k in params.order_models if all(k in day.order_models for day in days)]
     candidates: dict[Target, dict[str, Candidate]] = {
         "churn": churn_candidates(kinds, names),
@@ -176,6 +180,21 @@ def run_backtest(
         choices,
         days,
         names,
+    )
+
+
+def _find_tried_columns(
+    optional: pl.DataFrame, tried: Sequence[tuple[Day, Sequence[Day]]]
+) -> tuple[str, ...]:
+    """Return the columns that a tried day knows and that could be learnt on a day before it."""
+    names = sorted(set(optional.columns) - {"customer_id", "feature_on"})
+    return tuple(
+        name
+        for name in names
+        if any(
+            is_known(day.features, name) and any(is_known(past.features, name) for past in earlier)
+            for day, earlier in tried
+        )
     )
 
 

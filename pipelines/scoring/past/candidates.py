@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from pipelines.scoring.churn.boosted import fit_boosted, is_installed
 from pipelines.scoring.churn.features import ORDER_FEATURES
-from pipelines.scoring.churn.logistic import ChurnModel, fit_logistic
+from pipelines.scoring.churn.logistic import ChurnModel, fit_logistic, is_known
 from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
 from pipelines.scoring.past.days import Day
 from pipelines.scoring.past.metrics import Floats
@@ -65,9 +65,10 @@ def fit_churn_model(
         return fit_logistic(examples, ["log_recency"], [])
     kinds = [k for k in day.order_models if all(k in past.order_models for past in earlier)]
     level = [column for kind in kinds for column in level_columns(kind)]
-    columns = [*ORDER_FEATURES, *optional]
+    # Orders are known of every day, or their window was too short; a source may have come later.
+    own = [n for n in ORDER_FEATURES if all(is_known(e.features, n) for e in examples)]
     fit = fit_boosted if name == BOOSTED else fit_logistic
-    return fit(examples, level or ["log_recency"], columns)
+    return fit(examples, level or ["log_recency"], [*own, *optional])
 
 
 def _predict_churn(

@@ -10,7 +10,7 @@ from pipelines.scoring.churn.features import aggregate_history, build_features
 from pipelines.scoring.churn.logistic import Example
 from pipelines.scoring.past.metrics import Floats
 from pipelines.scoring.past.order_models import OrderModel, fit_order_models
-from pipelines.scoring.past.season import YEAR_DAYS, find_seasons
+from pipelines.scoring.past.season import find_seasons
 from pipelines.scoring.past.snapshots import cut_snapshot, find_cuts
 
 
@@ -94,7 +94,7 @@ def _see_seasons(
 ) -> dict[date, float]:
     begins = [
         feature_on - timedelta(days=params.horizon_days * back)
-        for back in range(training_cuts(params) + 1)
+        for back in range(params.training_cuts + 1)
     ]
     if not models:
         return dict.fromkeys(begins, 1.0)
@@ -125,18 +125,13 @@ def see_past_days(
         order_days,
         as_of,
         params.horizon_days,
-        at_most=cuts + training_cuts(params),
+        at_most=cuts + params.training_cuts,
         min_known_days=params.horizon_days,
     ):
         snapshot = cut_snapshot(order_days, feature_on, params.horizon_days)
         day = see_day(snapshot.known, feature_on, params, optional)
         days.append(replace(day, labels=snapshot.labels))
     return [day for day in days if day.is_labelled_well(params.min_events_per_class)]
-
-
-def training_cuts(params: ScoringParams) -> int:
-    """Return how many snapshots a model learns from: a year of them, so that seasons even out."""
-    return max(1, round(YEAR_DAYS / params.horizon_days))
 
 
 def lacking(order_days: pl.DataFrame, as_of: date, params: ScoringParams) -> list[str]:

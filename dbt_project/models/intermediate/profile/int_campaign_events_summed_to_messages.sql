@@ -10,10 +10,10 @@ summed as (
         max(campaign_type) as campaign_type,
         min(event_on) as sent_on,
         count(case when kind = 'sent' then 1 end) > 0 as is_sent,
-        count(case when kind in ('bounce_soft', 'bounce_hard') then 1 end) > 0 as is_bounced,
-        count(case when kind in ('delivered', 'open', 'machine_open', 'click', 'convert') then 1 end) > 0
-            as is_received,
-        count(case when kind in ('open', 'click', 'convert') then 1 end) > 0 as is_opened,
+        min(case when kind in ('bounce_soft', 'bounce_hard') then event_on end) as bounced_on,
+        min(case when kind in ('delivered', 'open', 'machine_open', 'click', 'convert') then event_on end)
+            as received_on,
+        min(case when kind in ('open', 'click', 'convert') then event_on end) as opened_on,
         count(case when kind in ('click', 'convert') then 1 end) > 0 as is_clicked
     from events
     where kind not in ('member_added', 'member_removed')
@@ -24,7 +24,8 @@ summed as (
 delivered as (
     select
         *,
-        is_received or (is_sent and not is_bounced) as is_delivered
+        received_on is not null or (is_sent and bounced_on is null) as is_delivered,
+        opened_on is not null as is_opened
     from summed
 )
 

@@ -61,6 +61,14 @@ def test_it_finds_what_the_data_were_made_of():
     assert model.slope == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_column_is_learnt_on_the_days_that_know_it():
+    unknown = pl.lit(None, pl.Float64)
+    before = Example(example(1).features.with_columns(a=unknown), example(1, weight=0.0).is_churned)
+    model = fit_logistic([example(2), example(3), before], LEVEL, COLUMNS)
+    assert model.columns == ("a", "b")
+    assert model.coefficients[0] == pytest.approx(0.8, abs=0.1)
+
+
 def test_the_level_is_hardly_shrunk():
     free = LogisticRegression(C=np.inf, solver="newton-cholesky")
     only = example(1)

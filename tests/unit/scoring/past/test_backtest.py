@@ -272,5 +272,29 @@ def test_what_other_sources_say_of_another_day_is_not_used(today):
     assert seen.features["open_complaint_count"].null_count() == seen.features.height
 
 
-def test_without_orders_alone_trees_are_not_tried(backtest):
+def test_on_orders_alone_trees_are_not_tried(backtest):
     assert "lightgbm" not in set(backtest.reports["model"])
+    assert backtest.optional == backtest.churn_columns == ()
+
+
+def known_since(day):
+    """Complaints of a source that came on a day: before it nothing is known of anybody."""
+    count = pl.when(pl.col("feature_on") >= day).then("open_complaint_count")
+    return complaints(is_told=True).with_columns(open_complaint_count=count)
+
+
+def test_a_source_younger_than_any_day_to_learn_it_on_is_not_tried():
+    optional = known_since(AS_OF - timedelta(days=90))
+    tried = run_backtest(PREPARED, AS_OF, PARAMS, cuts=2, optional=optional)
+    assert tried.optional == ()
+    assert "lightgbm" not in set(tried.reports["model"])
+
+
+def test_a_source_counts_as_soon_as_one_day_taught_it_and_a_later_one_tried_it(backtest):
+    pytest.importorskip("lightgbm")
+    optional = known_since(AS_OF - timedelta(days=180))
+    tried = run_backtest(PREPARED, AS_OF, PARAMS, cuts=2, optional=optional)
+    assert tried.optional == tried.churn_columns == ("open_complaint_count",)
+    losses = tried.reports.filter(metric="log_loss", target="churn", model="logistic")
+    young, old = losses.sort("feature_on")["value"].reverse()
+    assert young < 0.9 * old

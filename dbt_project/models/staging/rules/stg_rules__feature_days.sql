@@ -1,0 +1,5 @@
+with source as (
+    select * from {{ source('rules', 'feature_days') }}
+)
+
+select * from source
