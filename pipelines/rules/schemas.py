@@ -100,9 +100,6 @@ class ScoringParams(Rules):
     horizon_days: int = Field(
         90, ge=1, description="Churn risk is the probability of no order in this many days."
     )
-    clv_days: Literal[365] = Field(
-        365, description="Days of expected margin in the CLV; fixed, as the column names say 365."
-    )
     discount_rate: float = Field(
         0.10, ge=0, description="Per year; money of the second and third year is worth less."
     )

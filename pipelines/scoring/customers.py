@@ -4,8 +4,9 @@ A night with too little data is no error: the scores are refused with a reason a
 run goes on without them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -14,9 +15,10 @@ from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.next_order import NextOrder
 from pipelines.rules.schemas import ScoringParams
 from pipelines.scoring.churn.reasons import describe_reasons
-from pipelines.scoring.churn.scores import score_churn, see_today
+from pipelines.scoring.churn.scores import predict_total, score_churn, see_today
 from pipelines.scoring.drift import describe_drift, measure_drift, summarise_columns
 from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
+from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, fit_order_model
 from pipelines.scoring.models.record import (
     FitInUse,
@@ -28,15 +30,16 @@ from pipelines.scoring.models.record import (
 from pipelines.scoring.next_order import predict_windows
 from pipelines.scoring.order_habits import Habits, find_habits
 from pipelines.scoring.past.backtest import Backtest, run_backtest
-from pipelines.scoring.past.candidates import OWN_RATE, expect_orders
+from pipelines.scoring.past.candidates import OWN_RATE, mean_margins
 from pipelines.scoring.past.days import Day
 from pipelines.scoring.past.order_models import histories_of
-from pipelines.scoring.past.season import find_level
 from pipelines.scoring.past.snapshots import prepare_order_days
 from pipelines.scoring.report import ModelReport, report_gamma_gamma
-from pipelines.scoring.value import Histories, own_value, predict_value
+from pipelines.scoring.value import YEAR_DAYS, Histories, as_money, bound_year, discount_years
 
 DECIMALS = 6
+# Nobody is surer than one in a million; a chance of nought or one has no exponent.
+LEAST_CHANCE = 1e-6
 WATCHED = (
     "recency_days", "frequency_count", "tenure_days", "expected_order_margin_amount",
     "clv_365d_amount", "churn_risk", "p_alive",
@@ -106,15 +109,19 @@ def score_customers(
     tried = run_backtest(known, as_of, params, optional=optional)
     customers = known.filter("is_order")["customer_id"].n_unique()
     if tried.choices["churn"].model is None:
-        return _refuse(as_of, customers, tried.choices["churn"].reason)
+        return _refuse(as_of, customers, tried.choices["churn"].reason, memory)
     today = see_today(known, as_of, params, optional)
     in_use, tonight = _fit_orders(today, tried, params, memory)
     if in_use.fit is None:
-        return _refuse(as_of, customers, f"{in_use.reason} More data do not cure this.")
+        return _refuse(as_of, customers, f"{in_use.reason} More data do not cure this.", memory)
     churn = score_churn(today, tried, params, rules.reasons)
     told = describe_reasons(churn, rules.reasons)
+    today = replace(
+        today, order_models=today.order_models | {in_use.fit.model.kind: in_use.fit.model}
+    )
     scores, report = _score(today, tried, in_use.fit, params)
-    windows, habits = _find_next_orders(today, in_use.fit, orders, rules.next_order)
+    windows = _find_windows(today, in_use.fit, churn["churn_risk"].to_numpy(), rules)
+    habits = find_habits(orders, rules.next_order, as_of)
     scores = (
         scores.join(churn, on="customer_id", maintain_order="left")
         .join(windows, on="customer_id", maintain_order="left")
@@ -132,7 +139,8 @@ def score_customers(
             update={
                 "customers": customers,
                 "reason": in_use.reason,
-                "refused_fit": record_fit(tonight) if is_refused else None,
+                "refused_fit": record_fit(tonight) if is_refused and tonight.converged else None,
+                "refused_nights": _refused_nights(memory) + 1 if is_refused else 0,
                 "churn_columns": tried.churn_columns,
             }
         ),
@@ -143,8 +151,12 @@ def score_customers(
 _NO_DISTRIBUTIONS = summarise_columns(pl.DataFrame(), ())
 
 
-def _refuse(as_of: date, customers: int, reason: str) -> ModelReport:
-    return ModelReport(status="refused", reason=reason, as_of=as_of, customers=customers)
+def _refuse(as_of: date, customers: int, reason: str, memory: Memory | None) -> ModelReport:
+    """No scores, and why; what the last release knew of its models is kept for the next night."""
+    kept = memory.report.order_model if memory else None
+    return ModelReport(
+        status="refused", reason=reason, as_of=as_of, customers=customers, order_model=kept
+    )
 
 
 def _fit_orders(
@@ -161,47 +173,58 @@ def _fit_orders(
     fit = fit_order_model(
         kind, *histories_of(today.aggregates), start=start, prior_sd=params.prior_sd
     )
-    return keep_or_replace(fit, good, refused), fit
+    return keep_or_replace(fit, good, refused, _refused_nights(memory)), fit
+
+
+def _refused_nights(memory: Memory | None) -> int:
+    return memory.report.refused_nights if memory else 0
 
 
 def _kind(tried: Backtest, params: ScoringParams) -> OrderModelKind:
-    """The kind of order model chosen for orders; the preferred one where the baseline won."""
-    chosen = tried.choices["orders"].model
-    return next((kind for kind in params.order_models if kind == chosen), params.order_models[0])
+    """The kind of order model chosen for value, else for orders, else the preferred one."""
+    chosen = [tried.choices["value"].model, tried.choices["orders"].model]
+    kinds = [kind for name in chosen for kind in params.order_models if kind == name]
+    return kinds[0] if kinds else params.order_models[0]
 
 
 def _score(
     today: Day, tried: Backtest, fit: OrderFit, params: ScoringParams
 ) -> tuple[pl.DataFrame, ModelReport]:
+    """What the back-test chose, beyond the horizon, too; and what it rests on."""
     x, t_x, tenure = histories_of(today.aggregates)
-    past = Histories(x, t_x, tenure, _mean_margin(today))
+    past = Histories(x, t_x, tenure, mean_margins(today))
     margins = fit_gamma_gamma(x, past.mean_margin, prior_sd=params.prior_sd)
-    level = _level(today, tried, fit.model.kind, params)
-    is_own_rate = tried.choices["value"].model == OWN_RATE
-    value = predict_value(
-        past, fit.model, margins,
-        short_days=params.horizon_days, season=today.season, level=level,
-        discount_rate=params.discount_rate,
-    )  # fmt: skip
-    if is_own_rate:
-        value = value.with_columns(
-            own_value(
-                today.aggregates["margin_365d_amount"].cast(pl.Float64).to_numpy(),
-                short_days=params.horizon_days, discount_rate=params.discount_rate,
-            )
-        )  # fmt: skip
-    scores = pl.concat(
-        [
-            today.aggregates.select(
-                "customer_id",
-                frequency_count=pl.col("order_day_count").cast(pl.Int64) - 1,
-                recency_days=pl.col("tenure_days").cast(pl.Int64) - pl.col("recency_days"),
-                tenure_days=pl.col("tenure_days").cast(pl.Int64),
-                p_alive=pl.Series(fit.model.p_alive(x, t_x, tenure)).round(DECIMALS),
-            ),
-            value.with_columns(clv_basis=pl.lit("own_rate" if is_own_rate else "model")),
-        ],
-        how="horizontal",
+    margin = margins.expected_spend(x, past.mean_margin)
+    orders = _expect(today, tried, params, "orders")
+    # Unknown, not nought: where nobody's margin is known, nobody's value is.
+    value = _expect(today, tried, params, "value")
+    money = [np.where(np.isnan(margin), np.nan, part) for part in value]
+    is_model = tried.choices["value"].model != OWN_RATE
+    low, high = bound_year(past, fit.model, margins.parameters if is_model else None, money[1])
+    counts = {"horizon": orders[0], "365d": orders[1], "1095d": orders[3]}
+    days = {"horizon": params.horizon_days, "365d": YEAR_DAYS, "1095d": 3 * YEAR_DAYS}
+    amounts = {
+        "expected_order_margin": margin,
+        "clv_horizon": money[0],
+        "clv_365d": money[1],
+        "clv_365d_low": low,
+        "clv_365d_high": high,
+        "clv_1095d": discount_years(money[1:], params.discount_rate),
+    }
+    scores = today.aggregates.select(
+        "customer_id",
+        frequency_count=pl.col("order_day_count").cast(pl.Int64) - 1,
+        recency_days=pl.col("tenure_days").cast(pl.Int64) - pl.col("recency_days"),
+        tenure_days=pl.col("tenure_days").cast(pl.Int64),
+        p_alive=pl.Series(fit.model.p_alive(x, t_x, tenure)).round(DECIMALS),
+        # There are no more purchase days than days.
+        **{
+            f"expected_orders_{name}_count": pl.Series(np.minimum(n, days[name])).round(DECIMALS)
+            for name, n in counts.items()
+        },
+        expected_orders_basis=_basis(tried, "orders"),
+        **{f"{name}_amount": as_money(amount) for name, amount in amounts.items()},
+        clv_basis=_basis(tried, "value"),
     )
     return scores, ModelReport(
         status="scored",
@@ -210,42 +233,40 @@ def _score(
         order_model=record_fit(fit),
         gamma_gamma=report_gamma_gamma(margins),
         season=round(today.season, DECIMALS),
-        level=round(level, DECIMALS),
     )
 
 
-def _mean_margin(today: Day) -> np.ndarray:
-    """The mean margin of the purchase days after the first, refunds taken off; NaN if none."""
-    repeats = pl.col("order_day_count") - 1
-    after_first = pl.col("margin_amount") - pl.col("margin_first_amount")
-    mean = today.aggregates.select(pl.when(repeats > 0).then(after_first / repeats)).to_series()
-    return mean.cast(pl.Float64).fill_null(np.nan).to_numpy()
+def _basis(tried: Backtest, target: Literal["orders", "value"]) -> pl.Expr:
+    return pl.lit("own_rate" if tried.choices[target].model == OWN_RATE else "model")
 
 
-def _level(today: Day, tried: Backtest, kind: str, params: ScoringParams) -> float:
-    """What the totals of past days needed, of order days."""
-    earlier = [d for d in tried.days[: params.training_cuts] if kind in d.order_models]
-    return find_level(
-        [float(day.label("order_count").sum()) for day in earlier],
-        [
-            float(expect_orders(day, params.horizon_days, kind).sum())
-            * today.seasons.get(day.feature_on, 1.0)
-            for day in earlier
-        ],
-    )
+def _expect(
+    today: Day, tried: Backtest, params: ScoringParams, target: Literal["orders", "value"]
+) -> list[Floats]:
+    """What is expected of the horizon, and of one, two and three years."""
+    ahead = [None, *(YEAR_DAYS * year for year in (1, 2, 3))]
+    expected = [predict_total(today, tried, params, target, days) for days in ahead]
+    return [total for total in expected if total is not None]
 
 
-def _find_next_orders(
-    today: Day, fit: OrderFit, orders: pl.DataFrame, rules: NextOrder
-) -> tuple[pl.DataFrame, Habits]:
+def _find_windows(today: Day, fit: OrderFit, churn_risk: Floats, rules: Rules) -> pl.DataFrame:
+    """When the next order comes, in such a way that the horizon's risk is the published one.
+
+    All order rates of a customer are taken so many times as high as turns the model's chance of no
+    order in the horizon into the risk.
+    """
     past = histories_of(today.aggregates)
-    windows = predict_windows(
+    plain, risk = (
+        np.clip(chance, LEAST_CHANCE, 1.0 - LEAST_CHANCE)
+        for chance in (fit.model.p_no_order(rules.scores.horizon_days, *past), churn_risk)
+    )
+    times = np.log(risk) / np.log(plain)
+    return predict_windows(
         today.aggregates["customer_id"],
-        lambda days: fit.model.p_no_order(days, *past),
-        rules,
+        lambda days: fit.model.p_no_order(days, *past) ** times,
+        rules.next_order,
         today.feature_on,
     )
-    return windows, find_habits(orders, rules, today.feature_on)
 
 
 def _notes(tried: Backtest, in_use: FitInUse, habits: Habits, moved: list[str]) -> tuple[str, ...]:

@@ -36,9 +36,9 @@ class ModelReport(BaseModel):
     refused_fit: OrderModelRecord | None = Field(
         None, description="Tonight's fit, where the last release's is used instead of it."
     )
+    refused_nights: int = Field(0, description="Nights in a row on which that was so.")
     gamma_gamma: GammaGammaReport | None = None
     season: float | None = Field(None, description="Orders of the horizon over a year's average.")
-    level: float | None = Field(None, description="What totals of past days needed.")
     churn_columns: tuple[str, ...] = Field(
         (), description="Columns of other sources than orders in the churn model in use."
     )

@@ -6,19 +6,19 @@ no order. Else its first two moments are known; its lower end is much like that 
 its upper end like that of a log-normal one: on simulated customers each bound holds what it says.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from scipy.special import ndtri
 
-from pipelines.scoring.models.gamma_gamma import GammaGammaFit
+from pipelines.scoring.models.gamma_gamma import GammaGamma
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import OrderModel
 
 DECIMALS = 6
 YEAR_DAYS = 365
-YEARS = 3
 LOW, HIGH = 0.10, 0.90
 # Where a posterior has no variance, the spread is that of the nearest one that has.
 LEAST_FREEDOM = 0.5
@@ -38,83 +38,46 @@ class Histories:
     mean_margin: Floats
 
 
-def predict_value(
-    histories: Histories,
-    orders: OrderModel,
-    margins: GammaGammaFit,
-    *,
-    short_days: int,
-    season: float,
-    level: float,
-    discount_rate: float,
-) -> pl.DataFrame:
-    """Return expected orders and margin of each customer over a horizon, one year and three.
+def discount_years(cumulative: Sequence[Floats], rate: float) -> Floats:
+    """Return the present value of money that has come in by the end of each year.
+
+    The first year is not discounted, later ones from their middle.
+    """
+    added = np.diff(np.array(cumulative), axis=0, prepend=0.0)
+    factors = [1.0] + [(1 + rate) ** -(year + 0.5) for year in range(1, len(cumulative))]
+    worth: Floats = sum(part * factor for part, factor in zip(added, factors, strict=True))
+    return worth
+
+
+def bound_year(
+    histories: Histories, orders: OrderModel, margins: GammaGamma | None, expected: Floats
+) -> tuple[Floats, Floats]:
+    """Return the bounds that the margin of the coming year passes with 90 % and with 10 %.
 
     Args:
         histories: The customers.
         orders: When they order.
-        margins: What an order brings.
-        short_days: The churn horizon.
-        season: By what factor orders of the horizon exceed the average of a year.
-        level: Factor that totals of past days needed (see `season.find_level`).
-        discount_rate: Per year; money of the second and third year is discounted from the middle of
-            each year, of the first year not at all.
+        margins: What an order brings; None where no model of it fits.
+        expected: The margin expected of the year; how its total differs from the models' own is a
+            level that all order rates share.
 
     Returns:
-        expected_orders_ (horizon, 365d, 1095d), expected_order_margin_amount, clv_ (horizon, 365d,
-        1095d) and the bounds clv_365d_low_amount and clv_365d_high_amount, which the margin of the
-        coming year passes with a probability of 90 % and 10 %. Money is null where no margin is
-        known of anybody.
+        Low and high; NaN where no model of margins fits.
     """
+    if margins is None:
+        nothing = np.full_like(expected, np.nan)
+        return nothing, nothing
     past = histories.x, histories.t_x, histories.tenure
-    yearly = [level * orders.expected_orders(YEAR_DAYS * n, *past) for n in range(1, YEARS + 1)]
-    short = level * season * orders.expected_orders(short_days, *past)
+    plain = orders.expected_orders(YEAR_DAYS, *past)
     margin = margins.expected_spend(histories.x, histories.mean_margin)
-    added = np.diff(np.array(yearly), axis=0, prepend=0.0)
-    factors = _discounts(discount_rate)
-    discounted = sum(part * factor for part, factor in zip(added, factors, strict=True))
-    silent = orders.p_no_order(YEAR_DAYS, *past)
-    low, high = bound_sum(yearly[0], silent, margin, spread_of(histories, orders, margins, level))
-    counts = {"horizon": short, "365d": yearly[0], "1095d": yearly[2]}
-    amounts = {
-        "expected_order_margin": margin,
-        "clv_horizon": short * margin,
-        "clv_365d": yearly[0] * margin,
-        "clv_365d_low": low,
-        "clv_365d_high": high,
-        "clv_1095d": discounted * margin,
-    }
-    return pl.DataFrame(
-        {
-            f"expected_orders_{name}_count": pl.Series(value, dtype=pl.Float64).round(DECIMALS)
-            for name, value in counts.items()
-        }
-        | {f"{name}_amount": as_money(value) for name, value in amounts.items()}
-    )
-
-
-def own_value(margin_365d: Floats, *, short_days: int, discount_rate: float) -> pl.DataFrame:
-    """Return the same columns of money as if every year were like the last one.
-
-    It is what is published where the models do no better; a single year gives no bounds.
-    """
-    nothing = np.full_like(margin_365d, np.nan)
-    amounts = {
-        "clv_horizon": margin_365d * short_days / YEAR_DAYS,
-        "clv_365d": margin_365d,
-        "clv_365d_low": nothing,
-        "clv_365d_high": nothing,
-        "clv_1095d": margin_365d * sum(_discounts(discount_rate)),
-    }
-    return pl.DataFrame({f"{name}_amount": as_money(value) for name, value in amounts.items()})
-
-
-def _discounts(rate: float) -> list[float]:
-    return [1.0] + [(1 + rate) ** -(year + 0.5) for year in range(1, YEARS)]
+    total = float((plain * margin).sum())
+    level = float(expected.sum()) / total if total > 0 and expected.sum() > 0 else 1.0
+    silent = orders.p_no_order(YEAR_DAYS, *past) ** level
+    return _bound_sum(level * plain, silent, margin, _spread_of(histories, orders, margins, level))
 
 
 @dataclass(frozen=True)
-class Spread:
+class _Spread:
     """Second moments: of the number of orders, of the personal mean margin relative to its square.
 
     order_noise: variance of one order relative to the square of the personal mean.
@@ -125,9 +88,9 @@ class Spread:
     order_noise: float
 
 
-def spread_of(
-    histories: Histories, orders: OrderModel, margins: GammaGammaFit, level: float
-) -> Spread:
+def _spread_of(
+    histories: Histories, orders: OrderModel, margins: GammaGamma, level: float
+) -> _Spread:
     """Return how far next year's orders and margins may lie from what is expected.
 
     While active, orders are a Poisson process whose rate has a gamma posterior (shape r + x, rate
@@ -141,17 +104,14 @@ def spread_of(
     )
     share = np.minimum(expected / np.maximum(busy, 1e-300), 1.0)
     squared_orders = share * (busy + busy**2 * (1.0 + 1.0 / shape))
-    fitted = margins.parameters
-    if fitted is None:
-        return Spread(squared_orders, np.ones_like(shape), 0.0)
     known = np.isfinite(histories.mean_margin) & (histories.mean_margin > 0) & (histories.x > 0)
-    freedom = fitted.q + np.where(known, fitted.p * histories.x, 0.0)
+    freedom = margins.q + np.where(known, margins.p * histories.x, 0.0)
     squared = (freedom - 1.0) / np.maximum(freedom - 2.0, LEAST_FREEDOM)
-    return Spread(squared_orders, squared, 1.0 / fitted.p)
+    return _Spread(squared_orders, squared, 1.0 / margins.p)
 
 
-def bound_sum(
-    expected: Floats, silent: Floats, margin: Floats, spread: Spread
+def _bound_sum(
+    expected: Floats, silent: Floats, margin: Floats, spread: _Spread
 ) -> tuple[Floats, Floats]:
     """Return the bounds that the sum passes with a probability of 90 % and of 10 %."""
     some = np.maximum(1.0 - silent, 1e-12)

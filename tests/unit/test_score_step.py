@@ -66,6 +66,8 @@ def profile(run, orders=ORDERS):
             schema={"customer_id": pl.String, "item_id": pl.String, "returned_on": pl.Date}
         ),
     )
+    nothing = {"customer_id": pl.String, "feature_on": pl.Date, "visit_90d_count": pl.Int64}
+    write("int_facts_joined_to_feature_days", pl.DataFrame(schema=nothing))
     names = [*orders["customer_id"].unique().sort(), "prospect"]
     write(
         "customer_360", rows("customer_360", *[{"customer_id": n} for n in names], group="models")

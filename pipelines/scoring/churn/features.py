@@ -53,7 +53,7 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
             f"margin_{days}d_amount": add_up(_within(days, "margin_amount"))
             for days in MARGIN_WINDOWS_DAYS
         },
-        negative_days=(pl.col("margin_amount") < 0).sum(),
+        negative_days=((pl.col("margin_amount") < 0) & ~pl.col("is_order")).sum(),
     )
     orders = rows.filter("is_order")
     is_repeat = pl.col("customer_id") == pl.col("customer_id").shift()

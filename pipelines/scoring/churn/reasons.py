@@ -15,6 +15,7 @@ TOP = 3
 DECIMALS = 6
 # A part smaller than this moves no risk by a thousandth: not worth a sentence.
 LEAST_PART = 0.004
+SHOWN_PER_UNIT = {"number": 1, "decimal": 10, "percent": 100}
 RANKS = tuple(range(1, TOP + 1))
 
 
@@ -79,8 +80,10 @@ def rank_reasons(
     own = values.select(pl.col(told).cast(pl.Float64).fill_null(np.nan)).to_numpy()
     typical = np.array([typical_of.get(column, np.nan) for column in told])
     side = np.array([1.0 if of_name[name].told_when == "above" else -1.0 for name in names])
-    # NaN, an unknown number, is on no side.
-    is_told = ((own - typical) * side > 0) & (parts > LEAST_PART)
+    # As they are shown; NaN, an unknown number, is on no side.
+    scale = np.array([SHOWN_PER_UNIT[of_name[name].shown_as] for name in names])
+    is_beyond = (np.round(own * scale) - np.round(typical * scale)) * side > 0
+    is_told = is_beyond & (parts > LEAST_PART)
     ranked = np.where(is_told, parts, -np.inf)
     best = np.argsort(-ranked, axis=1, kind="stable")[:, :TOP]
     codes = pl.Series(names, dtype=pl.String)

@@ -20,6 +20,7 @@ from pipelines.scoring.churn.logistic import (
 from pipelines.scoring.churn.reasons import RANKS, find_typical, rank_reasons
 from pipelines.scoring.past.backtest import Backtest
 from pipelines.scoring.past.candidates import (
+    BASELINES,
     BOOSTED,
     LOGISTIC,
     RECENCY,
@@ -151,22 +152,38 @@ def _told_values(today: Day) -> pl.DataFrame:
 
 
 def predict_total(
-    today: Day, backtest: Backtest, params: ScoringParams, target: Literal["orders", "value"]
+    today: Day,
+    backtest: Backtest,
+    params: ScoringParams,
+    target: Literal["orders", "value"],
+    ahead_days: int | None = None,
 ) -> Floats | None:
     """Return expected order days or margin of the horizon by the chosen model; None if refused.
 
     In the order of `today.aggregates`. The season is in it, and the correction that totals of past
-    days needed.
+    days needed. Of a model that could not be fitted tonight the baseline stands in.
+
+    Args:
+        today: Of `see_today`.
+        backtest: Of the same orders and day.
+        params: Horizon.
+        target: What is predicted.
+        ahead_days: Further ahead than the horizon; seasons even out then.
     """
     chosen = backtest.choices[target].model
     if chosen is None:
         return None
-    candidates = {"orders": order_candidates, "value": value_candidates}[target]
-    predict = candidates([*today.order_models])[chosen]
-    return predict(today, backtest.days[: params.training_cuts], params.horizon_days)
+    candidates = {"orders": order_candidates, "value": value_candidates}[target](
+        [*today.order_models]
+    )
+    predict = candidates.get(chosen, candidates[BASELINES[target]])
+    earlier = backtest.days[: params.training_cuts]
+    return predict(today, earlier, params.horizon_days, ahead_days=ahead_days)
 
 
 def _learn(chosen: str, today: Day, backtest: Backtest, params: ScoringParams) -> ChurnModel:
-    if chosen not in (RECENCY, LOGISTIC, BOOSTED):
+    if chosen in today.order_models:
         return _OrderModelChurn(chosen)
-    return fit_churn_model(chosen, today, backtest.days[: params.training_cuts], backtest.optional)
+    # Of an order model that could not be fitted tonight the regression stands in.
+    name = chosen if chosen in (RECENCY, BOOSTED) else LOGISTIC
+    return fit_churn_model(name, today, backtest.days[: params.training_cuts], backtest.optional)

@@ -58,8 +58,9 @@ class GammaGamma:
     def expected_spend(self, x: ArrayLike, mean_spend: ArrayLike) -> Floats:
         """Return the expected spend per order of each customer (equation 5 of the note).
 
-        Customers without a repeat order, or whose mean spend is unknown or not positive, get the
-        population mean.
+        Customers without a repeat order, or whose mean spend is unknown, get the population mean. A
+        mean that is not positive, as of who gives back more than he keeps, counts as it is, and
+        nobody is expected to spend less than nothing.
 
         Raises:
             ValueError: If q <= 1, where the model has no mean (peers return negative money here).
@@ -67,10 +68,10 @@ class GammaGamma:
         if self.q <= 1.0:
             raise ValueError(f"The gamma-gamma model has no mean at q = {self.q}; needed: q > 1.")
         orders, spend = _as_floats(x, mean_spend)
-        known = has_spend(orders, spend)
+        known = (orders > 0) & np.isfinite(spend)
         orders, spend = np.where(known, orders, 0.0), np.where(known, spend, 0.0)
         expected: Floats = self.p * (self.gamma + orders * spend) / (self.p * orders + self.q - 1.0)
-        return expected
+        return np.maximum(expected, 0.0)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, build_order_model
 
 LARGEST_CHANGE = 5.0
+MOST_NIGHTS = 7
+DIGITS = 9  # what is below differs between processors
 # Of ten million customers a standard error is so small that any season is many of them.
 LEAST_CHANGE = 0.1
 
@@ -39,14 +41,18 @@ def record_fit(fit: OrderFit) -> OrderModelRecord:
     """Return the record of a fit."""
     return OrderModelRecord(
         kind=fit.model.kind,
-        parameters=fit.model.parameters,
-        standard_errors=fit.standard_errors,
-        log_likelihood=fit.log_likelihood,
+        parameters={name: _rounded(value) for name, value in fit.model.parameters.items()},
+        standard_errors=fit.standard_errors and tuple(map(_rounded, fit.standard_errors)),
+        log_likelihood=_rounded(fit.log_likelihood),
         iterations=fit.iterations,
         converged=fit.converged,
-        gradient_norm=fit.gradient_norm,
+        gradient_norm=float(f"{fit.gradient_norm:.0e}"),
         customers=fit.customers,
     )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
 
 
 def restore_fit(record: OrderModelRecord) -> OrderFit:
@@ -67,19 +73,23 @@ def restore_fit(record: OrderModelRecord) -> OrderFit:
 
 
 def keep_or_replace(
-    fit: OrderFit, last_good: OrderFit | None, last_refused: OrderFit | None = None
+    fit: OrderFit,
+    last_good: OrderFit | None,
+    last_refused: OrderFit | None = None,
+    refused_nights: int = 0,
 ) -> FitInUse:
     """Return tonight's fit, or the last good one with the reason.
 
     Tonight's is not used if its search did not end, or if a parameter has moved by more than
     LARGEST_CHANGE standard errors of the last good fit and more than a tenth: one night's orders do
-    not do that, broken input does. What a second night confirms is believed. A fit of another kind
-    was chosen, so it always replaces.
+    not do that, broken input does. What a second night confirms is believed, and after MOST_NIGHTS
+    in a row whatever comes. A fit of another kind was chosen, so it always replaces.
 
     Args:
         fit: Tonight's.
         last_good: The one in use in the last release, None if there is none.
         last_refused: The last release's own, where it was not used.
+        refused_nights: How many nights in a row that was so.
     """
     if not fit.converged:
         reason = f"The search for the {fit.model.kind} parameters did not end after "
@@ -88,6 +98,8 @@ def keep_or_replace(
             return FitInUse(None, f"{reason}, and there is no earlier fit.")
         return FitInUse(last_good, f"{reason}, so those of the last release are used.")
     if last_good is None or last_good.model.kind != fit.model.kind:
+        return FitInUse(fit, None)
+    if refused_nights >= MOST_NIGHTS:
         return FitInUse(fit, None)
     if last_refused is not None and last_refused.model.kind == fit.model.kind:
         _, since = _largest_change(fit, last_refused)

@@ -20,7 +20,7 @@ from pipelines.scoring.past.metrics import Floats
 from pipelines.scoring.past.order_models import histories_of, level_columns
 from pipelines.scoring.past.season import change_hazard, find_level
 
-Candidate = Callable[[Day, Sequence[Day], int], Floats]
+Candidate = Callable[..., Floats]
 Expectation = Callable[[Day, int], Floats]
 
 YEAR = 365
@@ -85,9 +85,18 @@ def _no_order(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str)
 
 
 def _level(
-    day: Day, earlier: Sequence[Day], horizon_days: int, *, expect: Expectation, label: str
+    day: Day,
+    earlier: Sequence[Day],
+    horizon_days: int,
+    *,
+    expect: Expectation,
+    label: str,
+    ahead_days: int | None = None,
 ) -> Floats:
-    """Return what is expected, times its season and what the totals of earlier days needed."""
+    """Return what is expected, times its season and what the totals of earlier days needed.
+
+    Further ahead than the horizon (`ahead_days`) the level holds, and seasons even out.
+    """
     level = find_level(
         [float(past.label(label).sum()) for past in earlier],
         [
@@ -95,6 +104,8 @@ def _level(
             for past in earlier
         ],
     )
+    if ahead_days is not None:
+        return expect(day, ahead_days) * level
     return expect(day, horizon_days) * day.season * level
 
 
@@ -122,10 +133,14 @@ def expect_orders(day: Day, horizon_days: int, kind: str) -> Floats:
 
 def expect_value(day: Day, horizon_days: int, kind: str) -> Floats:
     """Return expected orders times the expected margin of an order; 0 where no margin is known."""
+    x, margins = histories_of(day.aggregates)[0], mean_margins(day)
+    margin = fit_gamma_gamma(x, margins).expected_spend(x, margins)
+    return expect_orders(day, horizon_days, kind) * np.nan_to_num(margin)
+
+
+def mean_margins(day: Day) -> Floats:
+    """Return the mean margin of purchase days after the first, refunds taken off; NaN if none."""
     repeats = pl.col("order_day_count") - 1
     after_first = pl.col("margin_amount") - pl.col("margin_first_amount")
     mean = day.aggregates.select(pl.when(repeats > 0).then(after_first / repeats)).to_series()
-    x = histories_of(day.aggregates)[0]
-    margins = mean.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    margin = fit_gamma_gamma(x, margins).expected_spend(x, margins)
-    return expect_orders(day, horizon_days, kind) * np.nan_to_num(margin)
+    return mean.cast(pl.Float64).fill_null(np.nan).to_numpy()

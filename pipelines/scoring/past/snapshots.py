@@ -2,11 +2,11 @@
 
 A model of the future can only be tried on the past. A cut is a day in the past; its features may
 use that day and what was before it, its labels only the horizon after it. Orders are rows of
-customer and day; money that comes later, such as a refund, is a row of its own day, so a snapshot
-of the past does not know it either.
+customer and day; money that comes later, such as a part that is refunded, is a row of its own day,
+so a snapshot of the past does not know it either. What was wholly given back or cancelled since is
+in no snapshot: orders are those that count tonight.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -133,10 +133,3 @@ def sample_customers(order_days: pl.DataFrame, at_most: int) -> pl.DataFrame:
     return order_days.join(
         customers.gather_every(step), on="customer_id", how="semi", maintain_order="left"
     )
-
-
-def cut_snapshots(
-    order_days: pl.DataFrame, feature_dates: Sequence[date], horizon_days: int
-) -> list[Snapshot]:
-    """Return one snapshot for each feature date."""
-    return [cut_snapshot(order_days, feature_on, horizon_days) for feature_on in feature_dates]

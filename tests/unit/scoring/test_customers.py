@@ -10,9 +10,11 @@ from simulated_orders import AS_OF, simulate_orders
 
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import RiskBands, ScoringParams
+from pipelines.scoring.churn.scores import predict_total, see_today
 from pipelines.scoring.customers import Memory, Rules, score_customers
 from pipelines.scoring.models.order_model import build_order_model
 from pipelines.scoring.past.backtest import run_backtest
+from pipelines.scoring.past.snapshots import prepare_order_days
 from pipelines.scoring.report import ModelReport
 
 BOOK = load_rules(find_rules(None))
@@ -70,20 +72,96 @@ def test_histories_are_those_of_the_purchase_days(scored):
     assert scored.scores.select(days.columns).equals(days)
 
 
-def test_expectations_are_those_of_the_reported_model(scored):
+def floats(scored, name):
+    return scored.scores[name].cast(pl.Float64).to_numpy()
+
+
+def test_what_is_published_is_what_was_tried(scored):
+    today = see_today(prepare_order_days(ORDERS), AS_OF, PARAMS)
+    for target, count in (("orders", "expected_orders_{}_count"), ("value", "clv_{}_amount")):
+        for name, days in (("horizon", None), ("365d", 365)):
+            tried = predict_total(today, scored.backtest, PARAMS, target, days)
+            told = floats(scored, count.format(name))
+            assert told == pytest.approx(tried, rel=1e-4, abs=1e-3), (target, name)
+    years = [predict_total(today, scored.backtest, PARAMS, "value", 365 * n) for n in (1, 2, 3)]
+    first, second, third = years[0], years[1] - years[0], years[2] - years[1]
+    worth = first + second * 1.1**-1.5 + third * 1.1**-2.5
+    assert floats(scored, "clv_1095d_amount") == pytest.approx(worth, rel=1e-3, abs=1e-2)
     record = scored.report.order_model
     model = build_order_model(record.kind, record.parameters)
-    past = [scored.scores[c].to_numpy() for c in ("frequency_count", "recency_days", "tenure_days")]
-    level, season = scored.report.level, scored.report.season
-    assert scored.scores["p_alive"].to_numpy() == pytest.approx(model.p_alive(*past), abs=6e-7)
-    for name, days, factor in zip(COUNTS, (90, 365, 1095), (season, 1, 1), strict=True):
-        expected = level * factor * model.expected_orders(days, *past)
-        assert scored.scores[name].to_numpy() == pytest.approx(expected, rel=1e-5, abs=1e-5)
-    year = scored.scores.select(
-        pl.col("expected_orders_365d_count") * pl.col("expected_order_margin_amount")
-    ).to_series()
-    value = scored.scores["clv_365d_amount"].cast(pl.Float64).to_list()
-    assert year.cast(pl.Float64).to_list() == pytest.approx(value, rel=1e-4, abs=1e-3)
+    past = [floats(scored, c) for c in ("frequency_count", "recency_days", "tenure_days")]
+    assert floats(scored, "p_alive") == pytest.approx(model.p_alive(*past), abs=1e-6)
+
+
+def test_the_window_is_that_of_the_published_risk(scored):
+    assert (floats(scored, "p_order_within") >= 1 - floats(scored, "churn_risk") - 2e-6).all()
+    # The window holds the middle half of what comes within the year.
+    likely = scored.scores.drop_nulls("p_order_in_window")
+    share = likely["p_order_in_window"] / likely["p_order_within"]
+    assert share.mean() == pytest.approx(0.5, abs=0.05)
+
+
+def choose(monkeypatch, **chosen):
+    """Let the back-test choose by decree."""
+
+    def run_and_choose(*args, **kwargs):
+        tried = run_backtest(*args, **kwargs)
+        choices = {
+            target: replace(tried.choices[target], model=model, grade="C", reason="By decree.")
+            for target, model in chosen.items()
+        }
+        return replace(tried, choices=tried.choices | choices)
+
+    monkeypatch.setattr("pipelines.scoring.customers.run_backtest", run_and_choose)
+
+
+def test_the_order_model_is_the_one_that_was_chosen(monkeypatch):
+    both = PARAMS.model_copy(update={"order_models": ("mbg_nbd", "bg_nbd")})
+    choose(monkeypatch, value="bg_nbd")
+    result = score(rules=replace(RULES, scores=both))
+    assert result.report.order_model.kind == "bg_nbd"
+    one_time = result.scores.filter(pl.col("frequency_count") == 0)
+    assert one_time["p_alive"].unique().to_list() == [1.0]
+
+
+def test_where_models_do_worse_the_customers_own_rate_is_published_and_called_so(monkeypatch):
+    choose(monkeypatch, orders="own_rate", value="own_rate")
+    result = score()
+    assert set(result.scores["clv_basis"]) == set(result.scores["expected_orders_basis"])
+    assert set(result.scores["clv_basis"]) == {"own_rate"}
+    assert result.scores["clv_365d_low_amount"].null_count() == result.scores.height
+    today = see_today(prepare_order_days(ORDERS), AS_OF, PARAMS)
+    tried = predict_total(today, result.backtest, PARAMS, "value")
+    assert floats(result, "clv_horizon_amount") == pytest.approx(tried, rel=1e-4, abs=1e-3)
+    assert any("graded C" in note for note in result.notes)
+
+
+def test_a_model_that_cannot_be_fitted_tonight_is_stood_in_for(monkeypatch):
+    both = PARAMS.model_copy(update={"order_models": ("mbg_nbd", "bg_nbd")})
+
+    def without_bg(*args, **kwargs):
+        today = see_today(*args, **kwargs)
+        return replace(today, order_models={"mbg_nbd": today.order_models["mbg_nbd"]})
+
+    choose(monkeypatch, churn="bg_nbd", orders="bg_nbd")
+    monkeypatch.setattr("pipelines.scoring.customers.see_today", without_bg)
+    result = score(rules=replace(RULES, scores=both))
+    assert result.scores["churn_risk"].null_count() == 0
+
+
+def test_nobody_orders_on_more_days_than_there_are():
+    daily = pl.DataFrame(
+        {
+            "customer_id": "daily",
+            "ordered_on": [AS_OF - timedelta(days=n) for n in range(500)],
+            "margin_amount": Decimal(1),
+            "is_discounted": False,
+        },
+        schema=ORDERS.schema,
+    )
+    result = score(pl.concat([ORDERS, daily]))
+    for name, days in zip(COUNTS, (90, 365, 1095), strict=True):
+        assert floats(result, name).max() <= days
 
 
 def test_scores_stay_in_their_range_and_in_order(scored):
@@ -128,16 +206,17 @@ def test_what_comes_after_the_night_is_not_known(scored):
     assert as_bytes(score(pl.concat([ORDERS, later])).scores) == as_bytes(scored.scores)
 
 
-def test_a_refund_lowers_what_is_expected_and_is_no_order(scored):
+@pytest.mark.parametrize("refund", [50, 500, 5_000])
+def test_a_refund_lowers_what_is_expected_and_is_no_order(scored, refund):
     regular = scored.scores.filter(pl.col("frequency_count") > 4)["customer_id"][0]
-    refund = pl.DataFrame(
+    given_back = pl.DataFrame(
         {
             "customer_id": [regular], "ordered_on": [AS_OF - timedelta(days=1)],
-            "margin_amount": [Decimal("-50")], "is_discounted": [False], "is_order": [False],
+            "margin_amount": [Decimal(-refund)], "is_discounted": [False], "is_order": [False],
         },
         schema_overrides={"margin_amount": MONEY},
     )  # fmt: skip
-    told = pl.concat([ORDERS.with_columns(is_order=pl.lit(True)), refund])
+    told = pl.concat([ORDERS.with_columns(is_order=pl.lit(True)), given_back])
     result = score_customers(told, moments_of(ORDERS), AS_OF, RULES).scores
 
     def row(frame):
@@ -145,24 +224,9 @@ def test_a_refund_lowers_what_is_expected_and_is_no_order(scored):
 
     assert row(result)["frequency_count"] == row(scored.scores)["frequency_count"]
     margin = "expected_order_margin_amount"
-    assert row(result)[margin] < row(scored.scores)[margin]
-
-
-def test_where_the_models_of_value_do_worse_last_year_is_published(monkeypatch):
-    def run_and_choose(*args, **kwargs):
-        tried = run_backtest(*args, **kwargs)
-        worse = replace(tried.choices["value"], model="own_rate", grade="C", reason="Worse.")
-        return replace(tried, choices=tried.choices | {"value": worse})
-
-    monkeypatch.setattr("pipelines.scoring.customers.run_backtest", run_and_choose)
-    result = score()
-    assert set(result.scores["clv_basis"]) == {"own_rate"}
-    assert result.scores["clv_365d_low_amount"].null_count() == result.scores.height
-    year = ORDERS.filter(pl.col("ordered_on") > AS_OF - timedelta(days=365))
-    own = year.group_by("customer_id").agg(pl.col("margin_amount").sum())
-    told = result.scores.join(own, on="customer_id")
-    assert told.filter(pl.col("clv_365d_amount") != pl.col("margin_amount")).is_empty()
-    assert any("graded C" in note for note in result.notes)
+    assert 0 <= row(result)[margin] < row(scored.scores)[margin]
+    if refund == 5_000:
+        assert row(result)["clv_365d_amount"] == 0
 
 
 # ---------- memory
@@ -213,6 +277,13 @@ def test_drift_is_told_in_a_sentence(scored):
     )
     result = score(memory=Memory(scored.report, half))
     assert any("churn_risk moved since the last release" in note for note in result.notes)
+
+
+def test_a_refused_night_keeps_what_the_last_one_knew(scored):
+    few = ORDERS.filter(pl.col("customer_id") < "c00400")
+    refused = score(few, memory=Memory(scored.report, scored.distributions))
+    assert refused.status == "refused"
+    assert refused.order_model == scored.report.order_model
 
 
 # ---------- refusals

@@ -1,22 +1,23 @@
 """Value on customers drawn from the very models that predict it."""
 
+from decimal import Decimal
+
 import numpy as np
 import polars as pl
 import pytest
 
 from pipelines.scoring.models.bg_nbd import BgNbd
-from pipelines.scoring.models.gamma_gamma import GammaGamma, GammaGammaFit
-from pipelines.scoring.value import Histories, own_value, predict_value
+from pipelines.scoring.models.gamma_gamma import GammaGamma
+from pipelines.scoring.value import Histories, as_money, bound_year, discount_years
 
 CUSTOMERS, YEAR = 20_000, 365
 ORDERS = BgNbd(0.8, 40.0, 0.5, 2.5, may_stop_at_once=True)
 SPEND = GammaGamma(6.0, 5.0, 60.0)
-MARGINS = GammaGammaFit(SPEND, None, CUSTOMERS, None)
 
 
 @pytest.fixture(scope="module")
 def base():
-    """Histories of a year or so, and the margin of the year after, from ORDERS and MARGINS."""
+    """Histories of a year or so, and the margin of the year after, from ORDERS and SPEND."""
     random = np.random.default_rng(11)
     tenure = random.integers(30, 500, CUSTOMERS).astype(float)
     rate = random.gamma(ORDERS.r, 1 / ORDERS.alpha, CUSTOMERS)
@@ -38,28 +39,26 @@ def base():
     return past, ahead
 
 
-def predict(past, **changed):
-    told = {"short_days": 90, "season": 1.0, "level": 1.0, "discount_rate": 0.1} | changed
-    return predict_value(past, ORDERS, MARGINS, **told)
-
-
 def floats(frame, name):
     return frame[name].cast(pl.Float64).to_numpy()
 
 
+def expect(past, orders=ORDERS):
+    margin = SPEND.expected_spend(past.x, past.mean_margin)
+    return orders.expected_orders(YEAR, past.x, past.t_x, past.tenure) * margin
+
+
 def test_the_total_is_right(base):
     past, ahead = base
-    total = floats(predict(past), "clv_365d_amount").sum()
-    assert total == pytest.approx(ahead.sum(), rel=0.03)
+    assert expect(past).sum() == pytest.approx(ahead.sum(), rel=0.03)
 
 
 def test_the_bounds_hold_what_they_say(base):
     past, ahead = base
-    value = predict(past)
-    above = ahead > floats(value, "clv_365d_high_amount")
+    low, high = bound_year(past, ORDERS, SPEND, expect(past))
+    above = ahead > high
     assert above.mean() == pytest.approx(0.10, abs=0.015)
     # Where an order is likely enough for a lower bound, one in ten stays below it.
-    low = floats(value, "clv_365d_low_amount")
     bounded = low > 0
     assert bounded.sum() > 500
     assert (ahead[bounded] < low[bounded]).mean() == pytest.approx(0.10, abs=0.03)
@@ -69,35 +68,26 @@ def test_the_bounds_hold_what_they_say(base):
         assert above[group].mean() == pytest.approx(0.10, abs=0.035), (few, many)
 
 
-def test_later_years_are_discounted_and_the_season_is_of_the_horizon_alone(base):
+def test_the_level_of_all_rates_moves_the_bounds(base):
     past, _ = base
-    plain, discounted = predict(past, discount_rate=0.0), predict(past)
-    margin = floats(plain, "expected_order_margin_amount")
-    years = floats(plain, "expected_orders_1095d_count") * margin
-    assert floats(plain, "clv_1095d_amount") == pytest.approx(years, rel=1e-3, abs=0.01)
-    assert (floats(discounted, "clv_1095d_amount") <= floats(plain, "clv_1095d_amount")).all()
-    assert discounted["clv_365d_amount"].equals(plain["clv_365d_amount"])
-    festive = predict(past, season=2.0)
-    assert floats(festive, "clv_horizon_amount") == pytest.approx(
-        2 * floats(discounted, "clv_horizon_amount"), rel=1e-3, abs=0.001
-    )
-    assert festive["clv_365d_amount"].equals(discounted["clv_365d_amount"])
+    plain, busy = (bound_year(past, ORDERS, SPEND, n * expect(past)) for n in (1.0, 2.0))
+    assert (busy[1] >= plain[1] - 1e-9).all()
+    assert (busy[0] > 0).sum() > (plain[0] > 0).sum()
 
 
-def test_money_is_unknown_where_no_margin_is(base):
+def test_without_a_model_of_margins_there_are_no_bounds(base):
     past, _ = base
-    nobody = GammaGammaFit(None, "no margins", 0, None)
-    value = predict_value(
-        past, ORDERS, nobody, short_days=90, season=1.0, level=1.0, discount_rate=0.1
-    )
-    assert value["clv_365d_amount"].null_count() == CUSTOMERS
-    assert value["clv_365d_high_amount"].null_count() == CUSTOMERS
-    assert value["expected_orders_365d_count"].null_count() == 0
+    low, high = bound_year(past, ORDERS, None, expect(past))
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()
 
 
-def test_as_last_year_so_the_next():
-    value = own_value(np.array([365.0, 0.0, -73.0]), short_days=90, discount_rate=0.0)
-    assert floats(value, "clv_horizon_amount").tolist() == [90.0, 0.0, -18.0]
-    assert floats(value, "clv_365d_amount").tolist() == [365.0, 0.0, -73.0]
-    assert floats(value, "clv_1095d_amount").tolist() == [1095.0, 0.0, -219.0]
-    assert value["clv_365d_low_amount"].null_count() == 3
+def test_later_years_are_discounted_from_their_middle():
+    ones = np.ones(2)
+    worth = discount_years([ones, 3 * ones, 6 * ones], 0.1)
+    assert worth == pytest.approx([1 + 2 * 1.1**-1.5 + 3 * 1.1**-2.5] * 2, rel=1e-12)
+    assert discount_years([ones, 3 * ones, 6 * ones], 0.0).tolist() == [6.0, 6.0]
+
+
+def test_money_has_four_decimals_and_the_unknown_is_null():
+    assert as_money(np.array([1.25, np.nan])).to_list() == [Decimal("1.2500"), None]

@@ -33,7 +33,8 @@ last_refunds as (
     group by source, source_account_id, order_source_id
 ),
 
--- What is given back is no purchase and has a day of its own: on a past day it was not known yet.
+-- A part that is given back is no purchase and has a day of its own, that of the last refund: on a past
+-- day it was not known yet. An order of which nothing is left is none, on past days, too.
 given_back as (
     select
         orders.customer_id,

@@ -36,8 +36,21 @@ def test_aggregates_of_one_customer_by_hand():
         55.0, 25.0, 45.0,
     )  # fmt: skip
     assert (row["margin_first_amount"], row["margin_last_amount"]) == (10.0, -5.0)
-    assert row["refund_rate"] == 0.25
+    assert row["refund_rate"] == 0  # a sale at a loss is no refund
     assert row["discount_rate"] is None
+
+
+def test_a_day_on_which_money_was_given_back_is_a_refund_and_no_order():
+    days = pl.DataFrame(
+        {
+            "customer_id": ["a", "a", "a"],
+            "ordered_on": [DAY - timedelta(days=ago) for ago in (90, 60, 30)],
+            "margin_amount": [10.0, 20.0, -5.0],
+            "is_order": [True, True, False],
+        }
+    )
+    row = aggregate_history(prepare_order_days(days), DAY).row(0, named=True)
+    assert (row["order_day_count"], row["refund_rate"], row["margin_amount"]) == (2, 0.5, 25.0)
 
 
 def test_gaps_do_not_reach_into_another_customer():

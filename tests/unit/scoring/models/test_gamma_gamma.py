@@ -47,12 +47,21 @@ def test_currency_does_not_change_the_fit(cdnow_sample):
     assert (cents.p, cents.q, cents.gamma) == pytest.approx(expected, rel=1e-6)
 
 
-def test_customers_without_positive_spend_get_the_population_mean():
+def test_customers_of_unknown_spend_get_the_population_mean():
     mean = PUBLISHED.population_mean
 
     assert mean == pytest.approx(6.25 * 15.44 / 2.74)
-    expected = PUBLISHED.expected_spend([0, 3, 3, 3], [np.nan, np.nan, 0.0, -12.0])
-    assert expected == pytest.approx([mean] * 4)
+    expected = PUBLISHED.expected_spend([0, 0, 3], [np.nan, 7.0, np.nan])
+    assert expected == pytest.approx([mean] * 3)
+
+
+def test_who_gives_back_more_than_he_keeps_is_expected_to_bring_less_and_never_less_than_nothing():
+    own = np.array([20.0, 5.0, 0.0, -4.0, -5.0, -500.0])
+    expected = PUBLISHED.expected_spend(3, own)
+
+    assert (np.diff(expected[:5]) < 0).all()
+    assert expected[-1] == 0
+    assert expected[2] == pytest.approx(6.25 * 15.44 / (6.25 * 3 + 2.74))
 
 
 def test_customers_without_positive_spend_take_no_part_in_the_fit(cdnow_sample):

@@ -29,7 +29,12 @@ def test_fit_written_to_text_and_read_again_is_the_same(cdnow_sample, kind):
     fit = fit_order_model(kind, *cdnow_sample[:3])
     text = record_fit(fit).model_dump_json()
 
-    assert restore_fit(OrderModelRecord.model_validate_json(text)) == fit
+    read = restore_fit(OrderModelRecord.model_validate_json(text))
+    assert read.model.kind == kind
+    assert read.model.parameters == pytest.approx(fit.model.parameters, rel=1e-8)
+    assert read.standard_errors == pytest.approx(fit.standard_errors, rel=1e-8)
+    assert read.log_likelihood == pytest.approx(fit.log_likelihood, rel=1e-8)
+    assert record_fit(read) == record_fit(fit)
 
 
 def test_record_with_parameters_of_another_kind_is_refused(last_good):
@@ -83,3 +88,11 @@ def test_without_standard_errors_any_change_replaces(last_good):
     tonight = moved(last_good, 60.0)
 
     assert keep_or_replace(tonight, replace(last_good, standard_errors=None)).fit is tonight
+
+
+def test_after_a_week_of_refusals_whatever_comes_is_believed(last_good):
+    parameters = last_good.model.parameters | {"alpha": last_good.model.parameters["alpha"] * 3}
+    jumped = replace(last_good, model=build_order_model(last_good.model.kind, parameters))
+    assert keep_or_replace(jumped, last_good, refused_nights=6).fit is last_good
+    assert keep_or_replace(jumped, last_good, refused_nights=7).fit is jumped
+    assert keep_or_replace(jumped, last_good, last_refused=jumped).fit is jumped
