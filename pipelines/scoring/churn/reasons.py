@@ -1,6 +1,6 @@
 """Why a customer is at risk: the parts of the log odds, added up by reason and put into words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import Formatter
 
 import numpy as np
@@ -15,8 +15,8 @@ TOP = 3
 DECIMALS = 6
 # A part smaller than this moves no risk by a thousandth: not worth a sentence.
 LEAST_PART = 0.004
-SHOWN_PER_UNIT = {"number": 1, "decimal": 10, "percent": 100}
 RANKS = tuple(range(1, TOP + 1))
+SHOWN_DECIMALS = {"number": 0, "decimal": 1, "percent": 2}
 
 
 def add_up_by_reason(explained: Explained, reasons: ChurnReasons) -> tuple[list[str], Floats]:
@@ -61,8 +61,8 @@ def rank_reasons(
 ) -> pl.DataFrame:
     """Return the three reasons that raise each row's risk most, or fewer.
 
-    A reason is told where it raises the risk and its number lies on the side of the median that
-    its sentence means.
+    A reason is told where it raises the risk and its number, as it is shown, lies on the side of
+    the median that its sentence means.
 
     Args:
         explained: Of the churn model, in the order of `values`.
@@ -80,10 +80,9 @@ def rank_reasons(
     own = values.select(pl.col(told).cast(pl.Float64).fill_null(np.nan)).to_numpy()
     typical = np.array([typical_of.get(column, np.nan) for column in told])
     side = np.array([1.0 if of_name[name].told_when == "above" else -1.0 for name in names])
-    # As they are shown; NaN, an unknown number, is on no side.
-    scale = np.array([SHOWN_PER_UNIT[of_name[name].shown_as] for name in names])
-    is_beyond = (np.round(own * scale) - np.round(typical * scale)) * side > 0
-    is_told = is_beyond & (parts > LEAST_PART)
+    shown = [SHOWN_DECIMALS[of_name[name].shown_as] for name in names]
+    # NaN, an unknown number, is on no side.
+    is_told = ((_rounded(own, shown) - _rounded(typical, shown)) * side > 0) & (parts > LEAST_PART)
     ranked = np.where(is_told, parts, -np.inf)
     best = np.argsort(-ranked, axis=1, kind="stable")[:, :TOP]
     codes = pl.Series(names, dtype=pl.String)
@@ -99,6 +98,13 @@ def rank_reasons(
         for name, column in picked.items():
             columns[name] = pl.select(pl.when(is_reason).then(column)).to_series().alias(name)
     return pl.DataFrame(columns).with_columns(pl.col(pl.Float64).round(DECIMALS))
+
+
+def _rounded(numbers: Floats, decimals: Sequence[int]) -> Floats:
+    """Return each column as its sentence shows it."""
+    units = 10.0 ** np.array(decimals)
+    rounded: Floats = np.round(numbers * units) / units
+    return rounded
 
 
 def describe_reasons(scores: pl.DataFrame, reasons: ChurnReasons) -> pl.DataFrame:

@@ -7,22 +7,29 @@ items as (
 ),
 
 -- A category is its own name.
+keyed as (
+    select
+        *,
+        case when kind = 'product' then item_id end as product_item_id,
+        case when kind = 'product' then because_item_id end as because_product_item_id
+    from recommendations
+),
+
 named as (
     select
-        recommendations.customer_id,
+        keyed.customer_id,
         {{ as_of() }} as as_of,
-        recommendations.kind,
-        recommendations.rank,
-        recommendations.item_id,
-        coalesce(items.item_name, items.product_id, recommendations.item_id) as item_name,
-        case when recommendations.kind = 'category' then recommendations.item_id else items.category end as category,
-        recommendations.basis,
-        coalesce(reasons.item_name, reasons.product_id, recommendations.because_item_id) as because_item_name,
-        recommendations.affinity_score
-    from recommendations
-    left join items on recommendations.kind = 'product' and recommendations.item_id = items.item_id
-    left join items as reasons
-        on recommendations.kind = 'product' and recommendations.because_item_id = reasons.item_id
+        keyed.kind,
+        keyed.rank,
+        keyed.item_id,
+        coalesce(items.item_name, items.product_id, keyed.item_id) as item_name,
+        case when keyed.kind = 'category' then keyed.item_id else items.category end as category,
+        keyed.basis,
+        coalesce(reasons.item_name, reasons.product_id, keyed.because_item_id) as because_item_name,
+        keyed.affinity_score
+    from keyed
+    left join items on keyed.product_item_id = items.item_id
+    left join items as reasons on keyed.because_product_item_id = reasons.item_id
 )
 
 select * from named

@@ -85,6 +85,14 @@ def test_a_reason_is_told_only_on_the_side_that_its_sentence_means():
     assert ranked["churn_reason_2"].to_list() == [None, None, None]
 
 
+def test_a_number_that_is_shown_like_the_median_is_no_reason():
+    near = VALUES.with_columns(recency_days=pl.Series([50.4, 10, 50]))
+    assert rank_reasons(EXPLAINED, near, find_typical(near), REASONS).row(0)[:1] == ("complaints",)
+    assert rank_reasons(EXPLAINED, near, TYPICAL, REASONS)["churn_reason_2"].to_list() == [None] * 3
+    far = near.with_columns(recency_days=pl.Series([51, 10, 50]))
+    assert rank_reasons(EXPLAINED, far, TYPICAL, REASONS)["churn_reason_2"][0] == "overdue"
+
+
 def test_reasons_in_words_in_both_languages():
     scores = pl.concat(
         [
