@@ -37,9 +37,15 @@ def profile(run, orders=ORDERS):
     write("int_orders_summed_to_customer_days", orders.with_columns(net, is_order=pl.lit(True)))
     completed = orders.select("customer_id", "ordered_on", ordered_hour=pl.lit(9, pl.Int64))
     guest = completed.head(1).with_columns(customer_id=pl.lit(None, pl.String))
+    given_back = completed.with_columns(ordered_hour=pl.lit(3, pl.Int64))
     write(
         "int_orders_completed",
-        pl.concat([completed, guest]).with_columns(is_counted=pl.lit(True)),
+        pl.concat(
+            [
+                pl.concat([completed, guest]).with_columns(is_counted=pl.lit(True)),
+                pl.concat([given_back, given_back]).with_columns(is_counted=pl.lit(False)),
+            ]
+        ),
     )
     number = pl.col("customer_id").str.slice(1).cast(pl.Int64, strict=False)
     bought = [
@@ -63,7 +69,7 @@ def profile(run, orders=ORDERS):
     write(
         "int_items_returned",
         pl.DataFrame(
-            schema={"customer_id": pl.String, "item_id": pl.String, "returned_on": pl.Date}
+            {"customer_id": ["prospect"], "item_id": ["shop:tea"], "returned_on": [AS_OF]}
         ),
     )
     nothing = {"customer_id": pl.String, "feature_on": pl.Date, "visit_90d_count": pl.Int64}
@@ -106,6 +112,15 @@ def test_everybody_is_recommended_something_and_nothing_that_is_gone(lake, run, 
     assert "prospect" in set(given["customer_id"])
     assert set(given["kind"]) == {"product", "category"}
     assert "shop:old" not in set(given["item_id"])
+    of_prospect = given.filter(pl.col("customer_id") == "prospect", pl.col("kind") == "product")
+    assert of_prospect["item_id"].to_list() == ["shop:pot"]  # the tea was given back
+
+
+def test_orders_that_were_given_back_make_no_habit(lake, run, catalogue, book):
+    score(lake, run, catalogue, book)
+    times = written(run)["customer_scores"]
+    assert set(times["weekday_order_count"]) == set(times["frequency_count"] + 1)
+    assert times["best_hour"].drop_nulls().is_empty() or set(times["best_hour"]) == {9}
 
 
 def test_with_too_little_it_says_why_and_recommends_all_the_same(lake, catalogue, book):
