@@ -73,6 +73,10 @@ def test_the_level_of_all_rates_moves_the_bounds(base):
     plain, busy = (bound_year(past, ORDERS, SPEND, n * expect(past)) for n in (1.0, 2.0))
     assert (busy[1] >= plain[1] - 1e-9).all()
     assert (busy[0] > 0).sum() > (plain[0] > 0).sum()
+    # At twice the rates no order at all has the chance squared.
+    silent = ORDERS.p_no_order(YEAR, past.x, past.t_x, past.tenure) ** 2
+    assert ((busy[1] == 0) == (silent >= 0.9)).all()
+    assert (busy[0][silent >= 0.1] == 0).all()
 
 
 def test_without_a_model_of_margins_there_are_no_bounds(base):

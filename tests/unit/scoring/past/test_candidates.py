@@ -1,0 +1,71 @@
+"""What the candidates expect, worked out by hand: every customer orders every ninety days."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipelines.scoring.past.candidates import mean_margins, order_candidates
+from pipelines.scoring.past.days import Day
+
+AS_OF, HORIZON = date(2026, 6, 30), 90
+PAST = AS_OF - timedelta(days=HORIZON)
+# What one past day needed is drawn half-way to what was expected of it.
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Steady:
+    kind: str = "steady"
+
+    def expected_orders(self, t, x, t_x, T):  # noqa: N803 - the name in the papers
+        return np.full(len(x), t / HORIZON)
+
+
+def day(on, seasons, labels=None, customers=10):
+    aggregates = pl.DataFrame(
+        {
+            "customer_id": [f"c{number}" for number in range(customers)],
+            "order_day_count": 2, "recency_days": 10, "tenure_days": 100,
+        }
+    )  # fmt: skip
+    told = None if labels is None else pl.DataFrame({"order_count": labels})
+    return Day(on, aggregates, aggregates, {"steady": Steady()}, seasons, told)
+
+
+def expect(season, actual, ahead_days=None):
+    """Expected of one customer, after ten of them ordered `actual` times in the past horizon."""
+    today = day(AS_OF, {AS_OF: season, PAST: 0.8})
+    past = day(PAST, {PAST: 0.8}, [actual] + [0] * 9)
+    predict = order_candidates(["steady"])["steady"]
+    return predict(today, [past], HORIZON, ahead_days=ahead_days)[0]
+
+
+def test_what_came_as_expected_needs_no_correction():
+    # Ten customers, one order each, in a season of 0.8.
+    assert expect(season=1.0, actual=8) == pytest.approx(1.0)
+
+
+def test_the_season_of_the_horizon_and_the_level_of_the_past_are_in_it():
+    assert expect(season=1.5, actual=12) == pytest.approx(1.5 * (12 / 8) ** HALF)
+    assert expect(season=1.0, actual=4) == pytest.approx((4 / 8) ** HALF)
+
+
+def test_further_ahead_the_level_holds_and_seasons_even_out():
+    year = expect(season=1.5, actual=12, ahead_days=365)
+    assert year == pytest.approx(365 / HORIZON * (12 / 8) ** HALF)
+
+
+def test_the_mean_margin_is_of_the_days_after_the_first_and_unknown_without_one():
+    today = day(AS_OF, {AS_OF: 1.0}, customers=3)
+    aggregates = pl.DataFrame(
+        {
+            "order_day_count": [3, 1, 2],
+            "margin_amount": [60.0, 7.0, 10.0],
+            "margin_first_amount": [20.0, 7.0, 25.0],
+        }
+    )
+    margins = mean_margins(Day(AS_OF, aggregates, aggregates, {}, today.seasons))
+    assert margins == pytest.approx([20.0, np.nan, -15.0], nan_ok=True)
