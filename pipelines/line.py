@@ -25,7 +25,8 @@ from pipelines.release import previous_release, release_run, write_manifest
 from pipelines.resolve import resolve
 from pipelines.rules import find_rules, load_rules, rules_sha256
 from pipelines.rules.schemas import RuleBook, RunFacts
-from pipelines.score import REPORT, score
+from pipelines.score import REPORT, score, try_models
+from pipelines.scoring.past.backtest import Backtest
 from pipelines.settings import Settings
 from pipelines.steps import GATES, LINE, StepResult, read_report
 from pipelines.transform import run_dbt, transform
@@ -157,6 +158,11 @@ class Line:
     def score(self) -> StepResult:
         """Predict value and churn risk, or say why not."""
         return score(self.lake, self.run, self.catalogue, self._rules())
+
+    def backtest(self, cuts: int) -> Backtest:
+        """Try the models of this run on so many past days, by the rules that it froze."""
+        self.run.scan("models", "int_orders_summed_to_customer_days", "backtest")
+        return try_models(self.run, self._rules(), cuts)
 
     def gate(self, stage: str) -> StepResult:
         """Let Great Expectations judge a stage."""

@@ -80,12 +80,11 @@ def backtest(
 ) -> None:
     """Try all models of a night on more past days than the night itself does."""
     from pipelines.answers import show_backtest
-    from pipelines.configured import configured_rules
-    from pipelines.score import try_models
+    from pipelines.line import Line
 
-    settings = load_settings()
-    run = Lake(settings.home).run(day)
-    with out.status("trying each model on past days …"):
-        tried = try_models(run, configured_rules(settings), cuts)
+    with out.status("") as status:
+        status.update("trying each model on past days …")
+        line = Line(load_settings(), day, status.update)
+        tried = line.backtest(cuts)
     show_backtest(out, tried)
-    out.print(f"\nAll metrics of each day: {run.path / 'backtest'}")
+    out.print(f"\nAll metrics of each day: {line.run.path / 'backtest'}")

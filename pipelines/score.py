@@ -30,19 +30,20 @@ DATASETS = (
 def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepResult:
     """Predict value, churn risk, the next order and the next items, or say why not."""
     before = previous_release(lake, run.as_of)
+    memory = _memory(before) if before else None
     scored = score_customers(
         _read_order_days(run),
         _read_orders(run),
         run.as_of,
         Rules(book.scores, book.churn_reasons, book.next_order),
-        _memory(before) if before else None,
+        memory,
         read_facts(run, book),
     )
     given = {
         kind: recommend_best(_read_demand(run, kind), rules, run.as_of)
         for kind, rules in _item_rules(book).items()
     }
-    tables = _tables(scored, given)
+    tables = _tables(scored, given, memory)
     for name in DATASETS:
         dataset = catalogue["pipeline", name]
         frame = tables.get(name, pl.DataFrame(schema=dataset.schema))
@@ -68,9 +69,13 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
 
 
 def try_models(run: Run, book: RuleBook, cuts: int) -> Backtest:
-    """Try all models of a run on so many past days; writes `backtest/*.parquet` below the run."""
+    """Try all models of a run on so many past days; writes `backtest/*.parquet` below the run.
+
+    Of days further back than a night looks, what other sources knew is unknown.
+    """
     order_days = prepare_order_days(_read_order_days(run))
-    tried = run_backtest(order_days, run.as_of, book.scores, cuts=cuts)
+    facts = read_facts(run, book)
+    tried = run_backtest(order_days, run.as_of, book.scores, cuts=cuts, optional=facts)
     for name, frame in (("model_reports", tried.reports), ("model_choices", tried.choice_rows())):
         write_table(frame, backtest_table(run, name))
     return tried
@@ -151,15 +156,17 @@ def _memory(before: Release) -> Memory | None:
 
 
 def _tables(
-    scored: CustomerScores | ModelReport, given: dict[str, Recommendations]
+    scored: CustomerScores | ModelReport,
+    given: dict[str, Recommendations],
+    memory: Memory | None,
 ) -> dict[str, pl.DataFrame]:
-    """What the step knows; on a night without scores only recommendations."""
+    """What the step knows; on a night without scores recommendations, and what to compare with."""
     items = pl.concat(
         [found.items.with_columns(kind=pl.lit(kind)) for kind, found in given.items()]
     )
     tables = {"recommendations": items}
     if isinstance(scored, ModelReport):
-        return tables
+        return tables | ({DISTRIBUTIONS: memory.distributions} if memory else {})
     return tables | {
         "customer_scores": scored.scores,
         "churn_reasons": scored.reasons,

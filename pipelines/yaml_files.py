@@ -40,7 +40,7 @@ def read_yaml(path: Path) -> Any:
         C360Error: it cannot be read, with the line.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506
+        return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise C360Error(_sentence(path, error), "Mend the file and try again.") from None
     except OSError as error:

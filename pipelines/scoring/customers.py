@@ -22,7 +22,6 @@ from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, fit_order_model
 from pipelines.scoring.models.record import (
     FitInUse,
-    OrderModelRecord,
     keep_or_replace,
     record_fit,
     restore_fit,
@@ -281,13 +280,3 @@ def _notes(tried: Backtest, in_use: FitInUse, habits: Habits, moved: list[str]) 
         if report.grade == "C"
     ]
     return (*([in_use.reason] if in_use.reason else []), *graded, *unheard, *moved)
-
-
-__all__ = [
-    "CustomerScores",
-    "Memory",
-    "ModelReport",
-    "OrderModelRecord",
-    "Rules",
-    "score_customers",
-]

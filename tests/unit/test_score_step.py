@@ -150,6 +150,22 @@ def test_the_next_night_goes_on_from_what_was_released(lake, run, catalogue, boo
     assert written(following)["model_drift"]["psi"].max() < 0.05
 
 
+def test_a_night_without_scores_hands_on_what_the_last_one_is_compared_with(
+    lake, run, catalogue, book
+):
+    score(lake, run, catalogue, book)
+    known = pl.read_parquet(run.table("pipeline", DISTRIBUTIONS))
+    write_table(known, run.release / "state" / f"{DISTRIBUTIONS}.parquet")
+    report = read_json(run.path / "pipeline" / REPORT)
+    facts = {"date": run.as_of.isoformat(), "models": report}
+    release_run(lake, run, write_manifest(run.release, facts))
+    following = lake.run(AS_OF + timedelta(days=1))
+    profile(following, ORDERS.filter(pl.col("customer_id") < "c00200"))
+    score(lake, following, catalogue, book)
+    assert written(following)["customer_scores"].is_empty()
+    assert written(following)[DISTRIBUTIONS].equals(known)
+
+
 def test_models_are_tried_on_as_many_past_days_as_asked_for(lake, run, catalogue, book):
     tried = try_models(run, book, 3)
     assert tried.choices["churn"].cuts == 3

@@ -59,11 +59,8 @@ weighed as (
         kinds.customer_id,
         kinds.feature_on,
         kinds.channel,
-        sum(cast(cast(kinds.faded_count as double) * weights.weight as decimal(28, 8))) as score,
-        sum(cast(
-            cast(kinds.faded_older_count as double) * power(2, 30 / run.half_life_days) * weights.weight
-            as decimal(28, 8)
-        )) as score_30d_ago
+        {{ weighed_touches('kinds.faded_count') }} as score,
+        {{ weighed_touches('kinds.faded_older_count', days_ago=30) }} as score_30d_ago
     from kinds
     inner join weights on kinds.kind = weights.kind
     cross join run
@@ -74,9 +71,8 @@ engagement as (
     select
         weighed.customer_id,
         weighed.feature_on,
-        cast(sum(least(weighed.score, cast(run.channel_cap as decimal(28, 8)))) as decimal(18, 4)) as engagement_score,
-        cast(sum(least(weighed.score_30d_ago, cast(run.channel_cap as decimal(28, 8)))) as decimal(18, 4))
-            as engagement_score_30d_ago
+        {{ capped_engagement('weighed.score') }} as engagement_score,
+        {{ capped_engagement('weighed.score_30d_ago') }} as engagement_score_30d_ago
     from weighed
     cross join run
     group by weighed.customer_id, weighed.feature_on
