@@ -14,7 +14,7 @@ from pipelines.rules.schemas import RuleBook
 from pipelines.rules.source_types.sql import SqlSource
 from pipelines.rules.sources import AnySource
 from pipelines.rules.survivorship import Survivorship
-from pipelines.segments import check_segment
+from pipelines.segments.check import check_segment
 from pipelines.settings import Settings
 
 

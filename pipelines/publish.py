@@ -8,8 +8,10 @@ import polars as pl
 
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, empty_folder, with_parent, write_table
-from pipelines.rules.schemas import RuleBook, Segment
-from pipelines.segments import Cut, cut_list, guard_formulas, needs_scores
+from pipelines.rules.schemas import RuleBook
+from pipelines.rules.segments import Segment
+from pipelines.segments.cut import Cut, cut_list, needs_scores
+from pipelines.segments.reasons import guard_formulas
 
 MARTS = {
     "customer_360": "models",

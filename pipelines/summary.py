@@ -18,7 +18,7 @@ from pipelines.extract.check import Finding
 from pipelines.lake import Lake, Run, read_json
 from pipelines.release import Release, current_release
 from pipelines.rules.schemas import RuleBook
-from pipelines.segments import cut_list
+from pipelines.segments.cut import cut_list
 from pipelines.steps import LINE
 
 MARKS = {"ok": "[green]✓[/green]", "doubt": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}

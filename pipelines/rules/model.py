@@ -67,3 +67,10 @@ class Source(Rules):
     max_vanished_share: Share = Field(
         default=0.5, description="Of a list that is read whole: if more are gone at once, stop."
     )
+
+
+class Labelled(Rules):
+    """A business word in English and Chinese."""
+
+    label: str
+    label_zh: str

@@ -9,26 +9,19 @@ from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
-from pipelines.rules.model import Name, Rules, Share, refuse_repeats
+from pipelines.rules.lifecycle import Lifecycle
+from pipelines.rules.model import Labelled, Name, Rules, Share, refuse_repeats
 from pipelines.rules.next_order import NextOrder
 from pipelines.rules.recommendation import Recommendation
 from pipelines.rules.relations import Relations
+from pipelines.rules.segments import Channel, Segments
 from pipelines.rules.sources import Sources
 from pipelines.rules.survivorship import Survivorship
+from pipelines.rules.tiers import Tiers
 from pipelines.rules.warnings import EarlyWarnings
 
 YEAR_DAYS = 364  # whole weeks
-Grade = Literal["A", "B", "C", "D"]
-Channel = Literal["email", "sms", "phone", "wechat"]
-Purpose = Literal["marketing", "service", "survey"]
 Score = Annotated[int, Field(ge=1, le=5)]
-
-
-class Labelled(Rules):
-    """A business word in English and Chinese."""
-
-    label: str
-    label_zh: str
 
 
 class Orders(Rules):
@@ -152,109 +145,6 @@ class ScoringParams(Rules):
         return [as_of - timedelta(days=self.horizon_days * back) for back in range(past + 1)]
 
 
-class Weights(Rules):
-    """Weights of the value score's measures; they need not sum to one."""
-
-    net_margin_365d: float = Field(ge=0)
-    order_count_365d: float = Field(ge=0)
-    clv_365d: float = Field(ge=0)
-    tenure: float = Field(ge=0)
-    influence: float = Field(ge=0)
-
-
-class VipWeights(Rules):
-    """Weights of the VIP score's measures."""
-
-    spend: float = Field(ge=0)
-    frequency: float = Field(ge=0)
-    tenure: float = Field(ge=0)
-    advocacy: float = Field(ge=0)
-
-
-class GradeCut(Labelled):
-    """A grade begins at a percentile of the value score."""
-
-    grade: Grade
-    min_percentile: Share
-
-
-class VipCut(Labelled):
-    """A VIP band begins at a percentile of the VIP score within grades A and B."""
-
-    band: Literal["diamond", "gold", "regular"]
-    min_percentile: Share
-
-
-class SecondTier(Rules):
-    """Who counts as second tier by potential."""
-
-    grades: tuple[Grade, ...]
-    min_clv_percentile: Share
-
-
-class Tiers(Rules):
-    """`tiers.yml`: grades A-D, VIP bands and the second tier."""
-
-    weights: Weights
-    grades: tuple[GradeCut, ...]
-    vip_weights: VipWeights
-    vip_bands: tuple[VipCut, ...]
-    second_tier: SecondTier
-    upgrade_gap: Share = Field(description="Percentiles below the next cut that make a candidate.")
-
-    @model_validator(mode="after")
-    def _cuts_fall_to_zero(self) -> Self:
-        cuts = [cut.min_percentile for cut in self.grades]
-        if [cut.grade for cut in self.grades] != ["A", "B", "C", "D"]:
-            raise ValueError("list the grades A, B, C and D, in this order")
-        if cuts != sorted(cuts, reverse=True) or cuts[-1] != 0:
-            raise ValueError("min_percentile must fall from grade A down to D, which starts at 0")
-        refuse_repeats("VIP band", (cut.band for cut in self.vip_bands))
-        refuse_repeats("second_tier grade", self.second_tier.grades)
-        for weights in (self.weights, self.vip_weights):
-            if not any(weight for _, weight in weights):
-                raise ValueError("of weights and of vip_weights at least one must be above 0")
-        return self
-
-
-class Stage(Labelled):
-    """One rule of the life cycle; the first that fits a customer, in order, is the stage."""
-
-    stage: Name
-    min_orders: int = 0
-    max_orders: int | None = None
-    min_orders_365d: int = 0
-    rhythm_above: float = Field(default=-1, description="Days since last order / own rhythm, over.")
-    rhythm_to: float | None = Field(default=None, description="The same, up to and including.")
-    vip_only: bool = False
-    won_back_only: bool = False
-
-    @model_validator(mode="after")
-    def _some_customer_fits(self) -> Self:
-        if self.max_orders is not None and self.max_orders < self.min_orders:
-            raise ValueError("max_orders must not be less than min_orders")
-        if self.rhythm_to is not None and self.rhythm_to <= self.rhythm_above:
-            raise ValueError("rhythm_to must be greater than rhythm_above")
-        return self
-
-
-class Lifecycle(Rules):
-    """`lifecycle.yml`: stages by each customer's own rhythm."""
-
-    shrinkage_gaps: float = Field(gt=0, description="Weight of the base's median, in gaps.")
-    min_rhythm_days: int = Field(ge=1)
-    max_rhythm_days: int = Field(ge=1)
-    won_back_days: int = Field(ge=1)
-    churned_above: float = Field(gt=0, description="Rhythm beyond which an order is a win-back.")
-    stages: tuple[Stage, ...]
-
-    @model_validator(mode="after")
-    def _rhythms_are_ordered(self) -> Self:
-        if self.min_rhythm_days > self.max_rhythm_days:
-            raise ValueError("min_rhythm_days must not be greater than max_rhythm_days")
-        return self
-
-
 class RfmGroup(Labelled):
     """A named cell of the recency x frequency-monetary grid."""
 
@@ -348,32 +238,6 @@ class Privacy(Rules):
 
     consent_months: int = Field(ge=1, description="A grant without an end expires after these.")
     minimum_age: int = Field(ge=0, description="Known to be younger: never written to.")
-
-
-class Segment(Labelled):
-    """One list that marketing pulls."""
-
-    name: Name
-    owner: str
-    purpose: Purpose
-    channel: Channel
-    where: str
-    order_by: str = Field(pattern=r"^[a-z0-9_]+( desc)?$")
-    reason: str
-    reason_zh: str
-    columns: tuple[str, ...]
-    limit: int | None = Field(default=None, ge=1)
-
-
-class Segments(Rules):
-    """`segments.yml`: the lists, in the order they are shown."""
-
-    segments: tuple[Segment, ...]
-
-    @model_validator(mode="after")
-    def _each_name_once(self) -> Self:
-        refuse_repeats("segment", (segment.name for segment in self.segments))
-        return self
 
 
 class RuleBook(Rules):

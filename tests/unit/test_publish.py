@@ -11,7 +11,7 @@ from pipelines.errors import C360Error
 from pipelines.lake import write_table
 from pipelines.publish import MARTS, STATE, publish
 from pipelines.rules import find_rules, load_rules
-from pipelines.rules.schemas import Segment, Segments
+from pipelines.rules.segments import Segment, Segments
 
 PRESENT = [
     "orders", "order_items", "refunds", "web_events", "social_engagements", "campaign_events",

@@ -10,18 +10,14 @@ from hypothesis import strategies as st
 from pipelines.catalogue import load_catalogue
 from pipelines.errors import C360Error
 from pipelines.rules import find_rules, load_rules
-from pipelines.rules.schemas import Segment
-from pipelines.segments import (
-    PROFILING,
-    SCORES,
-    check_segment,
-    cut_list,
-    guard_formulas,
-    needs_scores,
-    read_condition,
-)
+from pipelines.rules.segments import Segment
+from pipelines.segments.check import check_segment
+from pipelines.segments.condition import read_condition
+from pipelines.segments.cut import cut_list, needs_scores
+from pipelines.segments.judgements import PROFILING, SCORES
+from pipelines.segments.reasons import guard_formulas
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 AUDIENCE = load_catalogue(PROJECT)["models", "audience"].schema
 PACKAGED = load_rules(find_rules(None)).segments.segments
 

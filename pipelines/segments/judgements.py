@@ -1,0 +1,21 @@
+"""Which columns of the audience judge a person, and which come from scores."""
+
+# What an automated judgement of the person says: whoever refused profiling is on no list cut by it.
+PROFILING = {
+    "grade", "grade_label", "grade_label_zh", "vip_band", "vip_band_label", "vip_band_label_zh",
+    "value_score", "is_first_tier", "is_second_tier_potential", "is_second_tier_network",
+    "network_customer_id", "network_relation", "network_relation_label",
+    "network_relation_label_zh", "is_upgrade_candidate", "next_grade", "next_grade_gap_points",
+    "lifecycle_stage", "lifecycle_stage_label", "lifecycle_stage_label_zh",
+    "rhythm_ratio", "rfm_group", "recency_score", "frequency_score", "monetary_score",
+    "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "churn_reason",
+    "churn_reason_zh", "expected_orders_365d_count", "next_order_from_on", "next_order_to_on",
+    "best_weekday", "best_hour", "recommended_item", "recommended_category", "warning_count",
+    "has_high_warning",
+}  # fmt: skip
+SCORES = {
+    "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "churn_reason",
+    "churn_reason_zh", "expected_orders_365d_count", "next_order_from_on", "next_order_to_on",
+    "best_weekday", "best_hour",
+    "is_second_tier_potential",
+}  # fmt: skip
