@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.acts import audit_app
 from pipelines.errors import C360Error
 from pipelines.lake import Lake
 from pipelines.questions import app as questions_app
@@ -36,6 +37,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(segment_app, name="segment")
 identity_app = typer.Typer(no_args_is_help=True, help="Teach the matching of records.")
 app.add_typer(identity_app, name="identity")
+app.add_typer(audit_app, name="audit")
 
 SOURCES_EXAMPLE = """
 Example of sources.yml:

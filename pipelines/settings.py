@@ -25,6 +25,15 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Key of the customer ids; keep it for life, or every id changes.",
     )
+    audit_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of the audit log; without it a change of the log cannot be proved.",
+    )
+
+    @property
+    def audit(self) -> bytes:
+        """The key of the audit log, as bytes."""
+        return self.audit_key.get_secret_value().encode()
 
     @property
     def pseudonym(self) -> bytes:
