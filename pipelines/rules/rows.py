@@ -58,6 +58,8 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "max_rhythm_days": book.lifecycle.max_rhythm_days,
         "won_back_days": book.lifecycle.won_back_days,
         "churned_above": book.lifecycle.churned_above,
+        "rfm_drift_days": book.rfm.drift_days,
+        "rfm_kept_days": book.rfm.kept_days,
         "half_life_days": book.engagement.half_life_days,
         "channel_cap": book.engagement.channel_cap,
         "preference_days": book.preferences.preference_days,

@@ -10,10 +10,11 @@ from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
 from pipelines.rules.lifecycle import Lifecycle
-from pipelines.rules.model import Labelled, Name, Rules, Share, refuse_repeats
+from pipelines.rules.model import Name, Rules, Share, refuse_repeats
 from pipelines.rules.next_order import NextOrder
 from pipelines.rules.recommendation import Recommendation
 from pipelines.rules.relations import Relations
+from pipelines.rules.rfm import Rfm
 from pipelines.rules.segments import Channel, Segments
 from pipelines.rules.sources import Sources
 from pipelines.rules.survivorship import Survivorship
@@ -21,7 +22,6 @@ from pipelines.rules.tiers import Tiers
 from pipelines.rules.warnings import EarlyWarnings
 
 YEAR_DAYS = 364  # whole weeks
-Score = Annotated[int, Field(ge=1, le=5)]
 
 
 class Orders(Rules):
@@ -143,29 +143,6 @@ class ScoringParams(Rules):
         """The day of the run and all past days that a back-test may see, the newest first."""
         past = self.backtest_cuts + self.training_cuts
         return [as_of - timedelta(days=self.horizon_days * back) for back in range(past + 1)]
-
-
-class RfmGroup(Labelled):
-    """A named cell of the recency x frequency-monetary grid."""
-
-    name: Name
-    cells: tuple[tuple[Score, Score], ...]
-    single_order_only: bool = False
-
-
-class Rfm(Rules):
-    """`rfm.yml`: the 25 cells of the grid, each with a name."""
-
-    groups: tuple[RfmGroup, ...]
-
-    @model_validator(mode="after")
-    def _every_cell_named(self) -> Self:
-        cells = {
-            cell for group in self.groups if not group.single_order_only for cell in group.cells
-        }
-        if missing := {(r, fm) for r in range(1, 6) for fm in range(1, 6)} - cells:
-            raise ValueError(f"cells {sorted(missing)} have no name that any order count may have")
-        return self
 
 
 class EngagementWeight(Rules):

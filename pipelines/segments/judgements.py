@@ -7,6 +7,7 @@ PROFILING = {
     "network_customer_id", "network_relation", "network_relation_label",
     "network_relation_label_zh", "is_upgrade_candidate", "next_grade", "next_grade_gap_points",
     "lifecycle_stage", "lifecycle_stage_label", "lifecycle_stage_label_zh",
+    "lifecycle_stage_since_on", "lifecycle_reason", "lifecycle_reason_zh",
     "rhythm_ratio", "rfm_group", "recency_score", "frequency_score", "monetary_score",
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "churn_reason",
     "churn_reason_zh", "expected_orders_365d_count", "next_order_from_on", "next_order_to_on",
