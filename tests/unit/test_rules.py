@@ -160,15 +160,18 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ),
         (
             {"lifecycle": packaged("lifecycle", stages=[
-                {"stage": "x", "min_orders": 2, "max_orders": 1, "label": "X", "label_zh": "X"}])},
+                {"stage": "x", "min_orders": 2, "max_orders": 1, "label": "X", "label_zh": "X",
+                 "reason": "", "reason_zh": ""}])},
             "max_orders must not be less than min_orders",
         ),
         (
             {"lifecycle": packaged("lifecycle", stages=[
-                {"stage": "x", "rhythm_above": 2, "rhythm_to": 2, "label": "X", "label_zh": "X"}])},
+                {"stage": "x", "rhythm_above": 2, "rhythm_to": 2, "label": "X", "label_zh": "X",
+                 "reason": "", "reason_zh": ""}])},
             "rhythm_to must be greater than rhythm_above",
         ),
         ({"rfm": packaged("rfm", groups=[])}, "cells [(1, 1), "),
+        ({"rfm": packaged("rfm", kept_days=27)}, "kept_days must not be less than drift_days"),
         (
             {"rfm": packaged("rfm", groups=[
                 {"name": "x", "cells": [[6, 1]], "label": "X", "label_zh": "X"}])},

@@ -1,3 +1,13 @@
+{%- set texts = [
+    ('order_count', 'fitted.order_count'), ('order_count_365d', 'fitted.order_count_365d'),
+    ('days_since_last_order', 'fitted.days_since_last_order'),
+    ('returned_from_churn_on', 'fitted.returned_from_churn_on'),
+    ('vip_band_label', 'fitted.vip_band_label'), ('vip_band_label_zh', 'fitted.vip_band_label_zh'),
+] -%}
+{%- set numbers = [
+    ('rhythm_days', 'fitted.rhythm_days'), ('rhythm_ratio', 'fitted.rhythm_ratio'),
+    ('rhythm_above', 'fitted.rhythm_above'), ('rhythm_to', 'fitted.rhythm_to'),
+] -%}
 with customers as (
     select * from {{ ref('customer_360') }}
 ),
@@ -75,16 +85,6 @@ lifecycle as (
         -- The night on which the stage was first told: the interval that goes on tonight, or a new one.
         coalesce(before.valid_from_on, fitted.as_of) as lifecycle_stage_since_on,
         fitted.priority as rule_number,
-        {%- set texts = [
-            ('order_count', 'fitted.order_count'), ('order_count_365d', 'fitted.order_count_365d'),
-            ('days_since_last_order', 'fitted.days_since_last_order'),
-            ('returned_from_churn_on', 'fitted.returned_from_churn_on'),
-            ('vip_band_label', 'fitted.vip_band_label'), ('vip_band_label_zh', 'fitted.vip_band_label_zh'),
-        ] %}
-        {%- set numbers = [
-            ('rhythm_days', 'fitted.rhythm_days'), ('rhythm_ratio', 'fitted.rhythm_ratio'),
-            ('rhythm_above', 'fitted.rhythm_above'), ('rhythm_to', 'fitted.rhythm_to'),
-        ] %}
         {{ filled_reason('fitted.reason', texts, numbers) }} as lifecycle_reason,
         {{ filled_reason('fitted.reason_zh', texts, numbers) }} as lifecycle_reason_zh,
         fitted.order_count,

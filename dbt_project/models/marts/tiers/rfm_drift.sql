@@ -1,3 +1,4 @@
+{%- set scores = [1, 2, 3, 4, 5] -%}
 with rfm as (
     select * from {{ ref('customer_rfm') }}
 ),
@@ -54,17 +55,16 @@ then_edges as (
 ),
 
 -- Where each score began then, side by side: to look each customer up in five numbers, not in five rows.
-{% set scores = [1, 2, 3, 4, 5] -%}
 ladders as (
     select
         compared_with,
         compared_on,
         rfm_base,
         dimension,
-        min(score) as lowest_score,
         {% for score in scores -%}
-        max(case when score = {{ score }} then worth end) as worth_{{ score }}{{ "," if not loop.last }}
-        {% endfor %}
+        max(case when score = {{ score }} then worth end) as worth_{{ score }},
+        {% endfor -%}
+        min(score) as lowest_score
     from then_edges
     group by compared_with, compared_on, rfm_base, dimension
 ),
