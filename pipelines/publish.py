@@ -27,6 +27,8 @@ MARTS = {
     "customer_lifecycle": "models",
     "lifecycle_history": "pipeline",
     "lifecycle_movements": "pipeline",
+    "customer_psychographics": "models",
+    "customer_segments": "models",
     "customer_scores": "pipeline",
     "churn_reasons": "pipeline",
     "customer_warnings": "models",

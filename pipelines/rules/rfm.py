@@ -21,6 +21,7 @@ class Rfm(Rules):
     """`rfm.yml`: the 25 cells of the grid, each with a name."""
 
     drift_days: int = Field(ge=1, description="How far back edges are compared, in days.")
+    drift_min_customers: int = Field(ge=1, description="Among fewer, no share that moved.")
     kept_days: int = Field(ge=1, description="For so many days edges are kept.")
     groups: tuple[RfmGroup, ...]
 

@@ -1,17 +1,19 @@
 """The frozen schema of every rules file. A number of the business lives there, never in code."""
 
 from datetime import date, timedelta
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipelines.rules.churn_reasons import ChurnReasons
+from pipelines.rules.demographics import Demographics
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
 from pipelines.rules.lifecycle import Lifecycle
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
 from pipelines.rules.next_order import NextOrder
+from pipelines.rules.psychographics import Psychographics
 from pipelines.rules.recommendation import Recommendation
 from pipelines.rules.relations import Relations
 from pipelines.rules.rfm import Rfm
@@ -165,20 +167,6 @@ class Engagement(Rules):
         return self
 
 
-class Demographics(Rules):
-    """`demographics.yml`: how persons are put into groups of age."""
-
-    age_bands: tuple[Annotated[int, Field(ge=1, le=120)], ...] = Field(
-        min_length=1, description="The age at which each band begins; younger is the first."
-    )
-
-    @model_validator(mode="after")
-    def _bands_rise(self) -> Self:
-        if list(self.age_bands) != sorted(set(self.age_bands)):
-            raise ValueError("age_bands must rise")
-        return self
-
-
 class InterestWeight(Rules):
     """What one view, cart, purchase or case says of an interest in a category."""
 
@@ -239,6 +227,7 @@ class RuleBook(Rules):
     warnings: EarlyWarnings
     engagement: Engagement
     preferences: Preferences
+    psychographics: Psychographics
     privacy: Privacy
     segments: Segments
 

@@ -173,7 +173,10 @@ drift as (
         paired.customer_count,
         paired.customer_count_then,
         paired.moved_count,
-        {{ share('paired.moved_count', 'paired.base_count') }} as moved_rate
+        case
+            when paired.base_count >= run.rfm_drift_min_customers
+                then {{ share('paired.moved_count', 'paired.base_count') }}
+        end as moved_rate
     from paired
     cross join run
 )
