@@ -21,14 +21,8 @@ from pipelines.rules import PACKAGED
 FIRST = date(2025, 5, 27)  # night 0 brings a year that was before
 HISTORY_DAYS = 330
 PERSONS, LATECOMERS = 36, 24
-GAPS = (
-    None,
-    34,
-    19,
-    45,
-    120,
-    None,
-)  # mean days between orders, by rhythm; 5: one order and no more
+# Mean days between orders by rhythm: the first never orders, the last one once.
+GAPS = (None, 34, 19, 45, 120, None)
 STOPS, RETURNS = (3, 150), (4, 210)  # a rhythm that stops, and one that pauses for so many days
 LATE_NIGHTS = 9
 SKIPPED = frozenset({33, 34, 250})  # nights that do not run
