@@ -1,6 +1,6 @@
 """Four hundred nights in a row, and whether the histories tell them again.
 
-    .venv/bin/python benchmarks/four_hundred_nights.py FOLDER [--nights 400] [--check-only]
+    .venv/bin/python benchmarks/four_hundred_nights.py [FOLDER] [--nights 400] [--check-only]
 
 Runs the whole line, gates and all, for the small company of `four_hundred_company.py`, one night
 after the other in one process; stopped, it goes on with the night after the last one that was
@@ -8,11 +8,12 @@ released. Then every `*_history` of the newest release is held against the daily
 releases: on each run date it must tell exactly what that night's own release told, of everybody
 but those of whom nothing may be remembered; no interval may be empty, overlap another, begin or
 end on a day without a run, or go on in the next one with the same state. Run it from a copy of the
-project that nobody changes meanwhile.
+project that nobody changes meanwhile. Without a folder, ten nights in a temporary one.
 """
 
 import argparse
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from pipelines.release import Release, find_releases, standing_release
 from pipelines.settings import Settings
 from pipelines.steps import LINE, run_step
 
+FEW = 10
 KEPT_RUNS = 3  # nothing reads older ones; a run is forty times its release
 ALWAYS = pl.lit(value=True)
 Facts = Callable[[Release], pl.DataFrame]
@@ -220,13 +222,15 @@ def find_forgotten(newest: Release, told: Told) -> pl.DataFrame:
 def main() -> None:
     """Run the nights, then judge the histories."""
     arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("folder", type=Path, nargs="?")
     arguments.add_argument("--nights", type=int, default=400)
     arguments.add_argument("--check-only", action="store_true")
     given = arguments.parse_args()
-    if not given.check_only:
-        run_nights(given.folder, given.nights)
-    faults = check_histories(Lake(given.folder / "home"))
+    with tempfile.TemporaryDirectory() as scratch:
+        root, nights = given.folder or Path(scratch), given.nights if given.folder else FEW
+        if not given.check_only:
+            run_nights(root, nights)
+        faults = check_histories(Lake(root / "home"))
     raise SystemExit(1 if faults else 0)
 
 
