@@ -10,6 +10,7 @@ from pipelines.catalogue import Catalogue, load_catalogue
 from pipelines.collect import extract_source
 from pipelines.configured import configured_rules
 from pipelines.errors import C360Error
+from pipelines.histories import bring_memory, write_histories
 from pipelines.lake import Lake, Run, read_json, with_parent, write_table
 from pipelines.land import (
     committed_files,
@@ -117,6 +118,8 @@ class Line:
     def transform(self, stage: str) -> StepResult:
         """Build one stage's models with dbt."""
         zone = self._rules().sources.time_zone
+        if stage == "marts":
+            bring_memory(previous_release(self.lake, self.run.as_of), self.run, self.catalogue)
         counts = transform(stage, self.run, self.settings.project_dir, zone)
         told = [f"{counts[kind]} {kind}s" for kind in ("model", "test") if kind in counts]
         notes = (*self._order_notes(), *self._erasure_notes()) if stage == "profile" else ()
@@ -177,6 +180,7 @@ class Line:
 
     def publish(self) -> StepResult:
         """Put marts and lists together."""
+        write_histories(self.run, self.catalogue, self._rules())
         done = publish(self.run, self.catalogue, self._rules())
         places = sum(cut.rows.height for cut in done.lists.values())
         lists = [

@@ -1,5 +1,7 @@
 """Rules as rows, so that constant SQL joins them and every run keeps the rules it used."""
 
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import polars as pl
@@ -26,6 +28,12 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
         "engagement_weights": [weight.model_dump() for weight in book.engagement.weights],
         "survivorship": _survivorship(book, facts),
         "age_bands": _age_bands(book),
+        "household_size_bands": [
+            {"household_size_band": name, "min_size": low, "max_size": high}
+            for name, low, high in _bands(book.demographics.household_size_bands)
+        ],
+        "segment_labels": [label.model_dump() for label in book.demographics.labels],
+        "trait_bands": _trait_bands(book),
         "relations": [
             {"closeness": closeness, **kind.model_dump()}
             for closeness, kind in enumerate(book.relations.relations, start=1)
@@ -58,6 +66,9 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "max_rhythm_days": book.lifecycle.max_rhythm_days,
         "won_back_days": book.lifecycle.won_back_days,
         "churned_above": book.lifecycle.churned_above,
+        "rfm_drift_days": book.rfm.drift_days,
+        "rfm_drift_min_customers": book.rfm.drift_min_customers,
+        "rfm_kept_days": book.rfm.kept_days,
         "half_life_days": book.engagement.half_life_days,
         "channel_cap": book.engagement.channel_cap,
         "preference_days": book.preferences.preference_days,
@@ -129,10 +140,32 @@ def _survivorship(book: RuleBook, facts: RunFacts) -> list[dict[str, Any]]:
 
 
 def _age_bands(book: RuleBook) -> list[dict[str, Any]]:
-    first, *later = book.demographics.age_bands
-    ends = [*(age - 1 for age in later), None]
-    bands = [{"age_band": f"under {first}", "min_age": 0, "max_age": first - 1}]
-    for start, end in zip((first, *later), ends, strict=True):
-        band = f"{start}-{end}" if end is not None else f"{start}+"
-        bands.append({"age_band": band, "min_age": start, "max_age": end})
-    return bands
+    starts = book.demographics.age_bands
+    young = {"age_band": f"under {starts[0]}", "min_age": 0, "max_age": starts[0] - 1}
+    return [
+        young,
+        *({"age_band": n, "min_age": low, "max_age": high} for n, low, high in _bands(starts)),
+    ]
+
+
+def _bands(starts: Sequence[int]) -> Iterator[tuple[str, int, int | None]]:
+    """Name, first and last number of bands that begin at these; the last one has no end."""
+    for start, following in zip_longest(starts, starts[1:]):
+        if following is None:
+            yield f"{start}+", start, None
+        else:
+            end = following - 1
+            yield f"{start}-{end}" if end > start else f"{start}", start, end
+
+
+def _trait_bands(book: RuleBook) -> list[dict[str, Any]]:
+    return [
+        {
+            "trait": trait.trait,
+            **band.model_dump(),
+            "to_value": following.from_value if following else None,
+            "min_evidence": trait.min_evidence,
+        }
+        for trait in book.psychographics.traits
+        for band, following in zip_longest(trait.bands, trait.bands[1:])
+    ]

@@ -1,19 +1,22 @@
 """The frozen schema of every rules file. A number of the business lives there, never in code."""
 
 from datetime import date, timedelta
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipelines.rules.churn_reasons import ChurnReasons
+from pipelines.rules.demographics import Demographics
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
 from pipelines.rules.lifecycle import Lifecycle
-from pipelines.rules.model import Labelled, Name, Rules, Share, refuse_repeats
+from pipelines.rules.model import Name, Rules, Share, refuse_repeats
 from pipelines.rules.next_order import NextOrder
+from pipelines.rules.psychographics import Psychographics
 from pipelines.rules.recommendation import Recommendation
 from pipelines.rules.relations import Relations
+from pipelines.rules.rfm import Rfm
 from pipelines.rules.segments import Channel, Segments
 from pipelines.rules.sources import Sources
 from pipelines.rules.survivorship import Survivorship
@@ -21,7 +24,6 @@ from pipelines.rules.tiers import Tiers
 from pipelines.rules.warnings import EarlyWarnings
 
 YEAR_DAYS = 364  # whole weeks
-Score = Annotated[int, Field(ge=1, le=5)]
 
 
 class Orders(Rules):
@@ -145,29 +147,6 @@ class ScoringParams(Rules):
         return [as_of - timedelta(days=self.horizon_days * back) for back in range(past + 1)]
 
 
-class RfmGroup(Labelled):
-    """A named cell of the recency x frequency-monetary grid."""
-
-    name: Name
-    cells: tuple[tuple[Score, Score], ...]
-    single_order_only: bool = False
-
-
-class Rfm(Rules):
-    """`rfm.yml`: the 25 cells of the grid, each with a name."""
-
-    groups: tuple[RfmGroup, ...]
-
-    @model_validator(mode="after")
-    def _every_cell_named(self) -> Self:
-        cells = {
-            cell for group in self.groups if not group.single_order_only for cell in group.cells
-        }
-        if missing := {(r, fm) for r in range(1, 6) for fm in range(1, 6)} - cells:
-            raise ValueError(f"cells {sorted(missing)} have no name that any order count may have")
-        return self
-
-
 class EngagementWeight(Rules):
     """Weight and daily cap of one kind of touch."""
 
@@ -185,20 +164,6 @@ class Engagement(Rules):
     @model_validator(mode="after")
     def _each_kind_once(self) -> Self:
         refuse_repeats("kind", (weight.kind for weight in self.weights))
-        return self
-
-
-class Demographics(Rules):
-    """`demographics.yml`: how persons are put into groups of age."""
-
-    age_bands: tuple[Annotated[int, Field(ge=1, le=120)], ...] = Field(
-        min_length=1, description="The age at which each band begins; younger is the first."
-    )
-
-    @model_validator(mode="after")
-    def _bands_rise(self) -> Self:
-        if list(self.age_bands) != sorted(set(self.age_bands)):
-            raise ValueError("age_bands must rise")
         return self
 
 
@@ -262,6 +227,7 @@ class RuleBook(Rules):
     warnings: EarlyWarnings
     engagement: Engagement
     preferences: Preferences
+    psychographics: Psychographics
     privacy: Privacy
     segments: Segments
 

@@ -160,6 +160,35 @@ def test_history_tells_when_it_was_parted_and_made_whole(nights: Nights, ask: C3
     ]
 
 
+def test_the_history_of_stages_tells_when_it_was_a_customer_of_its_own(nights: Nights) -> None:
+    marts = Lake(nights.home).current / "marts"
+    history = pl.read_parquet(marts / "lifecycle_history.parquet")
+    between = customers_of(nights.home, SECOND)[nights.other]
+    own = history.filter(customer_id=between)
+    told = own.select("valid_from_on", "valid_to_on", "ended_because")
+    assert told.rows() == [(SECOND, THIRD, "merged")]
+    whole = history.filter(customer_id=customers_of(nights.home, THIRD)[nights.one])
+    assert whole["valid_from_on"].min() == FIRST
+    assert whole["valid_to_on"].null_count() == 1
+
+
+def test_a_stage_is_since_the_night_on_which_its_interval_began(nights: Nights) -> None:
+    marts = Lake(nights.home).current / "marts"
+    history = pl.read_parquet(marts / "lifecycle_history.parquet")
+    living = pl.read_parquet(marts / "customer_360.parquet").filter(~pl.col("is_erasure_requested"))
+    key = ["customer_id", "lifecycle_stage", "lifecycle_stage_since_on"]
+    stages = pl.read_parquet(marts / "customer_lifecycle.parquet").select(key)
+    since = stages.join(living, on="customer_id", how="semi")
+    opened = history.filter(pl.col("valid_to_on").is_null()).rename(
+        {"valid_from_on": "lifecycle_stage_since_on"}
+    )
+    assert since.sort(key).equals(opened.select(key).sort(key))
+    moved = pl.read_parquet(marts / "lifecycle_movements.parquet")
+    assert {*moved["moved_on"]} == {SECOND, THIRD}
+    ended = history.filter(ended_because="changed")
+    assert ended.height == moved.height > 20
+
+
 def test_no_answer_shows_a_name_an_address_or_a_number(nights: Nights, ask: C360) -> None:
     values = personal_values(nights.home)
     words = [("why", nights.one), ("why", nights.one, "--json"), ("history", nights.one),

@@ -160,15 +160,18 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ),
         (
             {"lifecycle": packaged("lifecycle", stages=[
-                {"stage": "x", "min_orders": 2, "max_orders": 1, "label": "X", "label_zh": "X"}])},
+                {"stage": "x", "min_orders": 2, "max_orders": 1, "label": "X", "label_zh": "X",
+                 "reason": "", "reason_zh": ""}])},
             "max_orders must not be less than min_orders",
         ),
         (
             {"lifecycle": packaged("lifecycle", stages=[
-                {"stage": "x", "rhythm_above": 2, "rhythm_to": 2, "label": "X", "label_zh": "X"}])},
+                {"stage": "x", "rhythm_above": 2, "rhythm_to": 2, "label": "X", "label_zh": "X",
+                 "reason": "", "reason_zh": ""}])},
             "rhythm_to must be greater than rhythm_above",
         ),
         ({"rfm": packaged("rfm", groups=[])}, "cells [(1, 1), "),
+        ({"rfm": packaged("rfm", kept_days=27)}, "kept_days must not be less than drift_days"),
         (
             {"rfm": packaged("rfm", groups=[
                 {"name": "x", "cells": [[6, 1]], "label": "X", "label_zh": "X"}])},
@@ -189,6 +192,26 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ),
         ({"demographics": "age_bands: [18, 18]"}, "age_bands must rise"),
         ({"demographics": "age_bands: []"}, "age_bands: tuple should have at least 1 item"),
+        (
+            {"demographics": "age_bands: [18]\nhousehold_size_bands: [3, 5]"},
+            "household_size_bands must begin with 2",
+        ),
+        (
+            {"demographics": packaged("demographics", labels=[
+                {"dimension": "gender", "segment": "male", "label": "M", "label_zh": "男"}] * 2)},
+            "label of gender male is listed twice",
+        ),
+        (
+            {"demographics": packaged("demographics", labels=[
+                {"dimension": "gender", "segment": "Male", "label": "M", "label_zh": "男"}])},
+            "write the segment 'Male' in lower case",
+        ),
+        (
+            {"psychographics": packaged("psychographics", traits=[
+                {"trait": "basket_size", "min_evidence": 1, "bands": [
+                    {"band": "x", "from_value": 1, "label": "X", "label_zh": "X"}]}])},
+            "from_value must begin with 0 and rise",
+        ),
         (
             {"survivorship": survivorship(gender={"strategy": "newest"})},
             "groups > gender > strategy: input should be 'recency', 'frequency'",
@@ -363,6 +386,21 @@ def test_every_age_is_in_exactly_one_band(own):
         {"age_band": "18-24", "min_age": 18, "max_age": 24},
         {"age_band": "25+", "min_age": 25, "max_age": None},
     ]
+
+
+def test_every_household_is_in_exactly_one_band(own):
+    text = "age_bands: [18]\nhousehold_size_bands: [2, 3, 5]"
+    assert rule_rows(own(demographics=text), FACTS)["household_size_bands"] == [
+        {"household_size_band": "2", "min_size": 2, "max_size": 2},
+        {"household_size_band": "3-4", "min_size": 3, "max_size": 4},
+        {"household_size_band": "5+", "min_size": 5, "max_size": None},
+    ]
+
+
+def test_a_band_of_a_trait_ends_where_the_next_one_begins(own):
+    rows = rule_rows(own(), FACTS)["trait_bands"]
+    bands = [(r["from_value"], r["to_value"]) for r in rows if r["trait"] == "price_sensitivity"]
+    assert bands == [(0, 0.25), (0.25, 0.5), (0.5, None)]
 
 
 def test_order_statuses_are_compared_in_lower_case_and_once(own):

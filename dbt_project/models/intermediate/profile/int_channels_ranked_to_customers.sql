@@ -58,7 +58,8 @@ weighed as (
     select
         reactions.customer_id,
         reactions.channel,
-        sum(cast(weights.weight as decimal(28, 8))) as liking
+        sum(cast(weights.weight as decimal(28, 8))) as liking,
+        count(*) as reaction_count
     from reactions
     inner join weights on reactions.kind = weights.kind
     cross join run
@@ -71,6 +72,8 @@ liked as (
         weighed.customer_id,
         weighed.channel,
         weighed.liking,
+        {{ share('weighed.liking', 'sum(weighed.liking) over (partition by weighed.customer_id)') }} as liking_rate,
+        sum(weighed.reaction_count) over (partition by weighed.customer_id) as reaction_count,
         row_number() over (
             partition by weighed.customer_id order by weighed.liking desc, channels.priority asc
         ) as liking_rank
@@ -113,6 +116,8 @@ preferred as (
     select
         coalesce(best_liked.customer_id, best_usable.customer_id) as customer_id,
         best_liked.channel as preferred_contact_channel,
+        best_liked.liking_rate as preferred_contact_channel_rate,
+        cast(best_liked.reaction_count as bigint) as contact_reaction_count,
         best_usable.channel as best_marketing_channel
     from best_liked
     full outer join best_usable on best_liked.customer_id = best_usable.customer_id

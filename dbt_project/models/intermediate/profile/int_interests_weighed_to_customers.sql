@@ -99,7 +99,8 @@ weighed as (
     select
         deeds.customer_id,
         deeds.category,
-        sum(cast(deeds.deed_count * weights.weight as decimal(28, 8))) as interest
+        sum(cast(deeds.deed_count * weights.weight as decimal(28, 8))) as interest,
+        sum(deeds.deed_count) as deed_count
     from deeds
     inner join weights on deeds.kind = weights.kind
     where deeds.category is not null
@@ -109,6 +110,8 @@ weighed as (
 ranked as (
     select
         *,
+        {{ share('interest', 'sum(interest) over (partition by customer_id)') }} as interest_rate,
+        sum(deed_count) over (partition by customer_id) as interest_deed_count,
         row_number() over (partition by customer_id order by interest desc, category asc) as interest_rank
     from weighed
     where interest > 0
@@ -119,7 +122,11 @@ summed as (
         customer_id,
         max(case when interest_rank = 1 then category end) as top_interest,
         max(case when interest_rank = 2 then category end) as second_interest,
-        max(case when interest_rank = 3 then category end) as third_interest
+        max(case when interest_rank = 3 then category end) as third_interest,
+        max(case when interest_rank = 1 then interest_rate end) as top_interest_rate,
+        max(case when interest_rank = 2 then interest_rate end) as second_interest_rate,
+        max(case when interest_rank = 3 then interest_rate end) as third_interest_rate,
+        cast(max(interest_deed_count) as bigint) as interest_deed_count
     from ranked
     where interest_rank <= 3
     group by customer_id

@@ -13,7 +13,8 @@ order_sizes as (
 baskets as (
     select
         customer_id,
-        round(cast(sum(item_quantity) as double) / count(*), 4) as average_items_per_order
+        round(cast(sum(item_quantity) as double) / count(*), 4) as average_items_per_order,
+        count(*) as item_order_count
     from order_sizes
     group by customer_id
 ),
@@ -59,6 +60,8 @@ variety as (
         customer_id,
         {{ column }},
         count(*) over (partition by customer_id) as {{ column }}_count,
+        count(*) as favourite_line_count,
+        sum(count(*)) over (partition by customer_id) as {{ column }}_line_count,
         row_number() over (partition by customer_id order by count(*) desc, {{ column }}) as favourite_rank
     from items
     where {{ column }} is not null
@@ -70,13 +73,16 @@ summed as (
     select
         baskets.customer_id,
         baskets.average_items_per_order,
+        baskets.item_order_count,
         variety.distinct_product_count,
         variety.later_product_count,
         variety.new_product_count,
         categories.category as top_category,
         categories.category_count,
         paths.category_path as top_category_path,
-        brands.brand as top_brand
+        brands.brand as top_brand,
+        brands.favourite_line_count as top_brand_line_count,
+        cast(brands.brand_line_count as bigint) as brand_line_count
     from baskets
     left join variety on baskets.customer_id = variety.customer_id
     left join categories on baskets.customer_id = categories.customer_id and categories.favourite_rank = 1

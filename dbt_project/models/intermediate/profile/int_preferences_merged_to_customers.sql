@@ -32,7 +32,11 @@ base as (
         (
             select cast(sum(items.new_product_count) as double) / nullif(sum(items.later_product_count), 0)
             from items
-        ) as new_product_share
+        ) as new_product_share,
+        (
+            select cast(sum(items.top_brand_line_count) as double) / nullif(sum(items.brand_line_count), 0)
+            from items
+        ) as top_brand_share
 ),
 
 customers as (
@@ -50,6 +54,10 @@ guessed as (
         interests.top_interest,
         interests.second_interest,
         interests.third_interest,
+        interests.top_interest_rate,
+        interests.second_interest_rate,
+        interests.third_interest_rate,
+        interests.interest_deed_count,
         round(
             (orders.discounted_order_count + run.shrinkage_orders * base.discounted_share)
             / (orders.order_count + run.shrinkage_orders), 6
@@ -61,6 +69,22 @@ guessed as (
                     / (items.later_product_count + run.shrinkage_orders), 6
                 )
         end as novelty_seeking,
+        items.average_items_per_order as basket_size,
+        case
+            when items.brand_line_count > 0
+                then round(
+                    (items.top_brand_line_count + run.shrinkage_orders * base.top_brand_share)
+                    / (items.brand_line_count + run.shrinkage_orders), 6
+                )
+        end as brand_loyalty,
+        items.top_brand,
+        -- How much each of these is known by.
+        orders.order_count,
+        items.later_product_count,
+        items.item_order_count,
+        items.brand_line_count,
+        channels.contact_reaction_count,
+        channels.preferred_contact_channel_rate,
         channels.preferred_contact_channel,
         channels.best_marketing_channel
     from customers

@@ -14,6 +14,10 @@ rfm as (
     select * from {{ ref('customer_rfm') }}
 ),
 
+psychographics as (
+    select * from {{ ref('customer_psychographics') }}
+),
+
 scores as (
     select * from {{ ref('stg_pipeline__customer_scores') }}
 ),
@@ -93,10 +97,28 @@ joined as (
         lifecycle.lifecycle_stage,
         lifecycle.lifecycle_stage_label,
         lifecycle.lifecycle_stage_label_zh,
+        lifecycle.lifecycle_stage_since_on,
+        lifecycle.lifecycle_reason,
+        lifecycle.lifecycle_reason_zh,
         rfm.recency_score,
         rfm.frequency_score,
         rfm.monetary_score,
         rfm.rfm_group,
+        rfm.rfm_group_label,
+        rfm.rfm_group_label_zh,
+
+        ---------- what they lean to
+        psychographics.top_interest,
+        psychographics.second_interest,
+        psychographics.price_sensitivity,
+        psychographics.price_sensitivity_band,
+        psychographics.novelty_seeking,
+        psychographics.novelty_seeking_band,
+        psychographics.basket_size_band,
+        psychographics.top_brand,
+        psychographics.brand_loyalty_band,
+        psychographics.preferred_contact_channel,
+        customers.best_marketing_channel,
 
         ---------- scores
         scores.clv_365d_amount,
@@ -161,6 +183,7 @@ joined as (
     inner join grades on customers.customer_id = grades.customer_id
     inner join lifecycle on customers.customer_id = lifecycle.customer_id
     left join rfm on customers.customer_id = rfm.customer_id
+    left join psychographics on customers.customer_id = psychographics.customer_id
     left join scores on customers.customer_id = scores.customer_id
     left join reasons on customers.customer_id = reasons.customer_id
     left join products on customers.customer_id = products.customer_id

@@ -1,3 +1,13 @@
+{%- set texts = [
+    ('order_count', 'fitted.order_count'), ('order_count_365d', 'fitted.order_count_365d'),
+    ('days_since_last_order', 'fitted.days_since_last_order'),
+    ('returned_from_churn_on', 'fitted.returned_from_churn_on'),
+    ('vip_band_label', 'fitted.vip_band_label'), ('vip_band_label_zh', 'fitted.vip_band_label_zh'),
+] -%}
+{%- set numbers = [
+    ('rhythm_days', 'fitted.rhythm_days'), ('rhythm_ratio', 'fitted.rhythm_ratio'),
+    ('rhythm_above', 'fitted.rhythm_above'), ('rhythm_to', 'fitted.rhythm_to'),
+] -%}
 with customers as (
     select * from {{ ref('customer_360') }}
 ),
@@ -14,6 +24,11 @@ run as (
     select * from {{ ref('stg_rules__run') }}
 ),
 
+before as (
+    select * from {{ ref('stg_pipeline__previous_lifecycle_history') }}
+    where valid_to_on is null
+),
+
 measured as (
     select
         customers.customer_id,
@@ -24,6 +39,8 @@ measured as (
         customers.rhythm_days,
         customers.rhythm_ratio,
         customers.returned_from_churn_on,
+        grades.vip_band_label,
+        grades.vip_band_label_zh,
         coalesce(grades.vip_band in ('diamond', 'gold'), false) as is_vip,
         coalesce(
             {{ days_between('customers.returned_from_churn_on', 'run.as_of') }} <= run.won_back_days, false
@@ -41,6 +58,10 @@ fitted as (
         stages.stage,
         stages.label,
         stages.label_zh,
+        stages.reason,
+        stages.reason_zh,
+        stages.rhythm_above,
+        stages.rhythm_to,
         row_number() over (partition by measured.customer_id order by stages.priority) as stage_rank
     from measured
     inner join stages
@@ -56,20 +77,25 @@ fitted as (
 
 lifecycle as (
     select
-        customer_id,
-        as_of,
-        stage as lifecycle_stage,
-        label as lifecycle_stage_label,
-        label_zh as lifecycle_stage_label_zh,
-        priority as rule_number,
-        order_count,
-        order_count_365d,
-        days_since_last_order,
-        rhythm_days,
-        rhythm_ratio,
-        returned_from_churn_on
+        fitted.customer_id,
+        fitted.as_of,
+        fitted.stage as lifecycle_stage,
+        fitted.label as lifecycle_stage_label,
+        fitted.label_zh as lifecycle_stage_label_zh,
+        -- The night on which the stage was first told: the interval that goes on tonight, or a new one.
+        coalesce(before.valid_from_on, fitted.as_of) as lifecycle_stage_since_on,
+        fitted.priority as rule_number,
+        {{ filled_reason('fitted.reason', texts, numbers) }} as lifecycle_reason,
+        {{ filled_reason('fitted.reason_zh', texts, numbers) }} as lifecycle_reason_zh,
+        fitted.order_count,
+        fitted.order_count_365d,
+        fitted.days_since_last_order,
+        fitted.rhythm_days,
+        fitted.rhythm_ratio,
+        fitted.returned_from_churn_on
     from fitted
-    where stage_rank = 1
+    left join before on fitted.customer_id = before.customer_id and fitted.stage = before.lifecycle_stage
+    where fitted.stage_rank = 1
 )
 
 select * from lifecycle

@@ -1,5 +1,8 @@
 with customers as (
-    select * from {{ ref('customer_360') }}
+    select
+        *,
+        case when kind = 'person' then 'person' else 'organisation' end as rfm_base
+    from {{ ref('customer_360') }}
     where order_count > 0
 ),
 
@@ -12,13 +15,14 @@ percentiles as (
     select
         customer_id,
         as_of,
+        rfm_base,
         days_since_last_order,
         order_count,
         order_count_365d,
         net_margin_365d_amount,
-        {{ mid_rank_percentile('days_since_last_order desc') }} as recency_percentile,
-        {{ mid_rank_percentile('order_count_365d') }} as frequency_percentile,
-        {{ mid_rank_percentile('net_margin_365d_amount') }} as monetary_percentile
+        {{ mid_rank_percentile('days_since_last_order desc', 'rfm_base') }} as recency_percentile,
+        {{ mid_rank_percentile('order_count_365d', 'rfm_base') }} as frequency_percentile,
+        {{ mid_rank_percentile('net_margin_365d_amount', 'rfm_base') }} as monetary_percentile
     from customers
 ),
 
@@ -58,6 +62,7 @@ rfm as (
     select
         customer_id,
         as_of,
+        rfm_base,
         days_since_last_order as recency_days,
         order_count_365d as frequency_count,
         net_margin_365d_amount as monetary_amount,

@@ -1,0 +1,238 @@
+"""Four hundred nights in a row, and whether the histories tell them again.
+
+    .venv/bin/python benchmarks/four_hundred_nights.py [FOLDER] [--nights 400] [--check-only]
+
+Runs the whole line, gates and all, for the small company of `four_hundred_company.py`, one night
+after the other in one process; stopped, it goes on with the night after the last one that was
+released. Then every `*_history` of the newest release is held against the daily marts of all
+releases: on each run date it must tell exactly what that night's own release told, of everybody
+but those of whom nothing may be remembered; no interval may be empty, overlap another, begin or
+end on a day without a run, or go on in the next one with the same state. Run it from a copy of the
+project that nobody changes meanwhile. Without a folder, ten nights in a temporary one.
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+from four_hundred_company import AGAIN, SKIPPED, day_of, decide_rules, drop_night
+
+from pipelines.configured import configured_sources
+from pipelines.lake import Lake, read_json, write_json
+from pipelines.line import Line
+from pipelines.release import Release, find_releases, standing_release
+from pipelines.settings import Settings
+from pipelines.steps import LINE, run_step
+
+FEW = 10
+KEPT_RUNS = 3  # nothing reads older ones; a run is forty times its release
+ALWAYS = pl.lit(value=True)
+Facts = Callable[[Release], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a history must tell of a night.
+
+    name: the history.
+    key: whose it is.
+    state: what changes.
+    is_told: rows of the history that say that something holds.
+    daily: key and state, from the marts and lists of that night's own release.
+    keeps_gone: whether customers whose records were all deleted stay in it.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    state: tuple[str, ...]
+    daily: Facts
+    is_told: pl.Expr = ALWAYS
+    keeps_gone: bool = True
+
+
+def read(release: Release, mart: str) -> pl.DataFrame:
+    """A mart of a release."""
+    return pl.read_parquet(release.path / "marts" / f"{mart}.parquet")
+
+
+def stages(release: Release) -> pl.DataFrame:
+    """Stage of each customer of a night."""
+    return read(release, "customer_lifecycle").select("customer_id", "lifecycle_stage")
+
+
+def levels(release: Release) -> pl.DataFrame:
+    """Grade and VIP band of each customer of a night."""
+    grades = read(release, "customer_grades")
+    long = grades.unpivot(["grade", "vip_band"], index="customer_id", variable_name="ladder")
+    return long.rename({"value": "level"}).drop_nulls("level")
+
+
+def members(release: Release) -> pl.DataFrame:
+    """Who is on which list of a night."""
+    lists = [
+        pl.read_parquet(path, columns=["customer_id"]).with_columns(list=pl.lit(path.stem))
+        for path in sorted((release.path / "lists").glob("*.parquet"))
+    ]
+    return pl.concat(lists).select("list", "customer_id")
+
+
+HISTORIES = (
+    Told("lifecycle_history", ("customer_id",), ("lifecycle_stage",), stages),
+    Told("grade_history", ("customer_id", "ladder"), ("level",), levels,
+         pl.col("level").is_not_null()),
+    Told("list_history", ("list", "customer_id"), (), members, pl.col("role") == "treated",
+         keeps_gone=False),
+)  # fmt: skip
+
+
+def run_nights(root: Path, nights: int) -> None:
+    """Run what has not been run of the nights; tells the seconds of each."""
+    done = root / "done.json"
+    first = read_json(done)["night"] + 1 if done.exists() else 0
+    for night in range(first, nights):
+        began, busy = time.perf_counter(), time.process_time()
+        drop_night(root, night)
+        if night not in SKIPPED:
+            run_night(root, night)
+            if night in AGAIN:
+                run_night(root, night, second_time=True)
+            forget_runs(Lake(root / "home"), day_of(night))
+        write_json({"night": night}, done)
+        wall, spent = time.perf_counter() - began, time.process_time() - busy
+        print(
+            f"night {night} ({day_of(night)}): {wall:.0f} s, {spent:.1f} s of processors",
+            flush=True,
+        )
+
+
+def run_night(root: Path, night: int, *, second_time: bool = False) -> None:
+    """Run the line for a night, every step of it."""
+    rules = decide_rules(root, night, second_time=second_time)
+    settings = Settings(home=root / "home", rules_dir=rules)
+    line = Line(settings, day_of(night), lambda _: None)
+    for step in [f"extract {name}" for name in configured_sources(settings)] + list(LINE[1:]):
+        run_step(line.run, step, partial(line.work, step))
+
+
+def forget_runs(lake: Lake, day: date) -> None:
+    """Remove the private folders of older runs."""
+    runs = sorted(path for path in lake.runs.glob("????-??-??") if path.name < day.isoformat())
+    for path in runs[:-KEPT_RUNS]:
+        shutil.rmtree(path)
+
+
+def standing(lake: Lake) -> dict[date, Release]:
+    """The release of each run date that readers saw last."""
+    days = sorted({date.fromisoformat(release.as_of) for release in find_releases(lake)})
+    found = ((day, standing_release(lake, day)) for day in days)
+    return {day: release for day, release in found if release is not None}
+
+
+def check_histories(lake: Lake) -> int:
+    """Hold every history of the newest release against all nights; returns the faults."""
+    nights = standing(lake)
+    newest = nights[max(nights)]
+    names = {path.stem for path in (newest.path / "marts").glob("*_history.parquet")}
+    known = {told.name: told for told in HISTORIES}
+    faults = 0
+    for name in sorted(names):
+        if name not in known:
+            print(f"{name}: not checked, nobody says what it must tell")
+            faults += 1
+            continue
+        found = list(find_faults(known[name], newest, nights))
+        print(f"{name}: {read(newest, name).height} intervals of {len(nights)} nights, ", end="")
+        print(f"{len(found)} faults", *found[:10], sep="\n  ")
+        faults += len(found)
+    return faults
+
+
+def find_faults(told: Told, newest: Release, nights: dict[date, Release]) -> Iterator[str]:
+    """What a history tells and no night told, and the other way round."""
+    history = read(newest, told.name)
+    forgotten = find_forgotten(newest, told)
+    yield from find_broken(history, told, set(nights))
+    if history.join(forgotten, on="customer_id", how="semi").height:
+        yield "it remembers somebody who is to be forgotten"
+    names = [*told.key, *told.state]
+    for day, release in nights.items():
+        holds = history.filter(
+            told.is_told,
+            pl.col("valid_from_on") <= day,
+            pl.col("valid_to_on").is_null() | (pl.col("valid_to_on") > day),
+        ).select(names)
+        was = told.daily(release).select(names).join(forgotten, on="customer_id", how="anti")
+        wrong = holds.join(was, on=names, how="anti").height
+        missing = was.join(holds, on=names, how="anti").height
+        if wrong or missing or holds.height != was.height:
+            yield f"{day}: {wrong} told that were not, {missing} not told that were"
+
+
+def find_broken(history: pl.DataFrame, told: Told, days: set[date]) -> Iterator[str]:
+    """Intervals that are empty, overlap, part what is one, or begin or end on no night."""
+    begin, end = pl.col("valid_from_on"), pl.col("valid_to_on")
+    rows = history.sort(*told.key, "valid_from_on")
+    before = rows.with_columns(
+        ended=end.shift().over(told.key),
+        is_first=pl.int_range(pl.len()).over(told.key) == 0,
+        same=pl.all_horizontal(
+            pl.lit(value=True), *(pl.col(n).eq_missing(pl.col(n).shift()).over(told.key)
+                                  for n in [*told.state, *_more_state(rows)])
+        ),
+    ).filter(~pl.col("is_first"))  # fmt: skip
+    overlaps = pl.col("ended").is_null() | (pl.col("ended") > begin)
+    for what, count in (
+        ("are empty", rows.filter(end <= begin).height),
+        ("overlap the one before", before.filter(overlaps).height),
+        ("go on where an equal one ended", before.filter("same", pl.col("ended") == begin).height),
+        ("begin on no night", rows.filter(~begin.is_in(sorted(days))).height),
+        ("end on no night", rows.filter(end.is_not_null(), ~end.is_in(sorted(days))).height),
+        ("end without a reason", rows.filter(
+            end.is_null() != pl.col("ended_because").is_null()).height),
+    ):  # fmt: skip
+        if count:
+            yield f"{count} intervals {what}"
+
+
+def _more_state(rows: pl.DataFrame) -> list[str]:
+    """Of lists the version and role part intervals too, which the files of a night do not tell."""
+    return [name for name in ("version", "global_version", "role") if name in rows.columns]
+
+
+def find_forgotten(newest: Release, told: Told) -> pl.DataFrame:
+    """Customers of whom the newest release may remember nothing: an answer of its own."""
+    customers, aliases = read(newest, "customer_360"), read(newest, "customer_aliases")
+    stands_for = dict(aliases.sort("changed_on").select("alias_id", "customer_id").iter_rows())
+    asked = set(customers.filter("is_erasure_requested")["customer_id"])
+    out = asked | {alias for alias, whose in stands_for.items() if whose is None or whose in asked}
+    if not told.keeps_gone:
+        everybody = set(read(newest, told.name)["customer_id"]) | set(stands_for)
+        living = set(customers["customer_id"])
+        out |= {who for who in everybody if who not in living and who not in stands_for}
+    return pl.DataFrame({"customer_id": sorted(out)}, {"customer_id": pl.String})
+
+
+def main() -> None:
+    """Run the nights, then judge the histories."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    arguments.add_argument("folder", type=Path, nargs="?")
+    arguments.add_argument("--nights", type=int, default=400)
+    arguments.add_argument("--check-only", action="store_true")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        root, nights = given.folder or Path(scratch), given.nights if given.folder else FEW
+        if not given.check_only:
+            run_nights(root, nights)
+        faults = check_histories(Lake(root / "home"))
+    raise SystemExit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+with source as (
+    select * from {{ source('rules', 'household_size_bands') }}
+)
+
+select * from source

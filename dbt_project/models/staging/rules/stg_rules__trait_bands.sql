@@ -1,0 +1,5 @@
+with source as (
+    select * from {{ source('rules', 'trait_bands') }}
+)
+
+select * from source
