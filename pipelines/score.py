@@ -58,7 +58,7 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
     }
     write_json(told, run.path / "pipeline" / REPORT)
     predicted = tables.get("customer_scores", pl.DataFrame(schema=PREDICTED))
-    grade_notes = grade(lake, run, catalogue, book, predicted.select(PREDICTED))
+    grade_notes = grade(lake, run, catalogue, book, predicted.select(PREDICTED.keys()))
     if isinstance(scored, ModelReport):
         sentence = f"No scores tonight: {report.reason}"
         return StepResult(sentence, (sentence, *grade_notes))

@@ -123,7 +123,7 @@ def write_edges(edges: Mapping[str, Edges]) -> pl.DataFrame:
         average = {"measure": AVERAGE, "value": own.average, "below_rate": 0.0, "upto_rate": 1.0}
         parts.append(pl.DataFrame([facts | average], schema=EDGES))
         for name, scale in own.scales.items():
-            parts.append(scale_rows(scale, measure=name, **facts).select(EDGES).cast(EDGES))
+            parts.append(scale_rows(scale, measure=name, **facts).select(EDGES.names()).cast(EDGES))
     return pl.concat(parts).sort("peer_group", "measure", "value")
 
 
