@@ -111,6 +111,7 @@ class Tiers(Rules):
     vip_bands: tuple[VipCut, ...]
     second_tier: SecondTier
     upgrade_gap: Share = Field(description="Percentiles below the next cut that make a candidate.")
+    max_gap_orders: int = Field(12, ge=1, description="More orders are not told as missing.")
     movement_days: int = Field(90, ge=1, description="Days that movements and migration look back.")
 
     @model_validator(mode="after")

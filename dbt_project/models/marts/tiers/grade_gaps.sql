@@ -24,6 +24,7 @@ gaps as (
         grades.next_grade_gap_points as missing_percentile_points,
         cast(targets.missing_net_margin_365d_amount as decimal(18, 4)) as missing_net_margin_365d_amount,
         targets.missing_order_count_365d,
+        targets.missing_usual_order_count_365d,
         grades.is_upgrade_candidate,
         customers.order_count_90d > customers.order_count_previous_90d as is_rising,
         customers.base_currency

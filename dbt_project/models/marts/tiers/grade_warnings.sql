@@ -32,6 +32,7 @@ in_grace as (
         targets.missing_score,
         cast(targets.missing_net_margin_365d_amount as decimal(18, 4)) as missing_net_margin_365d_amount,
         targets.missing_order_count_365d,
+        targets.missing_usual_order_count_365d,
         customers.account_manager_id,
         customers.base_currency
     from targets
