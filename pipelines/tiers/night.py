@@ -83,7 +83,8 @@ def grade_customers(
 ) -> Graded:
     """Grade everybody, from where the night before left them."""
     edges, causes = _take_edges(facts, before, tiers, influence, as_of)
-    averages = {group: own.average for group, own in edges.items()}
+    averages = dict.fromkeys(PEER_GROUPS, average_customer(facts.customers))
+    averages |= {group: own.average for group, own in edges.items()}
     measures = measure_customers(facts.customers, facts.scores, influence, averages)
     unmoved = tuple(
         group
@@ -136,6 +137,8 @@ def _take_edges(
     causes: dict[str, Cause] = {}
     for group in PEER_GROUPS:
         buyers = measures.filter("has_order", peer_group=group)
+        if buyers.is_empty():
+            continue
         if group in edges:
             cause = why_take(edges[group], buyers, digest, tiers.policy, as_of)
             if cause is None:
