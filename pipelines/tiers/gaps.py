@@ -14,7 +14,7 @@ from pipelines.tiers.scale import Floats, Scale
 from pipelines.tiers.values import Scales
 
 NEXT, KEEP = "next", "keep"
-POINT = 0.0001  # scores are rounded to this
+ROUNDED = 0.00004  # less than half of what scores are rounded to
 CENT = 0.01
 WAYS = {
     "missing_net_margin_365d_amount": pl.Float64(), "missing_order_count_365d": pl.Int64(),
@@ -99,7 +99,8 @@ def _ways(
         found = {"missing_order_count_365d": missing, "missing_usual_order_count_365d": missing}
     else:
         # In weights times percentiles, which is what the score is the sum of.
-        needed = (missing + POINT) * grades["value_weight"] / 100
+        aim = (grades["target_score"] - ROUNDED) * grades["value_weight"] / 100
+        needed = (aim - grades["value_points"]).clip(0)
         weights = tiers.weights
         found = {
             "missing_net_margin_365d_amount": _alone(

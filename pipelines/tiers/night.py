@@ -83,6 +83,7 @@ def grade_customers(
 ) -> Graded:
     """Grade everybody, from where the night before left them."""
     edges, causes = _take_edges(facts, before, tiers, influence, as_of)
+    taken = [group for group in edges if not before or edges[group] is not before.edges.get(group)]
     averages = dict.fromkeys(PEER_GROUPS, average_customer(facts.customers))
     averages |= {group: own.average for group, own in edges.items()}
     measures = measure_customers(facts.customers, facts.scores, influence, averages)
@@ -92,7 +93,7 @@ def grade_customers(
         if missing_measures(own, measures.filter("has_order", peer_group=group))
     )
     values = _value(measures, edges, tiers, as_of)
-    edges = _with_scale(edges, values, "value_score", as_of)
+    edges = _with_scale(edges, taken, values, "value_score")
     values = values.with_columns(
         rates_of(values, "value_score", _scales(edges)).alias("value_percentile")
     )
@@ -120,7 +121,7 @@ def grade_customers(
     vips = values.join(is_vip, on="customer_id", maintain_order="left").with_columns(
         has_order=pl.col("has_order") & pl.col("is_vip")
     )
-    edges = _with_scale(edges, vips, "vip_score", as_of)
+    edges = _with_scale(edges, taken, vips, "vip_score")
     standing = pl.concat([graded, climb(vips, bands)]).sort("customer_id", "ladder")
     return Graded(values, standing, edges, causes, unmoved)
 
@@ -169,14 +170,13 @@ def _value(
 
 
 def _with_scale(
-    edges: Mapping[str, Edges], scored: pl.DataFrame, name: str, as_of: date
+    edges: Mapping[str, Edges], taken: list[str], scored: pl.DataFrame, name: str
 ) -> dict[str, Edges]:
     """Edges taken tonight get the scale of a score, too."""
     result = dict(edges)
-    for group, own in edges.items():
-        if own.taken_on == as_of:
-            taken = take_scales(scored.filter("has_order", peer_group=group), (name,))
-            result[group] = replace(own, scales={**own.scales, **taken})
+    for group in taken:
+        scale = take_scales(scored.filter("has_order", peer_group=group), (name,))
+        result[group] = replace(edges[group], scales={**edges[group].scales, **scale})
     return result
 
 

@@ -116,16 +116,19 @@ def rates_of(frame: pl.DataFrame, measure: str, scales: Mapping[str, Scales]) ->
 
 
 def add_value_score(ranked: pl.DataFrame, weights: Weights) -> pl.DataFrame:
-    """The value score, 0 to 100, and the weight of all that is in it; null without an order.
+    """The value score, 0 to 100, and its points and weight, whose ratio it is.
 
+    Without an order there is none.
     What a customer has no percentile of drops out, with its weight.
     """
     parts = [(pl.col(PERCENTILES[name]), weight) for name, weight in weights if weight]
     known = pl.sum_horizontal(part.is_not_null() * weight for part, weight in parts)
-    total = pl.sum_horizontal(part * weight for part, weight in parts)
-    return ranked.with_columns(value_weight=pl.when(known > 0).then(known)).with_columns(
-        value_score=pl.when("has_order").then((100 * total / pl.col("value_weight")).round(4))
-    )
+    points = pl.sum_horizontal(part * weight for part, weight in parts)
+    is_known = pl.col("has_order") & (known > 0)
+    return ranked.with_columns(
+        value_points=pl.when(is_known).then(points.round(12)),
+        value_weight=pl.when(is_known).then(known.round(12)),
+    ).with_columns(value_score=(100 * pl.col("value_points") / pl.col("value_weight")).round(4))
 
 
 def add_vip_score(ranked: pl.DataFrame, weights: VipWeights) -> pl.DataFrame:
