@@ -24,6 +24,11 @@ MARTS = {
     "rfm_edges": "models",
     "rfm_drift": "models",
     "customer_grades": "models",
+    "grade_history": "pipeline",
+    "grade_movements": "models",
+    "grade_migration": "models",
+    "grade_gaps": "models",
+    "grade_warnings": "models",
     "customer_lifecycle": "models",
     "lifecycle_history": "pipeline",
     "lifecycle_movements": "pipeline",
@@ -43,7 +48,7 @@ MARTS = {
     "identity_reviews": "pipeline",
 }  # each with the group of the catalogue that it is of
 # What the next night reads of this one.
-STATE = ("customer_keys", "score_distributions")
+STATE = ("customer_keys", "score_distributions", "grade_decisions", "grade_edges")
 NOBODYS = {
     "grade_unknown": "of one grade, and grades are given after costs",
     "customer_unknown": "of somebody unknown",

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.catalogue import Catalogue
+from pipelines.grade import grade
 from pipelines.lake import Lake, Run, write_json, write_table
 from pipelines.release import Release, previous_release
 from pipelines.rules.recommendation import ItemRules
@@ -20,6 +21,7 @@ from pipelines.steps import StepResult
 
 REPORT = "model_report.json"
 DISTRIBUTIONS = "score_distributions"
+PREDICTED = {"customer_id": pl.String(), "clv_365d_amount": pl.Decimal(18, 4)}
 ITEM_KINDS = ("product", "category")
 DATASETS = (
     "customer_scores", "churn_reasons", "recommendations", "model_reports", "model_choices",
@@ -28,7 +30,7 @@ DATASETS = (
 
 
 def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepResult:
-    """Predict value, churn risk, the next order and the next items, or say why not."""
+    """Predict value, churn risk, the next order and the next items, or say why not; then grade."""
     before = previous_release(lake, run.as_of)
     memory = _memory(before) if before else None
     scored = score_customers(
@@ -55,9 +57,11 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
         }
     }
     write_json(told, run.path / "pipeline" / REPORT)
+    predicted = tables.get("customer_scores", pl.DataFrame(schema=PREDICTED))
+    grade_notes = grade(lake, run, catalogue, book, predicted.select(PREDICTED.keys()))
     if isinstance(scored, ModelReport):
         sentence = f"No scores tonight: {report.reason}"
-        return StepResult(sentence, (sentence,))
+        return StepResult(sentence, (sentence, *grade_notes))
     grades = ", ".join(
         f"{choice.target} {choice.grade} ({choice.model})"
         for choice in scored.backtest.choices.values()
@@ -65,7 +69,7 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
     sentence = f"{scored.scores.height:,} customers scored; {grades}"
     if columns := report.churn_columns:
         sentence += f"; {len(columns)} columns of other sources in churn"
-    return StepResult(sentence, scored.notes)
+    return StepResult(sentence, (*scored.notes, *grade_notes))
 
 
 def try_models(run: Run, book: RuleBook, cuts: int) -> Backtest:

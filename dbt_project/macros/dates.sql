@@ -14,6 +14,9 @@
 {#- Whole seconds from one time to a later one. -#}
 {% macro seconds_between(earlier, later) %}{{ dbt.datediff(earlier, later, 'second') }}{% endmacro %}
 
+{#- So many days before a day. -#}
+{% macro days_before(days, day) %}cast({{ dbt.dateadd('day', '-' ~ days, day) }} as date){% endmacro %}
+
 {#- The same day of a later month, or that month's last. -#}
 {% macro months_after(months, day) %}cast({{ dbt.dateadd('month', months, day) }} as date){% endmacro %}
 

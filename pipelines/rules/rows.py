@@ -15,9 +15,12 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
         "run": [_run(book, facts)],
         "feature_days": [{"feature_on": day} for day in book.scores.feature_days(facts.as_of)],
         "order_statuses": _order_statuses(book),
-        "tier_weights": [_tier_weights(book)],
-        "grade_cuts": [cut.model_dump() for cut in book.tiers.grades],
-        "vip_cuts": [cut.model_dump() for cut in book.tiers.vip_bands],
+        "grade_cuts": [
+            cut.model_dump(exclude={"min_percentile", "min_value"}) for cut in book.tiers.grades
+        ],
+        "vip_cuts": [
+            cut.model_dump(exclude={"min_percentile", "min_value"}) for cut in book.tiers.vip_bands
+        ],
         "second_tier_grades": [{"grade": grade} for grade in book.tiers.second_tier.grades],
         "rfm_groups": _rfm_groups(book),
         "lifecycle_stages": [
@@ -73,13 +76,8 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "channel_cap": book.engagement.channel_cap,
         "preference_days": book.preferences.preference_days,
         "shrinkage_orders": book.preferences.shrinkage_orders,
-        "reach_weight": book.influence.reach_weight,
-        "share_weight": book.influence.share_weight,
-        "social_influence_cap": book.influence.social_cap,
-        "brought_weight": book.influence.brought_weight,
-        "second_degree_share": book.influence.second_degree_share,
-        "influence_cap": book.influence.cap,
         "upgrade_gap": book.tiers.upgrade_gap,
+        "movement_days": book.tiers.movement_days,
         "min_clv_percentile": book.tiers.second_tier.min_clv_percentile,
         "max_household_persons": book.relations.households.max_persons,
         "max_household_families": book.relations.households.max_families,
@@ -98,12 +96,6 @@ def _order_statuses(book: RuleBook) -> list[dict[str, Any]]:
         for meaning, statuses in meanings.items()
         for status in sorted({status.lower() for status in statuses})
     ]
-
-
-def _tier_weights(book: RuleBook) -> dict[str, Any]:
-    value = {f"{name}_weight": weight for name, weight in book.tiers.weights}
-    vip = {f"vip_{name}_weight": weight for name, weight in book.tiers.vip_weights}
-    return value | vip
 
 
 def _rfm_groups(book: RuleBook) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.demographics import Demographics
+from pipelines.rules.grade_overrides import GradeOverrides
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
@@ -221,6 +222,7 @@ class RuleBook(Rules):
     recommendation: Recommendation
     next_order: NextOrder
     tiers: Tiers
+    grade_overrides: GradeOverrides
     influence: Influence
     lifecycle: Lifecycle
     rfm: Rfm

@@ -74,6 +74,8 @@ def profile(run, orders=ORDERS):
     )
     nothing = {"customer_id": pl.String, "feature_on": pl.Date, "visit_90d_count": pl.Int64}
     write("int_facts_joined_to_feature_days", pl.DataFrame(schema=nothing))
+    for name in ("customer_aliases", "customer_keys"):
+        write_table(rows(name, group="pipeline").clear(), run.table("pipeline", name))
     names = [*orders["customer_id"].unique().sort(), "prospect"]
     write(
         "customer_360", rows("customer_360", *[{"customer_id": n} for n in names], group="models")

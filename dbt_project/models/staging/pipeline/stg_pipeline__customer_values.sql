@@ -1,0 +1,5 @@
+with source as (
+    select * from {{ source('pipeline', 'customer_values') }}
+)
+
+select * from source

@@ -1,0 +1,5 @@
+with source as (
+    select * from {{ source('pipeline', 'grade_decisions') }}
+)
+
+select * from source

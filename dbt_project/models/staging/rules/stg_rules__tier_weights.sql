@@ -1,5 +1,0 @@
-with source as (
-    select * from {{ source('rules', 'tier_weights') }}
-)
-
-select * from source

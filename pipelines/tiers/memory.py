@@ -1,0 +1,52 @@
+"""What the night before knew of everybody, carried over to whom the records are of tonight."""
+
+import polars as pl
+
+from pipelines.tiers.policy import STATE
+
+SHOWN = (
+    "shown", "shown_before", "changed_on", "reason", "change_score", "change_cut_score",
+    "override_until_on",
+)  # fmt: skip
+STANDING = {"customer_id": pl.String(), "ladder": pl.String(), "peer_group": pl.String(), **STATE}
+
+
+def carry_standing(before: pl.DataFrame | None, aliases: pl.DataFrame, ladder: str) -> pl.DataFrame:
+    """What the night before left on one ladder, by the customers of tonight.
+
+    Where customers have become one, the customer that is left goes on from the best level of them,
+    with its holds and warnings: nobody is lowered because two records turned out to be one person.
+    An id that was split off has no standing yet.
+
+    Args:
+        before: rows of `STANDING`; None on the first night.
+        aliases: `customer_aliases`: the newest row of an id says whom it stands for.
+        ladder: which ladder.
+
+    Returns:
+        customer_id, the columns of `STATE`, and is_merged (the rank is of another one's); what was
+        shown, and since when, stays the customer's own.
+    """
+    if before is None:
+        return pl.DataFrame(schema={"customer_id": pl.String, **STATE, "is_merged": pl.Boolean})
+    newest = aliases.group_by("alias_id").agg(
+        stands_for=pl.col("customer_id").sort_by("changed_on").last(),
+        event=pl.col("event").sort_by("changed_on").last(),
+    )
+    merged = newest.filter(event="merged").select(customer_id="alias_id", stands_for="stands_for")
+    own = before.filter(ladder=ladder).select("customer_id", *STATE)
+    moved = own.join(merged, on="customer_id", how="left").with_columns(
+        is_merged=pl.col("stands_for").is_not_null(), former=pl.col("customer_id")
+    )
+    carried = moved.with_columns(customer_id=pl.coalesce("stands_for", "customer_id"))
+    best = carried.sort(
+        "customer_id", "rank", "is_merged", "former", descending=[False, True, False, False],
+        nulls_last=True,
+    ).unique("customer_id", keep="first", maintain_order=True)  # fmt: skip
+    refunded = carried.group_by("customer_id").agg(pl.col("refunded").sum())
+    result = (
+        best.drop(*SHOWN, "refunded")
+        .join(own.select("customer_id", *SHOWN), on="customer_id", how="left")
+        .join(refunded, on="customer_id")
+    )
+    return result.select("customer_id", *STATE, "is_merged")
