@@ -6,6 +6,7 @@ PROFILING = {
     "value_score", "is_first_tier", "is_second_tier_potential", "is_second_tier_network",
     "network_customer_id", "network_relation", "network_relation_label",
     "network_relation_label_zh", "is_upgrade_candidate", "next_grade", "next_grade_gap_points",
+    "next_grade_gap_places",
     "lifecycle_stage", "lifecycle_stage_label", "lifecycle_stage_label_zh",
     "rhythm_ratio", "rfm_group", "recency_score", "frequency_score", "monetary_score",
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "churn_reason",
