@@ -238,7 +238,9 @@ class SuppressingTags(Rules):
     """Tags of records that say why a person is never written to."""
 
     because: Literal["deceased", "staff", "test"]
-    tags: tuple[str, ...] = Field(description="In any case of letters.")
+    tags: tuple[Annotated[str, Field(pattern=r"^[^%_,]+$")], ...] = Field(
+        description="In any case of letters; no comma, % or _."
+    )
 
 
 class Privacy(Rules):

@@ -89,7 +89,7 @@ def find_capped(
         customer_id, channel, detail such as `3 in 7 days`; the shortest cap that is reached.
     """
     day = ["customer_id", "channel", "contacted_on"]
-    both = pl.concat([told.select(CONTACTS), own.select(CONTACTS)])
+    both = pl.concat([told.select(*CONTACTS), own.select(*CONTACTS)])
     days = both.group_by(day).agg(pl.col("contact_count").max())
     made = days.group_by("customer_id", "channel").agg(
         pl.col("contact_count")

@@ -180,7 +180,7 @@ def _compare(groups: pl.DataFrame, days: int, rules: Effect) -> pl.DataFrame:
     is_measured = pl.col("status") == MEASURED
     return told.with_columns(
         pl.when(is_measured).then(pl.col(numbers).cast(pl.Float64).round(4))
-    ).select(SCHEMA)
+    ).select(*SCHEMA)
 
 
 def newcombe_interval(

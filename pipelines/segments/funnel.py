@@ -147,7 +147,7 @@ def decide_list(
         )
         .with_columns((pl.col("decision") == ON_LIST).alias("is_on_list"))
     )
-    return whole.select(DECISION)
+    return whole.select(*DECISION)
 
 
 def is_refreshed(refresh: Refresh, as_of: date, released_on: date | None) -> bool:

@@ -11,12 +11,14 @@ PROFILING = {
     "rhythm_ratio", "rfm_group", "recency_score", "frequency_score", "monetary_score",
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "churn_reason",
     "churn_reason_zh", "expected_orders_365d_count", "next_order_from_on", "next_order_to_on",
+    "next_order_in_days",
     "best_weekday", "best_hour", "recommended_item", "recommended_category", "warning_count",
     "has_high_warning",
 }  # fmt: skip
 SCORES = {
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "churn_reason",
     "churn_reason_zh", "expected_orders_365d_count", "next_order_from_on", "next_order_to_on",
+    "next_order_in_days",
     "best_weekday", "best_hour",
     "is_second_tier_potential",
 }  # fmt: skip

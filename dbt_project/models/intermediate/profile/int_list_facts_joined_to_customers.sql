@@ -100,23 +100,18 @@ mailboxes as (
     group by customer_id
 ),
 
-tagged as (
-    select
-        customer_id,
-        {{ list_elements('tags') }} as tag
-    from records
-),
-
 ranked_tags as (
     select
-        tagged.customer_id,
+        records.customer_id,
         suppressing_tags.because,
         row_number() over (
-            partition by tagged.customer_id
+            partition by records.customer_id
             order by suppressing_tags.priority, suppressing_tags.tag
         ) as tag_rank
-    from tagged
-    inner join suppressing_tags on lower(trim(tagged.tag)) = suppressing_tags.tag
+    from records
+    inner join suppressing_tags
+        on ', ' || lower(records.tags) || ', ' like '%, ' || suppressing_tags.tag || ', %'
+    where records.tags is not null
 ),
 
 tags as (

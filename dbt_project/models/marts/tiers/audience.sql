@@ -125,6 +125,7 @@ joined as (
         scores.expected_orders_365d_count,
         scores.next_order_from_on,
         scores.next_order_to_on,
+        {{ days_between('customers.as_of', 'scores.next_order_from_on') }} as next_order_in_days,
         scores.best_weekday,
         scores.best_hour,
         products.item_name as recommended_item,
