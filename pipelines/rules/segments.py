@@ -36,7 +36,7 @@ class Segment(Labelled):
     holdout_rate: Share | None = Field(
         None, description="Share that is held out; by default that of `holdout` for marketing."
     )
-    min_size: int = Field(1, ge=1, description="A list of fewer customers stays empty.")
+    min_size: int = Field(0, ge=0, description="A list of fewer customers stays empty.")
     limit: int | None = Field(default=None, ge=1, description="The most places on the list.")
     refresh: Refresh = Field(
         "nightly", description="How often new customers come in and those who no longer match go."

@@ -176,13 +176,17 @@ def suppressed_because(segment: Segment, columns: set[str]) -> pl.Expr:
     by_mail = pl.lit(segment.channel == "email")
     is_promotion = pl.lit(segment.purpose == "marketing")
     by_judgement = pl.lit(bool(columns & PROFILING))
+    # What is not known speaks against it.
+    bounced, complained, open_complaint, refused = (
+        pl.col(name).fill_null(value=True) for name in SUPPRESSING[1:]
+    )
     return pl.coalesce(
         "suppressed_because",
         pl.when("is_refused").then(pl.lit("withdrawn")),
-        pl.when(by_mail & pl.col("is_email_bounced")).then(pl.lit("hard_bounce")),
-        pl.when(by_mail & pl.col("is_email_complained")).then(pl.lit("complained")),
-        pl.when(is_promotion & pl.col("has_open_complaint")).then(pl.lit("open_complaint")),
-        pl.when(by_judgement & pl.col("is_profiling_refused")).then(pl.lit("profiling_refused")),
+        pl.when(by_mail & bounced).then(pl.lit("hard_bounce")),
+        pl.when(by_mail & complained).then(pl.lit("complained")),
+        pl.when(is_promotion & open_complaint).then(pl.lit("open_complaint")),
+        pl.when(by_judgement & refused).then(pl.lit("profiling_refused")),
     )
 
 
