@@ -269,7 +269,8 @@ def test_the_funnel_is_what_plain_python_makes_of_it(people, allowed, refused, l
 
 def plain_funnel(people, allowed, refused, segments, holdout):
     """The same in loops, one customer at a time."""
-    decisions, placed, everywhere = {}, {}, global_salt(holdout)
+    decisions, placed = {}, {}
+    everywhere = global_salt(holdout)
     for rule in sorted(segments, key=lambda rule: -rule.priority):
         matches, judges = CONDITIONS[rule.where]
         left = []
@@ -297,9 +298,7 @@ def plain_funnel(people, allowed, refused, segments, holdout):
         for who in left:
             if rule.limit and places >= rule.limit:
                 roles[who] = "over_limit"
-            elif rule.purpose == "marketing" and is_out(
-                who, global_salt(holdout), holdout.global_rate
-            ):
+            elif rule.purpose == "marketing" and is_out(who, everywhere, holdout.global_rate):
                 roles[who] = "holdout:global"
             elif is_out(who, list_salt(rule), rule.holdout_rate):
                 roles[who] = "holdout:list"
