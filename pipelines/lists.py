@@ -15,12 +15,21 @@ from pipelines.release import Release
 from pipelines.rules.schemas import RuleBook
 from pipelines.rules.segments import PROGRAMME, Segment, Segments
 from pipelines.segments.caps import find_capped, find_contacts
+from pipelines.segments.condition import read_condition
 from pipelines.segments.cut import Cut, write_rows
 from pipelines.segments.effects import measure_effects
-from pipelines.segments.funnel import HOLDOUT, KEY, ON_LIST, Members, Night, decide_lists
-from pipelines.segments.holdout import Drawn, global_salt, is_drawn, measure_balance
+from pipelines.segments.funnel import (
+    HOLDOUT,
+    KEY,
+    ON_LIST,
+    SUPPRESSING,
+    Members,
+    Night,
+    decide_lists,
+)
+from pipelines.segments.holdout import STRATA, Drawn, global_salt, is_drawn, measure_balance
 from pipelines.segments.membership import carry_membership, find_members
-from pipelines.segments.reasons import guard_formulas
+from pipelines.segments.reasons import guard_formulas, named_columns
 from pipelines.segments.tally import count_lists
 
 ASKED = ["customer_id", "channel", "purpose"]
@@ -50,7 +59,7 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     holdout_balance and list_summary of the run.
     """
     rules = book.segments
-    audience = run.scan("models", "audience", "publish").sort(KEY).collect()
+    audience = _audience(run, rules)
     contacts = _contacts(run)
     merged = _merged(run)
     memory = _memory(before, merged) if before else _Memory()
@@ -94,6 +103,16 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
         dataset = catalogue["pipeline", name]
         write_table(dataset.conform(frame.lazy()), run.table("pipeline", name))
     return Lists(cuts, contacts is not None)
+
+
+def _audience(run: Run, rules: Segments) -> pl.DataFrame:
+    """The columns of the audience that some list, or what is told of lists, reads."""
+    audience = run.scan("models", "audience", "publish")
+    known = audience.collect_schema().names()
+    read = {*KEY, *SUPPRESSING, *STRATA.values()}
+    for segment in rules.segments:
+        read |= read_condition(segment, known)[1] | named_columns(segment)
+    return audience.select(name for name in known if name in read).sort(KEY).collect()
 
 
 def _memory(before: Release, merged: pl.DataFrame) -> _Memory:
