@@ -334,6 +334,24 @@ def serve_demo(
     serve(out, load_settings(), host, port, database=database)
 
 
+@demo_app.command(
+    "respond", epilog="Example: c360 demo respond win_back --lift 0.2 --until 2026-07-31"
+)
+def respond_to_list(
+    name: Annotated[str, typer.Argument(help="List of the current release.")],
+    until: Annotated[
+        date, typer.Option(parser=read_day, metavar="YYYY-MM-DD", help="Last day of orders.")
+    ],
+    lift: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability that somebody listed orders once more.")
+    ] = 0.2,
+) -> None:
+    """Let the demo company's customers react to a list, so that its effect is known."""
+    from pipelines.demo.setup import respond
+
+    respond(out, load_settings(), name, lift, until)
+
+
 def main() -> None:
     """Run the command line; a failure is one sentence and an exit code, never a traceback."""
     try:

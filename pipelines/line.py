@@ -180,16 +180,18 @@ class Line:
 
     def publish(self) -> StepResult:
         """Put marts and lists together."""
+        before = previous_release(self.lake, self.run.as_of)
         write_histories(self.run, self.catalogue, self._rules())
-        done = publish(self.run, self.catalogue, self._rules())
+        done = publish(self.run, self.catalogue, self._rules(), before)
         places = sum(cut.rows.height for cut in done.lists.values())
         lists = [
             {
-                **segment.model_dump(include={"name", "label", "label_zh", "purpose", "channel"}),
+                **segment.model_dump(
+                    include={"name", "version", "label", "label_zh", "purpose", "channel"}
+                ),
                 "rows": done.lists[segment.name].rows.height,
                 "matched": done.lists[segment.name].matched,
-                "suppressed": done.lists[segment.name].suppressed,
-                "without_consent": done.lists[segment.name].without_consent,
+                "left_out": done.lists[segment.name].left_out,
             }
             for segment in self._rules().segments.segments
         ]

@@ -8,10 +8,11 @@ import polars as pl
 
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, empty_folder, with_parent, write_table
+from pipelines.lists import Lists, make_lists
+from pipelines.release import Release
 from pipelines.rules.schemas import RuleBook
-from pipelines.rules.segments import Segment
-from pipelines.segments.cut import Cut, cut_list, needs_scores
-from pipelines.segments.reasons import guard_formulas
+from pipelines.segments.cut import Cut, needs_scores
+from pipelines.segments.funnel import NO_CONSENT
 
 MARTS = {
     "customer_360": "models",
@@ -42,6 +43,10 @@ MARTS = {
     "model_choices": "pipeline",
     "model_drift": "pipeline",
     "audience": "models",
+    "list_decisions": "pipeline",
+    "list_history": "pipeline",
+    "list_effectiveness": "pipeline",
+    "holdout_balance": "pipeline",
     "customer_identifiers": "pipeline",
     "customer_aliases": "pipeline",
     "identity_edges": "pipeline",
@@ -65,12 +70,16 @@ class Published:
     notes: tuple[str, ...]
 
 
-def publish(run: Run, catalogue: Catalogue, book: RuleBook) -> Published:
+def publish(
+    run: Run, catalogue: Catalogue, book: RuleBook, before: Release | None = None
+) -> Published:
     """Write the run's marts, lists and state below `release/`.
 
-    A list whose night has no consents at all holds ids only, and a note says so.
+    A list whose night has no consents at all holds ids only, and a note says so. `before` is the
+    last release, which knows who was on which list.
     """
     empty_folder(run.release)
+    lists = make_lists(run, catalogue, book, before)
     for name, group in MARTS.items():
         frame = run.scan(group, name, "publish").sort(catalogue[group, name].key)
         write_table(frame, run.release / "marts" / f"{name}.parquet")
@@ -79,54 +88,7 @@ def publish(run: Run, catalogue: Catalogue, book: RuleBook) -> Published:
         write_table(kept, run.release / "state" / f"{name}.parquet")
     _write_duckdb(run.release, catalogue)
     audience = pl.read_parquet(run.release / "marts" / "audience.parquet")
-    contacts = _contacts(run)
-    refusals = _refusals(run) if contacts is None else None
-    cuts = {
-        segment.name: cut_list(_willing(audience, segment, refusals), segment, contacts)
-        for segment in book.segments.segments
-    }
-    for name, cut in cuts.items():
-        write_table(cut.rows, run.release / "lists" / f"{name}.parquet")
-        guard_formulas(cut.rows).write_csv(run.release / "lists" / f"{name}.csv")
-    summary = pl.DataFrame(
-        _summarise(cuts, audience, contacts, book), catalogue["pipeline", "list_summary"].schema
-    )
-    write_table(summary, run.table("pipeline", "list_summary"))
-    return Published(
-        customers=audience.height, lists=cuts, notes=_notes(run, audience, contacts, cuts, book)
-    )
-
-
-def _contacts(run: Run) -> pl.DataFrame | None:
-    """The contact points that consent allows; None if no source states any consent."""
-    present = run.scan("models", "int_sources_present", "publish").collect()
-    if not present["has_consents"].item():
-        return None
-    return run.scan("models", "customer_contacts", "publish").collect()
-
-
-def _refusals(run: Run) -> pl.DataFrame:
-    """Who refused what on record, for the nights on which nobody is asked for a grant.
-
-    Returns:
-        customer_id, channel, purpose; channel may be `any`.
-    """
-    where = ["customer_id", "channel", "purpose"]
-    persons = run.scan("models", "int_consent_statements", "publish").filter(
-        pl.col("customer_id").is_not_null() & pl.col("status").is_in(["denied", "withdrawn"])
-    )
-    points = run.scan("models", "int_contact_permissions", "publish").filter(~pl.col("is_allowed"))
-    return pl.concat([persons.select(where), points.select(where)]).unique().collect()
-
-
-def _willing(
-    audience: pl.DataFrame, segment: Segment, refusals: pl.DataFrame | None
-) -> pl.DataFrame:
-    if refusals is None:
-        return audience
-    channel = pl.col("channel").is_in([segment.channel, "any"])
-    refused = refusals.filter(channel & (pl.col("purpose") == segment.purpose))
-    return audience.join(refused, on="customer_id", how="anti")
+    return Published(audience.height, lists.cuts, _notes(run, audience, lists, book))
 
 
 def _write_duckdb(release: Path, catalogue: Catalogue) -> None:
@@ -149,50 +111,12 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _summarise(
-    cuts: dict[str, Cut], audience: pl.DataFrame, contacts: pl.DataFrame | None, book: RuleBook
-) -> list[dict[str, str | int]]:
-    """Count each list anew from its file's rows, for the last gate: rows of `list_summary`."""
-    never = audience.filter(pl.col("suppressed_because").is_not_null())["customer_id"]
-    rows: list[dict[str, str | int]] = []
-    for segment in book.segments.segments:
-        people = cuts[segment.name].rows
-        allowed = contacts if contacts is not None else people.clear()
-        if contacts is not None:
-            allowed = contacts.filter(
-                pl.col("channel") == segment.channel, pl.col("purpose") == segment.purpose
-            ).select("customer_id", contact="contact_value")
-        with_contact = people.height if "contact" in people.columns else 0
-        unconsented = (
-            people.join(allowed, on=["customer_id", "contact"], how="anti").height
-            if with_contact
-            else 0
-        )
-        rows.append(
-            {
-                "list": segment.name,
-                "row_count": people.height,
-                "contact_count": with_contact,
-                "distinct_customer_count": people["customer_id"].n_unique(),
-                "without_consent_count": unconsented,
-                "suppressed_count": int(people["customer_id"].is_in(never.implode()).sum()),
-            }
-        )
-    return rows
-
-
-def _notes(
-    run: Run,
-    audience: pl.DataFrame,
-    contacts: pl.DataFrame | None,
-    cuts: dict[str, Cut],
-    book: RuleBook,
-) -> tuple[str, ...]:
+def _notes(run: Run, audience: pl.DataFrame, lists: Lists, book: RuleBook) -> tuple[str, ...]:
     notes = []
-    if contacts is None:
+    if not lists.has_consents:
         notes.append("No source states any consent: the lists hold customer ids only.")
     else:
-        out = sum(cut.without_consent for cut in cuts.values())
+        out = sum(cut.left_out.get(NO_CONSENT, 0) for cut in lists.cuts.values())
         notes.append(f"{out} places on lists were not filled for want of consent.")
     present = run.scan("models", "int_sources_present", "publish").collect().row(0, named=True)
     missing = [name.removeprefix("has_") for name, there in present.items() if not there]
@@ -204,7 +128,7 @@ def _notes(
         empty = [
             segment.name
             for segment in book.segments.segments
-            if needs_scores(segment, audience.columns) and not cuts[segment.name].matched
+            if needs_scores(segment, audience.columns) and not lists.cuts[segment.name].matched
         ]
         if empty:
             notes.append(f"Without scores these lists are empty: {', '.join(empty)}.")

@@ -255,7 +255,7 @@ def show_segment(console: Console, lake: Lake, book: RuleBook, name: str) -> Non
     if release is None:
         raise C360Error("Nothing has been released yet.", "Run c360 nightly --date D first.")
     audience = pl.read_parquet(release.path / "marts" / "audience.parquet")
-    cut = cut_list(audience, found[0], contacts=None)
+    cut = cut_list(audience, found[0])
     left_out = f"; {cut.suppressed:,} of them suppressed and left out" if cut.suppressed else ""
     console.print(
         f"{found[0].label} {found[0].label_zh}: {cut.matched:,} customers of {release.path.name} "

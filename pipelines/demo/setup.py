@@ -13,8 +13,10 @@ from rich.progress import Progress
 
 from pipelines.demo import served as systems
 from pipelines.demo.company import sources_yaml, write_company
+from pipelines.demo.respond import drop_responses
 from pipelines.errors import C360Error
-from pipelines.lake import read_json, write_json, write_text
+from pipelines.lake import Lake, read_json, write_json, write_text
+from pipelines.release import current_release
 from pipelines.settings import Settings
 
 LOGINS = "logins.env"
@@ -81,6 +83,24 @@ def make_demo(
         f"Next: {serve}C360_RULES_DIR={root / 'rules'} c360 nightly --date {until}",
         soft_wrap=True,
     )
+
+
+def respond(console: Console, settings: Settings, name: str, lift: float, until: date) -> None:
+    """Drop the orders that a list of the current release led to.
+
+    Raises:
+        C360Error: there is no demo company in files, no release, or no such list.
+    """
+    root = settings.home / "demo"
+    made = root / "made.json"
+    release = current_release(Lake(settings.home))
+    if not made.exists() or read_json(made).get("served") or release is None:
+        raise C360Error(
+            f"{settings.home} holds no demo company in files with a release.",
+            "Run c360 demo and c360 nightly first.",
+        )
+    count = drop_responses(root, release, name, lift, read_json(made)["seed"], until)
+    console.print(f"{count:,} orders up to {until} of customers who were on {name}.")
 
 
 def _as_exports(variables: dict[str, str]) -> str:

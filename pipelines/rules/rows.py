@@ -27,6 +27,12 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
             {"priority": priority, **stage.model_dump()}
             for priority, stage in enumerate(book.lifecycle.stages, start=1)
         ],
+        "suppressing_tags": [
+            {"priority": priority, "because": entry.because, "tag": tag.strip().lower()}
+            for priority, entry in enumerate(book.privacy.suppressing_tags, start=1)
+            for tag in entry.tags
+        ],
+        "festivals": book.festivals.rows(),
         "warnings": [warning.model_dump() for warning in book.warnings.warnings],
         "engagement_weights": [weight.model_dump() for weight in book.engagement.weights],
         "survivorship": _survivorship(book, facts),
@@ -82,6 +88,7 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "max_household_persons": book.relations.households.max_persons,
         "max_household_families": book.relations.households.max_families,
         "max_ties_passed": book.relations.max_ties_passed,
+        "max_cap_days": max((cap.days for cap in book.segments.caps), default=0),
     }
 
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.demographics import Demographics
+from pipelines.rules.festivals import Festivals
 from pipelines.rules.grade_overrides import GradeOverrides
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
@@ -199,11 +200,23 @@ class Preferences(Rules):
         return self
 
 
+class SuppressingTags(Rules):
+    """Tags of records that say why a person is never written to."""
+
+    because: Literal["deceased", "staff", "test"]
+    tags: tuple[Annotated[str, Field(pattern=r"^[^%_,]+$")], ...] = Field(
+        description="In any case of letters; no comma, % or _."
+    )
+
+
 class Privacy(Rules):
     """`privacy.yml`: how long consent lasts and who is never written to."""
 
     consent_months: int = Field(ge=1, description="A grant without an end expires after these.")
     minimum_age: int = Field(ge=0, description="Known to be younger: never written to.")
+    suppressing_tags: tuple[SuppressingTags, ...] = Field(
+        (), description="Who carries one of these tags is never written to; the first counts."
+    )
 
 
 class RuleBook(Rules):
@@ -231,6 +244,7 @@ class RuleBook(Rules):
     preferences: Preferences
     psychographics: Psychographics
     privacy: Privacy
+    festivals: Festivals
     segments: Segments
 
 

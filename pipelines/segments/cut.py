@@ -1,81 +1,86 @@
-"""Cuts lists from the audience: who matches, who may be written to, and a reason for every row."""
+"""Cuts lists from the audience: the rows of a list, best first, with a reason for each."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
 
-from pipelines.rules.segments import Segment
+from pipelines.rules.segments import NO_CHANNEL, Segment
 from pipelines.segments.condition import match_condition, read_condition
-from pipelines.segments.judgements import PROFILING, SCORES
+from pipelines.segments.funnel import KEY, SUPPRESSED, sort_best_first, suppressed_because
+from pipelines.segments.judgements import SCORES
 from pipelines.segments.reasons import named_columns, write_reason
 
 
 @dataclass(frozen=True)
 class Cut:
-    """One list: its rows, and how many fell out at which step."""
+    """One list: its rows, and how many fell out for which decision."""
 
     rows: pl.DataFrame
     matched: int
-    suppressed: int
-    without_consent: int
+    left_out: dict[str, int]
+
+    @property
+    def suppressed(self) -> int:
+        """How many may never be on it."""
+        return self.left_out.get(SUPPRESSED, 0)
 
 
-def cut_list(audience: pl.DataFrame, segment: Segment, contacts: pl.DataFrame | None) -> Cut:
-    """The people of one list, best first, each with the reason why.
+def cut_list(audience: pl.DataFrame, segment: Segment) -> Cut:
+    """What a list's rule finds by itself, without consent, other lists and former nights.
 
     Args:
         audience: the audience mart.
         segment: the list's rule.
+
+    Returns:
+        Cut: rows as of `write_rows`, without contacts.
+    """
+    condition, columns = read_condition(segment, audience.columns)
+    matched = match_condition(audience, segment, condition)
+    suppressed = suppressed_because(segment, columns | named_columns(segment))
+    allowed = matched.with_columns(is_refused=pl.lit(value=False)).filter(suppressed.is_null())
+    ordered = sort_best_first(allowed, segment)
+    listed = ordered.head(segment.limit) if segment.limit else ordered
+    return Cut(
+        rows=write_rows(audience, segment, listed.select(KEY), None),
+        matched=matched.height,
+        left_out={SUPPRESSED: matched.height - allowed.height},
+    )
+
+
+def write_rows(
+    audience: pl.DataFrame, segment: Segment, listed: pl.DataFrame, contacts: pl.DataFrame | None
+) -> pl.DataFrame:
+    """The rows of a list.
+
+    Args:
+        audience: the audience mart.
+        segment: the list's rule.
+        listed: customer_id of those on it, best first.
         contacts: `customer_contacts`, or None on nights on which no source states any consent:
             then the list holds ids only, for whoever must decide by other means.
 
     Returns:
-        Cut: rows with customer_id, full_name and contact (if contacts are given), channel, reason,
-        reason_zh and the segment's columns.
+        customer_id, full_name and contact (if contacts are given and the list has a channel),
+        channel, reason, reason_zh and the segment's columns.
     """
-    condition, columns = read_condition(segment, audience.columns)
-    matched = match_condition(audience, segment, condition)
-    allowed = matched.filter(~_is_suppressed(segment, columns | named_columns(segment)))
-    reachable = allowed
-    if contacts is not None:
+    shown = []
+    named = sorted({*KEY, *named_columns(segment)})
+    rows = listed.join(audience.select(named), on=KEY, maintain_order="left")
+    if contacts is not None and segment.channel != NO_CHANNEL:
         here = (pl.col("channel") == segment.channel) & (pl.col("purpose") == segment.purpose)
-        reachable = allowed.join(
-            contacts.filter(here).select("customer_id", "full_name", contact="contact_value"),
-            on="customer_id",
-        )
-    descending = segment.order_by.endswith(" desc")
-    ordered = reachable.sort(
-        segment.order_by.removesuffix(" desc"),
+        points = contacts.filter(here).select(*KEY, "full_name", contact="contact_value")
+        rows = rows.join(points, on=KEY, maintain_order="left")
+        shown = ["full_name", "contact"]
+    return rows.select(
         "customer_id",
-        descending=[descending, False],
-        nulls_last=True,
+        *shown,
+        pl.lit(segment.channel).alias("channel"),
+        write_reason(segment.reason, audience.schema).alias("reason"),
+        write_reason(segment.reason_zh, audience.schema).alias("reason_zh"),
+        *segment.columns,
     )
-    rows = ordered.head(segment.limit) if segment.limit else ordered
-    shown = ["full_name", "contact"] if contacts is not None else []
-    return Cut(
-        rows=rows.select(
-            "customer_id",
-            *shown,
-            pl.lit(segment.channel).alias("channel"),
-            write_reason(segment.reason, audience.schema).alias("reason"),
-            write_reason(segment.reason_zh, audience.schema).alias("reason_zh"),
-            *segment.columns,
-        ),
-        matched=matched.height,
-        suppressed=matched.height - allowed.height,
-        without_consent=allowed.height - reachable.height,
-    )
-
-
-def _is_suppressed(segment: Segment, columns: set[str]) -> pl.Expr:
-    """Erased and under age never; no promotion during a complaint; no profile for who refused."""
-    suppressed = pl.col("suppressed_because").is_not_null()
-    if segment.purpose == "marketing":
-        suppressed |= pl.col("has_open_complaint")
-    if columns & PROFILING:
-        suppressed |= pl.col("is_profiling_refused")
-    return suppressed
 
 
 def needs_scores(segment: Segment, audience: Iterable[str]) -> bool:

@@ -6,6 +6,7 @@ PROFILING = {
     "value_score", "is_first_tier", "is_second_tier_potential", "is_second_tier_network",
     "network_customer_id", "network_relation", "network_relation_label",
     "network_relation_label_zh", "is_upgrade_candidate", "next_grade", "next_grade_gap_points",
+    "next_grade_gap_places",
     "lifecycle_stage", "lifecycle_stage_label", "lifecycle_stage_label_zh",
     "lifecycle_stage_since_on", "lifecycle_reason", "lifecycle_reason_zh",
     "rhythm_ratio", "rfm_group", "rfm_group_label", "rfm_group_label_zh", "recency_score",
@@ -14,12 +15,14 @@ PROFILING = {
     "top_brand", "brand_loyalty_band", "preferred_contact_channel",
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "churn_reason",
     "churn_reason_zh", "expected_orders_365d_count", "next_order_from_on", "next_order_to_on",
+    "next_order_in_days",
     "best_weekday", "best_hour", "recommended_item", "recommended_category", "warning_count",
     "has_high_warning",
 }  # fmt: skip
 SCORES = {
     "clv_365d_amount", "p_alive", "churn_risk", "churn_risk_band", "churn_reason",
     "churn_reason_zh", "expected_orders_365d_count", "next_order_from_on", "next_order_to_on",
+    "next_order_in_days",
     "best_weekday", "best_hour",
     "is_second_tier_potential",
 }  # fmt: skip

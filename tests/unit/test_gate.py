@@ -31,6 +31,8 @@ OVERRIDES: dict[str, Any] = {
     "consented_on": date(2026, 1, 1),
     "consent_expires_on": date(2027, 1, 1),
     "without_consent_count": 0,
+    "held_out_count": 0,
+    "twice_contacted_count": 0,
     "suppressed_count": 0,
     "quarantined_count": 0,
     "unaccounted_count": 0,

@@ -11,7 +11,7 @@ from pipelines.errors import C360Error
 from pipelines.lake import write_table
 from pipelines.publish import MARTS, STATE, publish
 from pipelines.rules import find_rules, load_rules
-from pipelines.rules.segments import Segment, Segments
+from pipelines.rules.segments import Holdout, Segment, Segments
 
 PRESENT = [
     "orders", "order_items", "refunds", "web_events", "social_engagements", "campaign_events",
@@ -43,7 +43,12 @@ SEGMENTS = (
 @pytest.fixture
 def book():
     rules = load_rules(find_rules(None))
-    return rules.model_copy(update={"segments": Segments(segments=SEGMENTS)})
+    return rules.model_copy(update={"segments": lists_of(SEGMENTS)})
+
+
+def lists_of(segments):
+    """Lists that hold nobody out."""
+    return Segments(segments=segments, holdout=Holdout(global_rate=0, list_rate=0))
 
 
 def people(**changes):
@@ -85,9 +90,15 @@ def run(lake):
     say_present(made)
     said = {"customer_id": pl.String, "channel": pl.String, "purpose": pl.String}
     statements = pl.DataFrame(schema=said | {"status": pl.String})
-    permissions = pl.DataFrame(schema=said | {"is_allowed": pl.Boolean})
+    permissions = pl.DataFrame(schema=said | {"status": pl.String})
     write_table(statements, made.table("models", "int_consent_statements"))
     write_table(permissions, made.table("models", "int_contact_permissions"))
+    counted = {"customer_id": pl.String, "channel": pl.String, "contacted_on": pl.Date}
+    none_made = pl.DataFrame(schema=counted | {"contact_count": pl.Int64})
+    write_table(none_made, made.table("models", "int_contacts_counted_to_days"))
+    bought = {"customer_id": pl.String, "ordered_on": pl.Date, "order_count": pl.Int64}
+    no_orders = pl.DataFrame(schema=bought | {"net_margin_amount": pl.Decimal(18, 4)})
+    write_table(no_orders, made.table("models", "int_orders_summed_to_customer_days"))
     allocate(made, ("a", "direct", 5))
     return made
 
@@ -157,7 +168,7 @@ def test_a_list_holds_those_with_consent_their_contact_and_the_reason(run, catal
     assert of_list(run, "nobody").columns == LISTED
     assert done.customers == 4
     assert {name: cut.rows.height for name, cut in done.lists.items()} == {
-        "everybody": 2, "buyers": 1, "at_risk": 0, "perhaps_at_risk": 2, "nobody": 0,
+        "everybody": 2, "buyers": 1, "at_risk": 0, "perhaps_at_risk": 0, "nobody": 0,
     }  # fmt: skip
 
 
@@ -196,7 +207,7 @@ def test_who_refused_on_record_is_off_the_list_even_when_nobody_is_asked_for_a_g
     said = pl.DataFrame(statement | {"status": ["withdrawn"]})
     write_table(said, run.table("models", "int_consent_statements"))
     permission = {"customer_id": ["b"], "channel": ["email"], "purpose": ["marketing"]}
-    not_allowed = pl.DataFrame(permission | {"is_allowed": [False]})
+    not_allowed = pl.DataFrame(permission | {"status": ["denied"]})
     write_table(not_allowed, run.table("models", "int_contact_permissions"))
     listed = publish(run, catalogue, book).lists["everybody"].rows["customer_id"].to_list()
     assert listed == ["d"]
@@ -231,7 +242,7 @@ def test_with_scores_there_is_no_word_of_empty_lists(run, catalogue, book):
 
 
 def test_without_lists_that_need_scores_there_is_no_note_of_them(run, catalogue, book):
-    few = book.model_copy(update={"segments": Segments(segments=SEGMENTS[:1])})
+    few = book.model_copy(update={"segments": lists_of(SEGMENTS[:1])})
     assert not any("scores" in note for note in publish(run, catalogue, few).notes)
 
 
@@ -244,33 +255,35 @@ def test_the_summary_counts_the_rows_of_every_list(run, catalogue, book):
         assert row == {
             "list": name, "row_count": listed.height, "contact_count": listed.height,
             "distinct_customer_count": listed["customer_id"].n_unique(),
-            "without_consent_count": 0, "suppressed_count": 0,
+            "without_consent_count": 0, "suppressed_count": 0, "held_out_count": 0,
+            "twice_contacted_count": 0, "entered_rate": None, "left_rate": None,
         }  # fmt: skip
         cut = done.lists[name]
-        assert cut.matched == listed.height + cut.suppressed + cut.without_consent
+        assert cut.matched == listed.height + sum(cut.left_out.values())
 
 
-def test_the_summary_finds_a_cut_that_let_the_wrong_people_in(run, catalogue, book, monkeypatch):
-    from pipelines import publish as module
+def test_the_summary_finds_a_funnel_that_let_the_wrong_people_in(run, catalogue, book, monkeypatch):
+    from pipelines import lists as module
 
-    cut_list = module.cut_list
+    decide_lists = module.decide_lists
 
-    def careless(audience, rule, contacts):
-        everybody = audience.with_columns(suppressed_because=pl.lit(None, pl.String))
-        wrong = contacts.with_columns(
-            channel=pl.lit(rule.channel), purpose=pl.lit(rule.purpose)
-        ).unique("customer_id", keep="last", maintain_order=True)
-        return cut_list(everybody, rule, wrong)
+    def careless(night, rules):
+        rows = decide_lists(night, rules).with_columns(is_on_list=True, decision=pl.lit("on_list"))
+        return rows.filter(pl.col("list").is_in(["everybody", "perhaps_at_risk"]))
 
-    monkeypatch.setattr(module, "cut_list", careless)
-    publish(run, catalogue, book)
+    monkeypatch.setattr(module, "decide_lists", careless)
+    strict = book.model_copy(
+        update={"segments": Segments(segments=SEGMENTS, holdout=Holdout(list_rate=1))}
+    )
+    publish(run, catalogue, strict)
     row = summary(run)["everybody"]
-    assert (row["row_count"], row["suppressed_count"]) == (4, 1)
-    assert row["without_consent_count"] == 2  # b with the number for texts, d with none for e-mail
+    assert (row["row_count"], row["suppressed_count"]) == (3, 1)  # d has no address to be put in
+    assert row["held_out_count"] == 3
+    assert row["twice_contacted_count"] == 3
 
 
 def test_a_company_may_have_no_lists_at_all(run, catalogue, book):
-    none = book.model_copy(update={"segments": Segments(segments=())})
+    none = book.model_copy(update={"segments": lists_of(())})
     assert publish(run, catalogue, none).lists == {}
     assert summary(run) == {}
     assert catalogue["pipeline", "list_summary"].schema == pl.read_parquet_schema(

@@ -1,59 +1,25 @@
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.catalogue import load_catalogue
 from pipelines.errors import C360Error
 from pipelines.rules import find_rules, load_rules
-from pipelines.rules.segments import Segment
 from pipelines.segments.check import check_segment
 from pipelines.segments.condition import read_condition
 from pipelines.segments.cut import cut_list, needs_scores
 from pipelines.segments.judgements import PROFILING, SCORES
 from pipelines.segments.reasons import guard_formulas
+from tests.unit.segments.list_people import AUDIENCE, audience, segment
 
-PROJECT = Path(__file__).resolve().parents[3]
-AUDIENCE = load_catalogue(PROJECT)["models", "audience"].schema
 PACKAGED = load_rules(find_rules(None)).segments.segments
 
 
-def segment(where="order_count > 0", **changes):
-    plain = {
-        "name": "a_list", "label": "A list", "label_zh": "名单", "owner": "CRM",
-        "purpose": "marketing", "channel": "email", "where": where,
-        "order_by": "order_count desc", "reason": "{order_count} orders",
-        "reason_zh": "{order_count}单", "columns": ("city",),
-    }  # fmt: skip
-    return Segment(**(plain | changes))
-
-
-def audience(*people):
-    """The audience mart; whatever a test does not say is nothing out of the ordinary."""
-    plain = {
-        "as_of": date(2026, 6, 30), "kind": "person", "is_guest": False, "grade": "C",
-        "is_profiling_refused": False, "has_open_complaint": False, "order_count": 1,
-        "base_currency": "GBP", "is_second_tier_potential": False,
-    }  # fmt: skip
-    rows = [plain | {"customer_id": f"c{n}"} | person for n, person in enumerate(people)]
-    return pl.DataFrame([{name: row.get(name) for name in AUDIENCE} for row in rows], AUDIENCE)
-
-
-def contacts(*rows):
-    return pl.DataFrame(
-        [(who, channel, purpose, f"Name {who}", f"{who}@x.com") for who, channel, purpose in rows],
-        schema=["customer_id", "channel", "purpose", "full_name", "contact_value"],
-        orient="row",
-        schema_overrides=dict.fromkeys(["customer_id", "channel", "purpose"], pl.String),
-    )
-
-
 def on_list(people, where, **changes):
-    return cut_list(people, segment(where, **changes), None).rows["customer_id"].to_list()
+    return cut_list(people, segment(where, **changes)).rows["customer_id"].to_list()
 
 
 # Conditions
@@ -174,13 +140,13 @@ def test_a_condition_whose_kinds_of_values_do_not_fit_is_refused_before_the_nigh
     with pytest.raises(C360Error, match=r"^Segment a_list: .* is not a condition: "):
         check_segment(segment(where), AUDIENCE)
     with pytest.raises(C360Error, match=r"^Segment a_list: .* is not a condition: "):
-        cut_list(audience({"city": "Secretville"}), segment(where), None)
+        cut_list(audience({"city": "Secretville"}), segment(where))
 
 
 def test_a_refusal_never_quotes_what_the_customers_rows_hold():
     people = audience({"city": "Secretville"})
     with pytest.raises(C360Error) as refused:
-        cut_list(people, segment("not city"), None)
+        cut_list(people, segment("not city"))
     assert "Secretville" not in str(refused.value)
 
 
@@ -192,10 +158,10 @@ def test_every_column_of_the_audience_may_be_named_in_a_condition():
 
 
 def test_every_packaged_segment_passes_its_own_check():
-    assert len(PACKAGED) == 12
+    assert len(PACKAGED) == 22
     for rule in PACKAGED:
         check_segment(rule, AUDIENCE)
-        assert cut_list(audience({}), rule, None).rows.columns == [
+        assert cut_list(audience({}), rule).rows.columns == [
             "customer_id", "channel", "reason", "reason_zh", *rule.columns
         ]  # fmt: skip
 
@@ -231,28 +197,6 @@ def test_only_lists_that_read_a_score_need_one():
 
 
 # Who is on a list
-
-
-def test_without_a_contact_of_this_channel_and_purpose_nobody_is_on_the_list():
-    people = audience({}, {}, {}, {})
-    allowed = contacts(
-        ("c0", "email", "marketing"), ("c1", "email", "service"), ("c2", "sms", "marketing"),
-        ("nobody", "email", "marketing"),
-    )  # fmt: skip
-    cut = cut_list(people, segment(), allowed)
-    assert cut.rows["customer_id"].to_list() == ["c0"]
-    assert cut.rows["contact"].to_list() == ["c0@x.com"]
-    assert cut.rows["full_name"].to_list() == ["Name c0"]
-    assert (cut.matched, cut.suppressed, cut.without_consent) == (4, 0, 3)
-
-
-def test_an_empty_consent_table_is_no_for_everybody():
-    assert cut_list(audience({}, {}), segment(), contacts()).rows.height == 0
-
-
-def test_without_any_consent_data_a_list_holds_ids_and_no_contact():
-    rows = cut_list(audience({}), segment(), None).rows
-    assert rows.columns == ["customer_id", "channel", "reason", "reason_zh", "city"]
 
 
 @pytest.mark.parametrize(
@@ -303,14 +247,6 @@ def test_the_best_come_first_equals_by_id_and_missing_values_last():
         assert on_list(shuffled, "true", order_by="nps_score desc", limit=2) == ["a", "c"]
 
 
-def test_a_limit_counts_those_who_may_be_written_to():
-    people = audience({"order_count": 9}, {"order_count": 8}, {"order_count": 7})
-    allowed = contacts(("c1", "email", "marketing"), ("c2", "email", "marketing"))
-    cut = cut_list(people, segment(limit=1), allowed)
-    assert cut.rows["customer_id"].to_list() == ["c1"]
-    assert (cut.matched, cut.without_consent) == (3, 1)
-
-
 def test_a_reason_tells_the_customers_own_values_in_both_languages():
     people = audience(
         {"order_count": 3, "net_margin_amount": Decimal("12.3460"), "churn_risk": 0.126,
@@ -319,9 +255,7 @@ def test_a_reason_tells_the_customers_own_values_in_both_languages():
     )  # fmt: skip
     told = "{order_count}|{net_margin_amount}|{churn_risk}|{rhythm_days}|{last_order_on}|"
     told += "{city}|{is_guest}"
-    rows = cut_list(
-        people, segment(reason=told, reason_zh="城市{city}，共{order_count}单"), None
-    ).rows
+    rows = cut_list(people, segment(reason=told, reason_zh="城市{city}，共{order_count}单")).rows
     assert rows["reason"].to_list() == [
         "3|12.35|0.13|30|2026-06-01|London {grade}|false",
         "2|-|-|-|-|-|false",
@@ -332,66 +266,8 @@ def test_a_reason_tells_the_customers_own_values_in_both_languages():
 @pytest.mark.parametrize("template", ["Everybody", "", "100% 客户", "{city}"])
 def test_a_reason_need_not_name_a_column(template):
     people = audience({"city": template}, {"city": template})
-    rows = cut_list(people, segment(reason=template), None).rows
+    rows = cut_list(people, segment(reason=template)).rows
     assert rows["reason"].to_list() == [template, template]
-
-
-PEOPLE = st.lists(
-    st.fixed_dictionaries(
-        {
-            "grade": st.sampled_from(["A", "D", None]),
-            "order_count": st.integers(0, 3),
-            "nps_score": st.one_of(st.none(), st.sampled_from([0.0, 9.0])),
-            "suppressed_because": st.sampled_from([None, None, None, "erased"]),
-            "has_open_complaint": st.booleans(),
-            "is_profiling_refused": st.booleans(),
-        }
-    ),
-    max_size=8,
-)
-CONTACTS = st.sets(
-    st.tuples(
-        st.sampled_from([f"c{n}" for n in range(9)]),
-        st.sampled_from(["email", "sms"]),
-        st.sampled_from(["marketing", "service"]),
-    )
-)
-CONDITIONS = {
-    "order_count > 0": (lambda p: p["order_count"] > 0, False),
-    "grade = 'A'": (lambda p: p["grade"] == "A", True),
-    "not grade = 'A'": (lambda p: p["grade"] not in ("A", None), True),
-    "coalesce(nps_score, 9) >= 9 or grade is null": (
-        lambda p: p["nps_score"] in (None, 9.0) or p["grade"] is None,
-        True,
-    ),
-    "nps_score between 1 and 10": (lambda p: p["nps_score"] == 9.0, False),
-}
-
-
-@settings(deadline=None, max_examples=150)
-@given(
-    PEOPLE,
-    CONTACTS,
-    st.sampled_from(sorted(CONDITIONS)),
-    st.sampled_from(["email", "sms"]),
-    st.sampled_from(["marketing", "service"]),
-    st.one_of(st.none(), st.integers(1, 4)),
-)
-def test_a_list_is_what_plain_python_makes_of_audience_and_consents(
-    people, allowed, where, channel, purpose, limit
-):
-    matches, is_profile = CONDITIONS[where]
-    wanted = []
-    for number, person in enumerate(people):
-        refused = person["suppressed_because"] is not None
-        refused |= purpose == "marketing" and person["has_open_complaint"]
-        refused |= is_profile and person["is_profiling_refused"]
-        if matches(person) and not refused and (f"c{number}", channel, purpose) in allowed:
-            wanted.append((-person["order_count"], f"c{number}"))
-    rule = segment(where, channel=channel, purpose=purpose, limit=limit)
-    cut = cut_list(audience(*people), rule, contacts(*sorted(allowed)))
-    assert cut.rows["customer_id"].to_list() == [who for _, who in sorted(wanted)][:limit]
-    assert cut.matched - cut.suppressed - cut.without_consent == len(wanted)
 
 
 # Spreadsheets

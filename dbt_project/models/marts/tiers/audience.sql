@@ -46,6 +46,16 @@ warnings as (
     group by customer_id
 ),
 
+list_facts as (
+    select * from {{ ref('int_list_facts_joined_to_customers') }}
+),
+
+graded as (
+    select count(*) as graded_count
+    from {{ ref('customer_grades') }}
+    where value_score is not null
+),
+
 run as (
     select * from {{ ref('stg_rules__run') }}
 ),
@@ -68,6 +78,12 @@ joined as (
         customers.age_band,
         customers.birthday_month,
         customers.birthday_day,
+        list_facts.birthday_in_days,
+        list_facts.next_festival,
+        list_facts.next_festival_label,
+        list_facts.next_festival_label_zh,
+        list_facts.next_festival_on,
+        list_facts.festival_in_days,
         customers.occupation,
         customers.income_band,
         customers.industry,
@@ -93,6 +109,7 @@ joined as (
         grades.network_relation_label_zh,
         grades.next_grade,
         grades.next_grade_gap_points,
+        cast(ceil(grades.next_grade_gap_points / 100 * graded.graded_count) as bigint) as next_grade_gap_places,
         grades.is_upgrade_candidate,
         lifecycle.lifecycle_stage,
         lifecycle.lifecycle_stage_label,
@@ -130,6 +147,7 @@ joined as (
         scores.expected_orders_365d_count,
         scores.next_order_from_on,
         scores.next_order_to_on,
+        {{ days_between('customers.as_of', 'scores.next_order_from_on') }} as next_order_in_days,
         scores.best_weekday,
         scores.best_hour,
         products.item_name as recommended_item,
@@ -160,12 +178,16 @@ joined as (
         customers.web_cart_count_90d,
         customers.campaign_click_count_90d,
         customers.social_share_count_365d,
+        customers.social_reach_count,
         customers.last_interaction_on,
+        {{ days_between('customers.last_interaction_on', 'customers.as_of') }} as days_since_last_interaction,
+        {{ days_between('customers.last_survey_on', 'customers.as_of') }} as days_since_last_survey,
         customers.nps_score,
         customers.csat_score,
         customers.complaint_count_90d,
         customers.open_complaint_count,
         customers.points_balance,
+        customers.points_expiring_30d,
         customers.referral_count,
         customers.converted_referral_count,
         customers.cost_to_serve_365d_amount,
@@ -174,12 +196,17 @@ joined as (
         case
             when customers.is_erasure_requested then 'erasure_requested'
             when customers.age_years < run.minimum_age then 'under_age'
+            else list_facts.tagged_because
         end as suppressed_because,
+        list_facts.is_email_bounced,
+        list_facts.is_email_complained,
         customers.is_profiling_refused,
         coalesce(customers.open_complaint_count, 0) > 0 as has_open_complaint,
         customers.base_currency
     from customers
     cross join run
+    cross join graded
+    inner join list_facts on customers.customer_id = list_facts.customer_id
     inner join grades on customers.customer_id = grades.customer_id
     inner join lifecycle on customers.customer_id = lifecycle.customer_id
     left join rfm on customers.customer_id = rfm.customer_id

@@ -1,0 +1,209 @@
+"""Lists of a run: reads what the night and the last release know, and writes lists and their marts.
+
+Names and contact points are joined to a list at the last moment, when it is decided who is on it;
+no mart of lists holds any.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from pipelines.catalogue import Catalogue
+from pipelines.lake import Run, write_table
+from pipelines.release import Release
+from pipelines.rules.schemas import RuleBook
+from pipelines.rules.segments import PROGRAMME, Segment, Segments
+from pipelines.segments.caps import find_capped, find_contacts
+from pipelines.segments.condition import read_condition
+from pipelines.segments.cut import Cut, write_rows
+from pipelines.segments.effects import measure_effects
+from pipelines.segments.funnel import (
+    HOLDOUT,
+    KEY,
+    ON_LIST,
+    SUPPRESSING,
+    Members,
+    Night,
+    decide_lists,
+)
+from pipelines.segments.holdout import STRATA, Drawn, global_salt, is_drawn, measure_balance
+from pipelines.segments.membership import carry_membership, find_members
+from pipelines.segments.reasons import guard_formulas, named_columns
+from pipelines.segments.tally import count_lists
+
+ASKED = ["customer_id", "channel", "purpose"]
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Tonight's lists by name, and whether any source states consents."""
+
+    cuts: dict[str, Cut]
+    has_consents: bool
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What the last release knows of lists; frames are None if it is of an older make."""
+
+    history: pl.DataFrame | None = None
+    decisions: pl.DataFrame | None = None
+    members: Members = field(default_factory=Members)
+
+
+def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release | None) -> Lists:
+    """Decide who is on which list; write the lists and what is told of them.
+
+    Writes `lists/` below the release, and list_decisions, list_history, list_effectiveness,
+    holdout_balance and list_summary of the run.
+    """
+    rules = book.segments
+    audience = _audience(run, rules)
+    contacts = _contacts(run)
+    merged = _merged(run)
+    memory = _memory(before, merged) if before else _Memory()
+    night = Night(
+        as_of=run.as_of,
+        audience=audience,
+        allowed=None if contacts is None else contacts.select(ASKED),
+        refused=_refusals(run),
+        capped=_capped(run, memory, rules),
+        members=memory.members,
+    )
+    decisions = decide_lists(night, rules)
+    forgotten = pl.col("suppressed_because").eq_missing(pl.lit("erasure_requested"))
+    living = audience.filter(~forgotten).select(KEY)
+    history = carry_membership(
+        memory.history, decisions, memory.decisions, rules, living, merged, run.as_of
+    )
+    cuts = {}
+    for segment in rules.segments:
+        mine = decisions.filter(pl.col("list") == segment.name)
+        cuts[segment.name] = _cut(audience, segment, mine, contacts)
+        rows = cuts[segment.name].rows
+        write_table(rows, run.release / "lists" / f"{segment.name}.parquet")
+        guard_formulas(rows).write_csv(run.release / "lists" / f"{segment.name}.csv")
+    told = {
+        "list_decisions": decisions,
+        "list_history": history,
+        "list_effectiveness": measure_effects(
+            history, _order_days(run), merged, run.as_of, rules.effect
+        ),
+        "holdout_balance": measure_balance(_draws(decisions, audience, living, rules)),
+        "list_summary": count_lists(
+            {name: cut.rows for name, cut in cuts.items()},
+            audience,
+            contacts,
+            memory.history,
+            rules,
+        ),
+    }
+    for name, frame in told.items():
+        dataset = catalogue["pipeline", name]
+        write_table(dataset.conform(frame.lazy()), run.table("pipeline", name))
+    return Lists(cuts, contacts is not None)
+
+
+def _audience(run: Run, rules: Segments) -> pl.DataFrame:
+    """The columns of the audience that some list, or what is told of lists, reads."""
+    audience = run.scan("models", "audience", "publish")
+    known = audience.collect_schema().names()
+    read = {*KEY, *SUPPRESSING, *STRATA.values()}
+    for segment in rules.segments:
+        read |= read_condition(segment, known)[1] | named_columns(segment)
+    return audience.select(name for name in known if name in read).sort(KEY).collect()
+
+
+def _memory(before: Release, merged: pl.DataFrame) -> _Memory:
+    marts = before.path / "marts"
+    paths = [marts / f"{name}.parquet" for name in ("list_history", "list_decisions")]
+    if not all(path.exists() for path in paths):
+        return _Memory()
+    history, decisions = (pl.read_parquet(path) for path in paths)
+    lists = frozenset((told["name"], told["version"]) for told in before.manifest["lists"])
+    members = find_members(history, merged, date.fromisoformat(before.as_of), lists)
+    return _Memory(history, decisions, members)
+
+
+def _contacts(run: Run) -> pl.DataFrame | None:
+    """The contact points that consent allows; None if no source states any consent."""
+    present = run.scan("models", "int_sources_present", "publish").collect()
+    if not present["has_consents"].item():
+        return None
+    return run.scan("models", "customer_contacts", "publish").collect()
+
+
+def _refusals(run: Run) -> pl.DataFrame:
+    """Who refused what on record.
+
+    Returns:
+        customer_id, channel, purpose; channel may be `any`.
+    """
+    persons = run.scan("models", "int_consent_statements", "publish").filter(
+        pl.col("customer_id").is_not_null() & pl.col("status").is_in(["denied", "withdrawn"])
+    )
+    points = run.scan("models", "int_contact_permissions", "publish").filter(
+        pl.col("status").is_in(["denied", "withdrawn"])
+    )
+    return pl.concat([persons.select(ASKED), points.select(ASKED)]).unique().collect()
+
+
+def _merged(run: Run) -> pl.DataFrame:
+    """Ids that are part of another customer tonight: alias_id, customer_id."""
+    aliases = run.scan("pipeline", "customer_aliases", "publish").sort("alias_id", "changed_on")
+    latest = aliases.unique("alias_id", keep="last", maintain_order=True)
+    return (
+        latest.filter(pl.col("customer_id") != pl.col("alias_id"))
+        .select("alias_id", "customer_id")
+        .collect()
+    )
+
+
+def _capped(run: Run, memory: _Memory, rules: Segments) -> pl.DataFrame:
+    told = run.scan("models", "int_contacts_counted_to_days", "publish").collect()
+    own = told.clear()
+    if memory.history is not None:
+        days = max((cap.days for cap in rules.caps), default=1)
+        own = find_contacts(memory.history, rules.segments, run.as_of, days)
+    return find_capped(told, own, rules.caps, run.as_of)
+
+
+def _order_days(run: Run) -> pl.DataFrame:
+    days = run.scan("models", "int_orders_summed_to_customer_days", "publish")
+    return days.select("customer_id", "ordered_on", "order_count", "net_margin_amount").collect()
+
+
+def _cut(
+    audience: pl.DataFrame, segment: Segment, mine: pl.DataFrame, contacts: pl.DataFrame | None
+) -> Cut:
+    listed = mine.filter("is_on_list").select(KEY)
+    left_out = mine.filter(~pl.col("is_on_list"))["decision"].value_counts().sort("decision")
+    return Cut(
+        rows=write_rows(audience, segment, listed, contacts),
+        matched=mine.height,
+        left_out=dict(left_out.rows()),
+    )
+
+
+def _draws(
+    decisions: pl.DataFrame, audience: pl.DataFrame, living: pl.DataFrame, rules: Segments
+) -> list[Drawn]:
+    """Who was drawn for which holdout, with what their balance is told by."""
+    told = audience.select(*KEY, "grade", "lifecycle_stage")
+    everybody = told.join(living, on=KEY, how="semi")
+    out = is_drawn(everybody["customer_id"], global_salt(rules.holdout), rules.holdout.global_rate)
+    draws = [
+        Drawn(
+            PROGRAMME, rules.holdout.global_version, rules.holdout.global_rate,
+            everybody.with_columns(is_held_out=out),
+        )
+    ]  # fmt: skip
+    is_own = pl.col("decision").is_in([ON_LIST, HOLDOUT]) & ~(
+        pl.col("detail").eq_missing(pl.lit("global"))
+    )
+    for segment in rules.segments:
+        mine = decisions.filter(is_own & (pl.col("list") == segment.name))
+        customers = mine.select(*KEY, is_held_out=~pl.col("is_on_list")).join(told, on=KEY)
+        draws.append(Drawn(segment.name, segment.version, rules.holdout_rate(segment), customers))
+    return draws
