@@ -209,7 +209,7 @@ def run_pymc(folder: Path, watch: Stopwatch) -> None:
         if found is not None:
             told = fitted[step].fit_result
             names = ("p", "q", "v") if step == "gamma_gamma" else PARAMETERS[step]
-            watch.note(step, parameters=[float(told[name]) for name in names])
+            watch.note(step, parameters=[told[name].item() for name in names])
 
     def score() -> None:
         fitted["bg"].expected_purchases(data, future_t=52.0)
