@@ -262,7 +262,7 @@ def _cost(step: dict[str, Any] | None, ours: float) -> str:
     if step is None:
         return " - |"
     more = "> " if step.get("is_stopped") else ""
-    return f" {more}{step['cpu_s']:.2f} ({more}{step['cpu_s'] / ours:.1f}x) |"
+    return f" {more}{step['cpu_s']:.2f} ({more}{step['cpu_s'] / max(ours, 0.001):.1f}x) |"
 
 
 def main() -> None:
