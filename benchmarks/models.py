@@ -4,31 +4,42 @@
 
 CUSTOMERS (a million by default) are drawn from a BG/NBD and Gamma-Gamma of known parameters:
 r .55, alpha 2.25, a .55, b 3 (weeks), p 6.25, q 3.74, gamma 15.44, acquired over 130 of 156 weeks,
-in whole days. PYTHON is the interpreter of an environment that has the package; without the option
-the package is left out. Every package is a process of its own with one BLAS thread, and fits the
-same models without a prior (pymc-marketing: MAP with its own priors) to histories in weeks.
-Scoring is E[orders in 52 weeks], P(alive) and the value of 12 months discounted monthly.
+in whole days. PYTHON is the interpreter of an environment that has the package (of its own, as the
+packages do not go together); without the option the package is left out. All get the same data, one
+after the other, each in a process of its own with one BLAS thread. They fit the same models without
+a prior (pymc-marketing: MAP with its own priors, compiled before by a fit of a thousand customers)
+to histories in weeks. A step that takes more than --limit processor seconds is stopped.
+Scoring is E[orders in 52 weeks], P(alive) and the value of 12 months discounted monthly. One table
+has the processor seconds and how many times ours they are, one the parameters.
 
 The warm night of ours (histories in days; MBG/NBD from last night's parameters, Gamma-Gamma and
-seven columns of scores) is what ten million customers are measured with.
+seven columns of scores) is what ten million customers are measured with in benchmarks/night.py.
 """
 
 import argparse
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 TRUTH = {"r": 0.55, "alpha": 2.25, "a": 0.55, "b": 3.0}
 SPEND = {"p": 6.25, "q": 3.74, "gamma": 15.44}
 WEEKS, ACQUISITION_WEEKS = 156, 130
+PARAMETERS = {
+    "bg": ("r", "alpha", "a", "b"),
+    "mbg": ("r", "alpha", "a", "b"),
+    "pareto": ("r", "alpha", "s", "beta"),
+    "gamma_gamma": ("p", "q", "gamma"),
+}
 
 
 def simulate(customers: int, folder: Path) -> None:
@@ -68,18 +79,36 @@ def read(folder: Path) -> list[np.ndarray]:
     return [np.load(folder / f"{name}.npy") for name in ("x", "t_x", "T", "spend")]
 
 
+class OutOfTime(BaseException):
+    """A step has taken more processor time than it may."""
+
+
+def stop(*_: object) -> None:
+    """Stop what is under way."""
+    raise OutOfTime
+
+
 class Stopwatch:
     """Processor seconds and results of named steps, printed as one line of JSON."""
 
-    def __init__(self) -> None:
-        self.steps: dict[str, dict[str, object]] = {}
+    def __init__(self, limit: float) -> None:
+        self.steps: dict[str, dict[str, Any]] = {}
+        self.limit = limit
+        signal.signal(signal.SIGPROF, stop)
 
     def run(self, name: str, work: Callable[[], object]) -> object:
-        """Run the work and note its processor seconds (of all threads) and wall seconds."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        result = work()
+        """Run the work and note its processor seconds (of all threads); None if it was stopped."""
+        wall, cpu, result = time.perf_counter(), time.process_time(), None
+        signal.setitimer(signal.ITIMER_PROF, self.limit)
+        try:
+            result = work()
+        except OutOfTime:
+            self.steps[name] = {"is_stopped": True}
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0.0)
         spent = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
-        self.steps[name] = {key: round(value, 3) for key, value in spent.items()}
+        known = self.steps.setdefault(name, {})
+        known.update({key: round(value, 3) for key, value in spent.items()})
         return result
 
     def note(self, name: str, **facts: object) -> None:
@@ -92,13 +121,13 @@ class Stopwatch:
         print(json.dumps({"steps": self.steps, "peak_gib": round(peak, 2)}))
 
 
-def run_ours(folder: Path) -> None:
+def run_ours(folder: Path, watch: Stopwatch) -> None:
     """Fit and score with this project, cold; alpha and beta are told in weeks."""
     from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
     from pipelines.scoring.models.order_model import discounted_orders, fit_order_model
 
     x, t_x, tenure, spend = read(folder)
-    watch, fits = Stopwatch(), {}
+    fits = {}
     for step, kind in (("bg", "bg_nbd"), ("mbg", "mbg_nbd"), ("pareto", "pareto_nbd")):
         fits[step] = watch.run(
             step, lambda kind=kind: fit_order_model(kind, x, t_x, tenure, prior_sd=None)
@@ -121,41 +150,7 @@ def run_ours(folder: Path) -> None:
     watch.print()
 
 
-def run_night(folder: Path) -> None:
-    """Fit from last night's parameters and score seven columns, in days."""
-    from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
-    from pipelines.scoring.models.order_model import fit_order_model
-
-    x, t_x, tenure, spend = read(folder)
-    watch = Stopwatch()
-    some = slice(0, len(x) * 99 // 100)
-    last_night = fit_order_model("mbg_nbd", x[some], t_x[some], tenure[some]).model
-    last_margins = fit_gamma_gamma(x[some], spend[some]).parameters
-    fit = watch.run(
-        "mbg_warm", lambda: fit_order_model("mbg_nbd", x, t_x, tenure, start=last_night)
-    )
-    watch.note("mbg_warm", iterations=fit.iterations)
-    margins = watch.run("gamma_gamma", lambda: fit_gamma_gamma(x, spend, start=last_margins))
-    model = fit.model
-
-    def score() -> list[np.ndarray]:
-        margin = margins.expected_spend(x, spend)
-        year = model.expected_orders(365.0, x, t_x, tenure)
-        return [
-            model.p_alive(x, t_x, tenure),
-            model.p_no_order(90.0, x, t_x, tenure),
-            model.expected_orders(90.0, x, t_x, tenure),
-            year,
-            model.expected_orders(1095.0, x, t_x, tenure),
-            margin,
-            year * margin,
-        ]
-
-    watch.run("score", score)
-    watch.print()
-
-
-def run_lifetimes(folder: Path) -> None:
+def run_lifetimes(folder: Path, watch: Stopwatch) -> None:
     """Fit and score with lifetimes."""
     import warnings
 
@@ -165,12 +160,12 @@ def run_lifetimes(folder: Path) -> None:
 
     x, t_x, tenure, spend = (Series(column) for column in read(folder))
     t_x, tenure = t_x / 7.0, tenure / 7.0
-    watch = Stopwatch()
     fitters = {"bg": BetaGeoFitter, "mbg": ModifiedBetaGeoFitter, "pareto": ParetoNBDFitter}
     fitted = {}
     for step, fitter in fitters.items():
         fitted[step] = watch.run(step, lambda fitter=fitter: fitter().fit(x, t_x, tenure))
-        watch.note(step, parameters=[float(value) for value in fitted[step].params_])
+        if fitted[step] is not None:
+            watch.note(step, parameters=[float(value) for value in fitted[step].params_])
     repeat = x > 0
     margins = watch.run("gamma_gamma", lambda: GammaGammaFitter().fit(x[repeat], spend[repeat]))
     watch.note("gamma_gamma", parameters=[float(value) for value in margins.params_])
@@ -185,7 +180,7 @@ def run_lifetimes(folder: Path) -> None:
     watch.print()
 
 
-def run_pymc(folder: Path) -> None:
+def run_pymc(folder: Path, watch: Stopwatch) -> None:
     """Fit (MAP) and score with pymc-marketing."""
     import logging
     import warnings
@@ -201,17 +196,20 @@ def run_pymc(folder: Path) -> None:
     )
     data["monetary_value"] = np.nan_to_num(spend)
     repeat = data[data["frequency"] > 0]
-    watch = Stopwatch()
     fitted = {}
     for step, model, rows in (
         ("bg", clv.BetaGeoModel, data),
+        ("mbg", clv.ModifiedBetaGeoModel, data),
         ("pareto", clv.ParetoNBDModel, data),
         ("gamma_gamma", clv.GammaGammaModel, repeat),
     ):
+        model(data=rows.head(1_000)).fit(method="map", progressbar=False)
         fitted[step] = model(data=rows)
-        watch.run(step, lambda step=step: fitted[step].fit(method="map", progressbar=False))
-        summary = fitted[step].fit_summary()
-        watch.note(step, parameters={str(k): float(v) for k, v in summary.items()})
+        found = watch.run(step, lambda step=step: fitted[step].fit(method="map", progressbar=False))
+        if found is not None:
+            told = fitted[step].fit_result
+            names = ("p", "q", "v") if step == "gamma_gamma" else PARAMETERS[step]
+            watch.note(step, parameters=[told[name].item() for name in names])
 
     def score() -> None:
         fitted["bg"].expected_purchases(data, future_t=52.0)
@@ -224,16 +222,17 @@ def run_pymc(folder: Path) -> None:
     watch.print()
 
 
-STEPS = {"ours": run_ours, "night": run_night, "lifetimes": run_lifetimes, "pymc": run_pymc}
+PACKAGES = {"ours": run_ours, "lifetimes": run_lifetimes, "pymc": run_pymc}
 
 
-def measure(step: str, python: str, folder: Path) -> dict[str, object]:
+def measure(package: str, python: str, folder: Path, limit: float) -> dict[str, Any]:
     """Run one package in a process of its own and return what it printed."""
     surroundings = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-    if step in ("ours", "night"):
+    if package == "ours":
         surroundings["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
+    asked = ["--package", package, "--folder", str(folder), "--limit", str(limit)]
     done = subprocess.run(
-        [python, __file__, "--step", step, "--folder", str(folder)],
+        [python, __file__, *asked],
         env={**os.environ, **surroundings},
         stdout=subprocess.PIPE,
         check=True,
@@ -242,32 +241,52 @@ def measure(step: str, python: str, folder: Path) -> dict[str, object]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def print_tables(results: dict[str, dict[str, Any]]) -> None:
+    """Print processor seconds with how many times ours they are, memory, and the parameters."""
+    steps = [*PARAMETERS, "score"]
+    print("\n| processor seconds |" + "".join(f" {name} |" for name in results))
+    print("|---|" + "---|" * len(results))
+    for step in steps:
+        ours = results["ours"]["steps"][step]["cpu_s"]
+        print(f"| {step} |" + "".join(_cost(r["steps"].get(step), ours) for r in results.values()))
+    print("| peak GiB |" + "".join(f" {result['peak_gib']} |" for result in results.values()))
+    print("\n| parameters |" + "".join(f" {name} |" for name in results))
+    print("|---|" + "---|" * len(results))
+    for step, names in PARAMETERS.items():
+        told = [result["steps"].get(step, {}).get("parameters") for result in results.values()]
+        row = [" ".join(f"{value:.5g}" for value in found) if found else "-" for found in told]
+        print(f"| {step}: {' '.join(names)} | " + " | ".join(row) + " |")
+
+
+def _cost(step: dict[str, Any] | None, ours: float) -> str:
+    if step is None:
+        return " - |"
+    more = "> " if step.get("is_stopped") else ""
+    return f" {more}{step['cpu_s']:.2f} ({more}{step['cpu_s'] / max(ours, 0.001):.1f}x) |"
+
+
 def main() -> None:
-    """Simulate, run each package, print one JSON line for each and the ratios to ours."""
+    """Simulate, run each package, print one table of costs and one of parameters."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("customers", nargs="?", type=int, default=1_000_000)
     parser.add_argument("--lifetimes", metavar="PYTHON")
     parser.add_argument("--pymc", metavar="PYTHON")
-    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--limit", type=float, default=600.0, help="processor seconds of a step")
+    parser.add_argument("--package", choices=PACKAGES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.step:
-        STEPS[args.step](args.folder)
+    if args.package:
+        PACKAGES[args.package](args.folder, Stopwatch(args.limit))
         return
-    pythons = {"night": sys.executable, "ours": sys.executable}
+    pythons = {"ours": sys.executable}
     pythons |= {name: path for name in ("lifetimes", "pymc") if (path := getattr(args, name))}
     with tempfile.TemporaryDirectory() as name:
         simulate(args.customers, Path(name))
         results = {}
-        for step, python in pythons.items():
-            results[step] = measure(step, python, Path(name))
-            print(step, json.dumps(results[step]), flush=True)
-    for peer in set(results) - {"ours", "night"}:
-        ratios = {
-            step: round(facts["cpu_s"] / results["ours"]["steps"][step]["cpu_s"], 1)
-            for step, facts in results[peer]["steps"].items()
-        }
-        print(f"processor seconds of {peer} / ours:", json.dumps(ratios))
+        for package, python in pythons.items():
+            results[package] = measure(package, python, Path(name), args.limit)
+            print(package, json.dumps(results[package]), flush=True)
+    print_tables(results)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ MARTS = {
     "identity_reviews": "pipeline",
 }  # each with the group of the catalogue that it is of
 # What the next night reads of this one.
-STATE = ("customer_keys", "score_distributions", "grade_decisions", "grade_edges")
+STATE = ("customer_keys", "order_state", "score_distributions", "grade_decisions", "grade_edges")
 NOBODYS = {
     "grade_unknown": "of one grade, and grades are given after costs",
     "customer_unknown": "of somebody unknown",

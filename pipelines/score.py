@@ -12,20 +12,21 @@ from pipelines.release import Release, previous_release
 from pipelines.rules.recommendation import ItemRules
 from pipelines.rules.schemas import RuleBook
 from pipelines.scoring.customers import CustomerScores, Memory, Rules, score_customers
+from pipelines.scoring.order_state import read_aggregates, update_state
 from pipelines.scoring.past.backtest import Backtest, run_backtest
-from pipelines.scoring.past.snapshots import prepare_order_days
+from pipelines.scoring.past.snapshots import pick_sample, prepare_order_days
 from pipelines.scoring.recommend.backtest import Recommendations, recommend_best
 from pipelines.scoring.recommend.demand import Demand
 from pipelines.scoring.report import ModelReport
 from pipelines.steps import StepResult
 
 REPORT = "model_report.json"
-DISTRIBUTIONS = "score_distributions"
+DISTRIBUTIONS, ORDER_STATE = "score_distributions", "order_state"
 PREDICTED = {"customer_id": pl.String(), "clv_365d_amount": pl.Decimal(18, 4)}
 ITEM_KINDS = ("product", "category")
 DATASETS = (
     "customer_scores", "churn_reasons", "recommendations", "model_reports", "model_choices",
-    "model_drift", DISTRIBUTIONS,
+    "model_drift", DISTRIBUTIONS, ORDER_STATE,
 )  # fmt: skip
 
 
@@ -33,19 +34,22 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
     """Predict value, churn risk, the next order and the next items, or say why not; then grade."""
     before = previous_release(lake, run.as_of)
     memory = _memory(before) if before else None
+    state = _update_order_state(run, before)
+    sample = pick_sample(state["customer_id"], book.scores.sample_customers)
     scored = score_customers(
-        _read_order_days(run),
+        _scan_order_days(run).filter(pl.col("customer_id").is_in(sample.implode())).collect(),
         _read_orders(run),
         run.as_of,
         Rules(book.scores, book.churn_reasons, book.next_order),
         memory,
         read_facts(run, book),
+        read_aggregates(state, run.as_of),
     )
     given = {
         kind: recommend_best(_read_demand(run, kind), rules, run.as_of)
         for kind, rules in _item_rules(book).items()
     }
-    tables = _tables(scored, given, memory)
+    tables = _tables(scored, given, memory) | {ORDER_STATE: state}
     for name in DATASETS:
         dataset = catalogue["pipeline", name]
         frame = tables.get(name, pl.DataFrame(schema=dataset.schema))
@@ -77,7 +81,7 @@ def try_models(run: Run, book: RuleBook, cuts: int) -> Backtest:
 
     Of days further back than a night looks, what other sources knew is unknown.
     """
-    order_days = prepare_order_days(_read_order_days(run))
+    order_days = prepare_order_days(_scan_order_days(run).collect())
     facts = read_facts(run, book)
     tried = run_backtest(order_days, run.as_of, book.scores, cuts=cuts, optional=facts)
     for name, frame in (("model_reports", tried.reports), ("model_choices", tried.choice_rows())):
@@ -90,8 +94,16 @@ def backtest_table(run: Run, name: str) -> Path:
     return run.path / "backtest" / f"{name}.parquet"
 
 
-def _read_order_days(run: Run) -> pl.DataFrame:
-    return _read(run, "int_orders_summed_to_customer_days").drop("net_margin_amount")
+def _scan_order_days(run: Run) -> pl.LazyFrame:
+    days = run.scan("models", "int_orders_summed_to_customer_days", "score")
+    return days.drop("net_margin_amount")
+
+
+def _update_order_state(run: Run, before: Release | None) -> pl.DataFrame:
+    """Tonight's state of all customers with an order; goes on from that of the last release."""
+    path = before.path / "state" / f"{ORDER_STATE}.parquet" if before else None
+    known = pl.scan_parquet(path) if path and path.exists() else None
+    return update_state(known, _scan_order_days(run), run.as_of).collect()
 
 
 def _read(run: Run, name: str) -> pl.DataFrame:

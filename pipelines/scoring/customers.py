@@ -14,6 +14,7 @@ import polars as pl
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.next_order import NextOrder
 from pipelines.rules.schemas import ScoringParams
+from pipelines.scoring.churn.features import aggregate_history
 from pipelines.scoring.churn.reasons import describe_reasons
 from pipelines.scoring.churn.scores import predict_total, score_churn, see_today
 from pipelines.scoring.drift import describe_drift, measure_drift, summarise_columns
@@ -86,6 +87,7 @@ def score_customers(
     rules: Rules,
     memory: Memory | None = None,
     optional: pl.DataFrame | None = None,
+    aggregates: pl.DataFrame | None = None,
 ) -> CustomerScores | ModelReport:
     """Return scores for all customers with an order, or the report that says why there are none.
 
@@ -99,17 +101,20 @@ def score_customers(
         rules: Horizons, bands, and what counts as enough data.
         memory: Of the last release: where the search begins, and what parameters are believed.
         optional: See `see_day`.
+        aggregates: Of all customers (`read_aggregates`), where order_days are of the sample only.
 
     Raises:
         ValueError: If a day of a customer stands twice.
     """
     params = rules.scores
     known = prepare_order_days(order_days).filter(pl.col("ordered_on") <= as_of)
+    if aggregates is None:
+        aggregates = aggregate_history(known, as_of)
     tried = run_backtest(known, as_of, params, optional=optional)
-    customers = known.filter("is_order")["customer_id"].n_unique()
+    customers = aggregates.height
     if tried.choices["churn"].model is None:
         return _refuse(as_of, customers, tried.choices["churn"].reason, memory)
-    today = see_today(known, as_of, params, optional)
+    today = see_today(known, as_of, params, optional, aggregates)
     in_use, tonight = _fit_orders(today, tried, params, memory)
     if in_use.fit is None:
         return _refuse(as_of, customers, f"{in_use.reason} More data do not cure this.", memory)

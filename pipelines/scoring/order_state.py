@@ -1,149 +1,106 @@
-"""What the value models need to know of each customer's orders, kept up from night to night.
+"""What the models need to know of each customer's orders, kept up from night to night.
 
-Two things are kept. The log of customer days says what a customer bought on a day; it only grows: a
-later row about the same customer and day replaces an earlier one, and a row without orders takes
-the day back. The state has one row per customer, summed over the days. A night appends the days
-that changed to the log and sums up anew the customers they belong to, nobody else. So late orders,
-refunds, and orders that move when customers are merged or parted, are all one case: days changed.
+The state has one row per customer: the counts and sums of `aggregate_history`, with dates in place
+of ages, and a digest of the days they were summed from. A night digests the days of everybody,
+which is one quick pass, and sums anew only the customers whose digest is another one. So late
+orders, corrections, refunds, and orders that move when customers are merged or parted, are all one
+case: the days of a customer are other days. A day that leaves a window (of 30 days, say) is another
+day, too, though nobody touched it.
 
-    changes = compare_days(days_before, days_after, night).collect()   of the customers touched
-    log = append(log, changes)
-    state = update_state(state, log, changes)                          equals rebuild_state(log)
-
-The log knows customers by their id alone; `compact_log` forgets what was taken back, as it must be
-after an erasure.
+    state = update_state(state, days, as_of)        equals update_state(None, days, as_of)
+    aggregates = read_aggregates(state, as_of)      equals aggregate_history(days, as_of)
 """
 
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
-DAY_KEY = ("customer_id", "ordered_on")
-DAYS = pl.Schema(
-    {
-        "customer_id": pl.String(),
-        "ordered_on": pl.Date(),
-        "order_count": pl.Int64(),
-        "margin_amount": pl.Decimal(18, 4),
-    }
-)
-LOG = pl.Schema({**DAYS, "written_on": pl.Date()})
+from pipelines.scoring.churn.features import AGGREGATES, WINDOWS_DAYS, aggregate_history
+from pipelines.scoring.past.snapshots import prepare_order_days
+
+# Raised when the sums mean something else than before: what older code kept is then summed anew.
+MAKE = 1
+# Customers summed at once: memory does not grow with the number of customers.
+CHUNK_CUSTOMERS = 500_000
+AGES = {"recency_days": "last_order_on", "tenure_days": "first_order_on"}
 STATE = pl.Schema(
-    {
-        "customer_id": pl.String(),
-        "first_order_on": pl.Date(),
-        "last_order_on": pl.Date(),
-        "order_day_count": pl.Int64(),
-        "order_count": pl.Int64(),
-        "margin_amount": pl.Decimal(18, 4),
-        "repeat_margin_amount": pl.Decimal(18, 4),
-        "log_gap_sum": pl.Float64(),
-    }
+    {"customer_id": pl.String(), "days_digest": pl.Int64()}
+    | dict.fromkeys(AGES.values(), pl.Date())
+    | {name: kind for name, kind in AGGREGATES.items() if name not in ("customer_id", *AGES)}
 )
-# Sums of logarithms are sums of whole numbers, so that no order of rows changes them.
-LOG_UNIT = 1_000_000
+DAY = ("ordered_on", "is_order", "is_discounted", "margin_amount")
 
 
-def compare_days(before: pl.LazyFrame, after: pl.LazyFrame, written_on: date) -> pl.LazyFrame:
-    """Return the rows of the log that turn the days before into the days after.
-
-    Args:
-        before: DAYS of the customers that tonight touched, as the log says them; when customers are
-            merged or parted, all of them are touched.
-        after: The same as they are now; a customer or a day that is no more is left out.
-        written_on: The night that tells. A night that is run again replaces what it told.
-
-    Returns:
-        LOG: the days that are new or changed, and with an order_count of 0 those that are gone.
-    """
-    key = list(DAY_KEY)
-    told = after.select(DAYS.names()).join(before, on=DAYS.names(), how="anti", nulls_equal=True)
-    gone = (
-        before.join(after, on=key, how="anti")
-        .select(key)
-        .with_columns(
-            order_count=pl.lit(0).cast(DAYS["order_count"]),
-            margin_amount=pl.lit(0).cast(DAYS["margin_amount"]),
-        )
-    )
-    return pl.concat([told, gone]).with_columns(written_on=pl.lit(written_on)).sort(key)
-
-
-def read_days(log: pl.LazyFrame, customers: pl.Series | None = None) -> pl.LazyFrame:
-    """Return the customer days (DAYS, sorted) as the log says them now, of all or of some."""
-    told = log if customers is None else log.filter(_is_one_of(customers))
-    return compact_log(told).select(DAYS.names())
-
-
-def compact_log(log: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the log without what was replaced or taken back, sorted; it says the same.
-
-    Written in this order, the days of some customers are found four times faster than in a log by
-    month: an id stands beside itself, so that Parquet writes it once.
-    """
-    told = log.sort(*DAY_KEY, "written_on")
-    is_replaced = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in DAY_KEY)
-    return told.filter(~is_replaced.fill_null(value=False)).filter(pl.col("order_count") > 0)
-
-
-def rebuild_state(log: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the state of all customers with an order, sorted, from the whole log.
-
-    Columns (STATE): first and last order day; order_day_count; order_count; margin_amount, and
-    repeat_margin_amount, that of the days after the first; log_gap_sum, the sum of the natural
-    logarithms of the days between one order day and the next (what regularity is estimated from:
-    Platzer and Reutterer 2016, "Ticking Away the Moments", Marketing Science 35(5)).
-    """
-    day, is_repeat = pl.col("ordered_on"), pl.col("customer_id") == pl.col("customer_id").shift()
-    gap = (day - day.shift()).dt.total_days().cast(pl.Float64)
-    return (
-        read_days(log)
-        .with_columns(
-            repeat_margin=pl.when(is_repeat).then("margin_amount"),
-            log_gap=pl.when(is_repeat).then((gap.log() * LOG_UNIT).round().cast(pl.Int64)),
-        )
-        .group_by("customer_id")
-        .agg(
-            first_order_on=day.min(),
-            last_order_on=day.max(),
-            order_day_count=pl.len(),
-            order_count=pl.col("order_count").sum(),
-            margin_amount=pl.col("margin_amount").sum(),
-            repeat_margin_amount=pl.col("repeat_margin").sum(),
-            log_gap_sum=pl.col("log_gap").sum() / LOG_UNIT,
-        )
-        .sort("customer_id")
-        .select(pl.col(name).cast(kind) for name, kind in STATE.items())
-    )
-
-
-def update_state(state: pl.LazyFrame, log: pl.LazyFrame, changes: pl.DataFrame) -> pl.LazyFrame:
-    """Return the state after a night, sorted; only customers whose days changed are summed anew.
+def update_state(state: pl.LazyFrame | None, days: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
+    """Return the state tonight, sorted by customer_id; only who has other days is summed anew.
 
     Args:
-        state: STATE of the night before, sorted by customer_id.
-        log: The whole log, tonight's changes included.
-        changes: LOG: what tonight appended.
+        state: STATE of any earlier night, sorted; None, or a frame of other columns, for none:
+            then everybody is summed.
+        days: Of all customers, in the order of customer_id: that and the columns of DAY, see
+            `prepare_order_days`.
+        as_of: The last day that counts.
+
+    Raises:
+        ValueError: If the days are not in the order of customer_id, or a day stands twice.
     """
-    is_touched = _is_one_of(changes["customer_id"])
-    kept, anew = state.filter(~is_touched), rebuild_state(log.filter(is_touched))
-    return kept.merge_sorted(anew, key="customer_id")
+    known = days.filter(pl.col("ordered_on") <= as_of)
+    digests = digest_days(known, as_of)
+    if state is None or state.collect_schema() != STATE:
+        state = pl.LazyFrame(schema=STATE)
+    kept = state.select("days_digest").collect()["days_digest"]
+    touched = digests.filter(~_is_one_of("days_digest", kept))
+    outdated = kept.filter(~kept.is_in(digests["days_digest"].implode()))
+    state = state.filter(~_is_one_of("days_digest", outdated))
+    anew = [_sum_anew(some, known, as_of) for some in touched.iter_slices(CHUNK_CUSTOMERS)]
+    return state.merge_sorted(pl.concat(anew).lazy(), key="customer_id") if anew else state
 
 
-def count_recent_days(log: pl.LazyFrame, days: int, as_of: date) -> pl.LazyFrame:
-    """Return for each customer with an order in the last so many days on how many of them.
+def digest_days(days: pl.LazyFrame, as_of: date) -> pl.DataFrame:
+    """Return a digest of each customer's days as tonight's windows see them, sorted by customer_id.
 
-    It changes with every night for customers nobody touched, so it is no part of the state.
+    The customer is in it, so two customers have two digests. Equal days have equal ones within one
+    version of Polars; after a change of it everybody is summed anew, to the same sums.
+
+    Raises:
+        ValueError: If the days are not in the order of customer_id.
     """
-    recent = pl.col("ordered_on").is_between(as_of - timedelta(days=days - 1), as_of)
+    age = (pl.lit(as_of) - pl.col("ordered_on")).dt.total_days()
+    windows = pl.sum_horizontal((age < window).cast(pl.Int8) for window in WINDOWS_DAYS)
+    row = pl.struct(*DAY, windows.alias("windows")).hash(MAKE)
+    # Told that it is sorted, the engine keeps only the customer it is at.
+    sums = days.set_sorted("customer_id").select("customer_id", row=row).group_by("customer_id")
+    digests = sums.agg(pl.col("row").sum()).collect(engine="streaming")
+    if not (digests["customer_id"] > digests["customer_id"].shift()).all():
+        raise ValueError("The order days are not in the order of customer_id; sort them first.")
+    both = pl.col("row") + pl.col("customer_id").hash(MAKE)
+    return digests.select("customer_id", days_digest=both.reinterpret(signed=True))
+
+
+def read_aggregates(state: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """Return what `aggregate_history` returns of the same days."""
+    ages = {
+        age: (pl.lit(as_of) - pl.col(day)).dt.total_days().cast(pl.Int32)
+        for age, day in AGES.items()
+    }
+    return state.with_columns(**ages).select(AGGREGATES.names())
+
+
+def _sum_anew(touched: pl.DataFrame, days: pl.LazyFrame, as_of: date) -> pl.DataFrame:
+    """Return the state of some customers, neighbours in the order of ids, if they have orders."""
+    customers = touched["customer_id"]
+    # The first and the last say where in a sorted file the others are.
+    near = pl.col("customer_id").is_between(pl.lit(customers[0]), pl.lit(customers[-1]))
+    rows = days.filter(near & _is_one_of("customer_id", customers)).select("customer_id", *DAY)
+    dates = {day: pl.lit(as_of) - pl.duration(days=age) for age, day in AGES.items()}
     return (
-        read_days(log.filter(recent))
-        .group_by("customer_id")
-        .agg(order_days_in_horizon_count=pl.len().cast(pl.Int64))
-        .sort("customer_id")
+        aggregate_history(prepare_order_days(rows.collect()), as_of)
+        .with_columns(**dates)
+        .join(touched, on="customer_id", how="left", maintain_order="left")
+        .select(STATE.names())
     )
 
 
-def _is_one_of(customers: pl.Series) -> pl.Expr:
-    # Unlike a join, a list of ids is looked up while Parquet is read: only what fits is decoded.
-    return pl.col("customer_id").is_in(customers.unique().sort().implode())
+def _is_one_of(column: str, values: pl.Series) -> pl.Expr:
+    # Unlike a join, a list is looked up while Parquet is read: only what fits is decoded.
+    return pl.col(column).is_in(values.implode())

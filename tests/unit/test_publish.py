@@ -76,6 +76,8 @@ def run(lake):
     write_table(keys, made.table("pipeline", "customer_keys"))
     shares = rows("score_distributions", {"column": "churn_risk"}, group="pipeline")
     write_table(shares, made.table("pipeline", "score_distributions"))
+    orders = rows("order_state", {"customer_id": "a"}, group="pipeline")
+    write_table(orders, made.table("pipeline", "order_state"))
     allowed = [("a", "email"), ("b", "email"), ("c", "email"), ("b", "sms"), ("d", "phone")]
     contacts = [
         {"customer_id": who, "channel": channel, "purpose": "marketing",

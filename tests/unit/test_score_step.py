@@ -10,7 +10,16 @@ from factories import rows
 from pipelines.lake import read_json, write_table
 from pipelines.release import release_run, write_manifest
 from pipelines.rules import find_rules, load_rules
-from pipelines.score import DATASETS, DISTRIBUTIONS, REPORT, backtest_table, score, try_models
+from pipelines.score import (
+    DATASETS,
+    DISTRIBUTIONS,
+    ORDER_STATE,
+    REPORT,
+    backtest_table,
+    score,
+    try_models,
+)
+from pipelines.scoring.churn.features import aggregate_history
 from tests.unit.scoring.simulated_orders import AS_OF, simulate_orders
 
 ORDERS = simulate_orders(900)
@@ -86,6 +95,15 @@ def written(run):
     return {name: pl.read_parquet(run.table("pipeline", name)) for name in DATASETS}
 
 
+def release_state(lake, run, *names):
+    """Release what the next night reads of this one."""
+    for name in names:
+        kept = pl.read_parquet(run.table("pipeline", name))
+        write_table(kept, run.release / "state" / f"{name}.parquet")
+    facts = {"date": run.as_of.isoformat(), "models": read_json(run.path / "pipeline" / REPORT)}
+    release_run(lake, run, write_manifest(run.release, facts))
+
+
 @pytest.fixture
 def run(lake):
     made = lake.run(AS_OF)
@@ -140,10 +158,7 @@ def test_with_too_little_it_says_why_and_recommends_all_the_same(lake, catalogue
 def test_the_next_night_goes_on_from_what_was_released(lake, run, catalogue, book):
     score(lake, run, catalogue, book)
     report = read_json(run.path / "pipeline" / REPORT)
-    state = pl.read_parquet(run.table("pipeline", DISTRIBUTIONS))
-    write_table(state, run.release / "state" / f"{DISTRIBUTIONS}.parquet")
-    facts = {"date": run.as_of.isoformat(), "models": report}
-    release_run(lake, run, write_manifest(run.release, facts))
+    release_state(lake, run, DISTRIBUTIONS)
     following = lake.run(AS_OF + timedelta(days=1))
     profile(following)
     score(lake, following, catalogue, book)
@@ -152,15 +167,37 @@ def test_the_next_night_goes_on_from_what_was_released(lake, run, catalogue, boo
     assert written(following)["model_drift"]["psi"].max() < 0.05
 
 
+def test_a_night_that_goes_on_from_the_state_of_orders_writes_the_bytes_of_one_that_sums_all(
+    lake, run, catalogue, book, monkeypatch
+):
+    following = lake.run(AS_OF + timedelta(days=1))
+    late = ORDERS.filter(pl.col("ordered_on") < AS_OF - timedelta(days=40)).head(1)
+    again = late.with_columns(pl.lit(AS_OF + timedelta(days=1)).alias("ordered_on"))
+    profile(following, pl.concat([ORDERS, again]).sort("customer_id", "ordered_on"))
+    score(lake, following, catalogue, book)
+    summed_all = [following.table("pipeline", name).read_bytes() for name in DATASETS]
+    score(lake, run, catalogue, book)
+    kept = pl.read_parquet(run.table("pipeline", ORDER_STATE))
+    write_table(kept, run.release / "state" / f"{ORDER_STATE}.parquet")
+    release_run(lake, run, write_manifest(run.release, {"date": run.as_of.isoformat()}))
+    summed = []
+
+    def watched(days, as_of):
+        summed.append(days["customer_id"].n_unique())
+        return aggregate_history(days, as_of)
+
+    monkeypatch.setattr("pipelines.scoring.order_state.aggregate_history", watched)
+    score(lake, following, catalogue, book)
+    assert [following.table("pipeline", name).read_bytes() for name in DATASETS] == summed_all
+    assert 0 < summed[0] < 100  # of 900
+
+
 def test_a_night_without_scores_hands_on_what_the_last_one_is_compared_with(
     lake, run, catalogue, book
 ):
     score(lake, run, catalogue, book)
     known = pl.read_parquet(run.table("pipeline", DISTRIBUTIONS))
-    write_table(known, run.release / "state" / f"{DISTRIBUTIONS}.parquet")
-    report = read_json(run.path / "pipeline" / REPORT)
-    facts = {"date": run.as_of.isoformat(), "models": report}
-    release_run(lake, run, write_manifest(run.release, facts))
+    release_state(lake, run, DISTRIBUTIONS)
     following = lake.run(AS_OF + timedelta(days=1))
     profile(following, ORDERS.filter(pl.col("customer_id") < "c00200"))
     score(lake, following, catalogue, book)

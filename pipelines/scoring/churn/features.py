@@ -23,6 +23,24 @@ LOG_UNITS = 100_000
 # on a short history and read on a longer one it would mean two things, so it counts as unknown.
 LEAST_SHARE_LEFT_OUT = 0.05
 
+AGGREGATES = pl.Schema(
+    {
+        "customer_id": pl.String(),
+        "recency_days": pl.Int32(),
+        "tenure_days": pl.Int32(),
+        "order_day_count": pl.Int32(),
+    }
+    | {f"order_days_{days}d_count": pl.Int32() for days in WINDOWS_DAYS}
+    | dict.fromkeys(
+        (
+            "gap_last_days", "margin_first_amount", "margin_last_amount", "discount_rate",
+            "margin_amount", *(f"margin_{days}d_amount" for days in MARGIN_WINDOWS_DAYS),
+            "gap_mean_days", "gap_log_mean", "gap_log_sd", "refund_rate",
+        ),
+        pl.Float64(),
+    )
+)  # fmt: skip
+
 ORDER_FEATURES = (
     "log_recency", "log_tenure", "log_frequency", "log_orders_30d", "log_orders_90d",
     "log_orders_180d", "log_orders_365d", "log_own_gap", "log_overdue", "gap_spread",
@@ -32,7 +50,7 @@ ORDER_FEATURES = (
 
 
 def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
-    """Return counts and sums per customer with an order, sorted by customer_id.
+    """Return counts and sums (AGGREGATES) per customer with an order, sorted by customer_id.
 
     Args:
         known: Order days of `prepare_order_days`, sorted.
@@ -86,7 +104,7 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
             gap_log_sd=pl.when(repeats > 1).then(variance.clip(0).sqrt() / LOG_UNITS),
             refund_rate=pl.col("negative_days") / pl.col("order_day_count"),
         )
-        .drop("negative_days", "log_sum", "log_squares")
+        .select(pl.col(name).cast(kind) for name, kind in AGGREGATES.items())
     )
 
 

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.schemas import ScoringParams
-from pipelines.scoring.churn.features import own_gap
+from pipelines.scoring.churn.features import aggregate_history, own_gap
 from pipelines.scoring.churn.logistic import (
     Base,
     ChurnModel,
@@ -66,6 +66,7 @@ def see_today(
     as_of: date,
     params: ScoringParams,
     optional: pl.DataFrame | None = None,
+    aggregates: pl.DataFrame | None = None,
 ) -> Day:
     """Return all customers as of tonight; order models and season are learnt on the sample.
 
@@ -74,11 +75,14 @@ def see_today(
         as_of: The last day known.
         params: Horizon, kinds of order models, sample.
         optional: See `see_day`.
+        aggregates: Of everybody, if order_days are of the sample only; see `see_day`.
     """
     known = order_days.filter(pl.col("ordered_on") <= as_of)
-    sample = sample_customers(known, params.sample_customers)
-    like = see_day(sample, as_of, params) if sample.height < known.height else None
-    return see_day(known, as_of, params, optional, like)
+    everybody = aggregate_history(known, as_of) if aggregates is None else aggregates
+    like = None
+    if everybody.height > params.sample_customers:
+        like = see_day(sample_customers(known, params.sample_customers), as_of, params)
+    return see_day(known, as_of, params, optional, like, everybody)
 
 
 def score_churn(

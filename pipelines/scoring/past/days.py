@@ -64,6 +64,7 @@ def see_day(
     params: ScoringParams,
     optional: pl.DataFrame | None = None,
     like: "Day | None" = None,
+    aggregates: pl.DataFrame | None = None,
 ) -> Day:
     """Return a day with nothing known after it.
 
@@ -75,8 +76,10 @@ def see_day(
             which they were so); only the rows of this very day are used.
         like: The same day of a sample of the customers, whose fitted order models and season are
             taken; they are fitted here if it is not given.
+        aggregates: Of `aggregate_history`, where somebody else has summed the days.
     """
-    aggregates = aggregate_history(order_days, feature_on)
+    if aggregates is None:
+        aggregates = aggregate_history(order_days, feature_on)
     if like is None:
         models = fit_order_models(aggregates, params.order_models, params.prior_sd)
         seasons = _see_seasons(order_days, models, feature_on, params)

@@ -122,14 +122,19 @@ def cut_snapshot(order_days: pl.DataFrame, feature_on: date, horizon_days: int) 
 
 
 def sample_customers(order_days: pl.DataFrame, at_most: int) -> pl.DataFrame:
-    """Return the rows of at most so many customers: every k-th in the order of their ids.
-
-    The same customers on any machine and in any order of rows; coefficients need no more.
-    """
-    customers = order_days.select(pl.col("customer_id").unique().sort())
-    step = -(-customers.height // at_most)
-    if step <= 1:
+    """Return the rows of at most so many customers, those of `pick_sample`."""
+    customers = order_days.filter("is_order")["customer_id"].unique().sort()
+    if len(customers) <= at_most:
         return order_days
     return order_days.join(
-        customers.gather_every(step), on="customer_id", how="semi", maintain_order="left"
-    )
+        pick_sample(customers, at_most).to_frame(),
+        on="customer_id", how="semi", maintain_order="left",
+    )  # fmt: skip
+
+
+def pick_sample(customers: pl.Series, at_most: int) -> pl.Series:
+    """Return every k-th of the customers with an order, sorted, so that there are at most so many.
+
+    The same customers on any machine; coefficients need no more.
+    """
+    return customers.gather_every(max(-(-len(customers) // at_most), 1))

@@ -1,8 +1,6 @@
 from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import pairwise
-from math import log as ln
 
 import polars as pl
 import pytest
@@ -10,156 +8,163 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from pipelines.scoring.order_state import (
-    DAYS,
-    LOG,
-    STATE,
-    compact_log,
-    compare_days,
-    count_recent_days,
-    read_days,
-    rebuild_state,
-    update_state,
-)
+from pipelines.scoring import order_state
+from pipelines.scoring.churn.features import AGGREGATES, aggregate_history
+from pipelines.scoring.order_state import STATE, read_aggregates, update_state
+from pipelines.scoring.past.snapshots import prepare_order_days
 
 START = date(2026, 1, 1)
-Orders = dict[int, tuple[str, int, Decimal]]  # by number: customer, day, margin
+DAYS = pl.Schema(
+    {
+        "customer_id": pl.String(),
+        "ordered_on": pl.Date(),
+        "is_order": pl.Boolean(),
+        "is_discounted": pl.Boolean(),
+        "margin_amount": pl.Decimal(18, 4),
+    }
+)
+Order = tuple[str, int, bool, bool, Decimal]  # customer, day, is it one or a refund, discount
+Orders = dict[int, Order]  # by number
 
 
-def days_of(orders: Orders, customers: set[str]) -> pl.LazyFrame:
-    """Sum orders to customer days, as the night's SQL does."""
-    summed: dict[tuple[str, int], list[Decimal]] = defaultdict(list)
-    for customer, day, margin in orders.values():
-        if customer in customers:
-            summed[customer, day].append(margin)
+def days_of(orders: Orders) -> pl.LazyFrame:
+    """Sum orders to customer days, in the order in which the night's SQL writes them."""
+    summed: dict[tuple[str, int, bool], list[tuple[bool, Decimal]]] = defaultdict(list)
+    for customer, day, is_order, is_discounted, margin in orders.values():
+        summed[customer, day, is_order].append((is_discounted and is_order, margin))
     rows = [
-        (customer, START + timedelta(days=day), len(margins), sum(margins, Decimal(0)))
-        for (customer, day), margins in summed.items()
-    ]
+        (customer, START + timedelta(days=day), is_order, any(d for d, _ in parts),
+         sum((margin for _, margin in parts), Decimal(0)))
+        for (customer, day, is_order), parts in sorted(summed.items())
+    ]  # fmt: skip
     return pl.DataFrame(rows, schema=DAYS, orient="row").lazy()
 
 
-def true_state(orders: Orders) -> pl.DataFrame:
-    """Tell the state of each customer in plain Python."""
-    rows = []
-    for customer in sorted({customer for customer, _, _ in orders.values()}):
-        own = [(day, margin) for known, day, margin in orders.values() if known == customer]
-        days = sorted({day for day, _ in own})
-        rows.append(
-            (
-                customer,
-                START + timedelta(days=days[0]),
-                START + timedelta(days=days[-1]),
-                len(days),
-                len(own),
-                sum((margin for _, margin in own), Decimal(0)),
-                sum((margin for day, margin in own if day > days[0]), Decimal(0)),
-                sum(round(ln(b - a), 6) for a, b in pairwise(days)),
-            )
-        )
-    return pl.DataFrame(rows, schema=STATE, orient="row")
+def as_of(day: int) -> date:
+    return START + timedelta(days=day)
 
 
-def run_nights(batches: list[list[tuple[int, tuple[str, int, Decimal] | None]]]):
-    """Run the nights; yield the orders, the log and the state after each."""
+def run_nights(nights: list[tuple[int, list[tuple[int, Order | None]]]]):
+    """Run the nights, each so many days after the last; yield orders, day and state after each."""
     orders: Orders = {}
-    log, state = pl.LazyFrame(schema=LOG), pl.LazyFrame(schema=STATE)
-    for night, batch in enumerate(batches):
-        after = dict(orders)
+    state, day = None, 0
+    for later, batch in nights:
+        day += later
         for number, order in batch:
-            after.pop(number, None)
+            orders.pop(number, None)
             if order is not None:
-                after[number] = order
-        changed = {number for number, _ in batch}
-        touched = {known[n][0] for known in (orders, after) for n in changed if n in known}
-        ids = pl.Series(sorted(touched), dtype=pl.String)
-        changes = compare_days(
-            read_days(log, ids), days_of(after, touched), START + timedelta(days=400 + night)
-        ).collect()
-        log = pl.concat([log, changes.lazy()])
-        state = update_state(state, log, changes).collect().lazy()
-        orders = after
-        yield orders, log, state.collect(), changes
+                orders[number] = order
+        state = update_state(state, days_of(orders), as_of(day)).collect().lazy()
+        yield dict(orders), as_of(day), state.collect()
 
 
 order = st.tuples(
     st.sampled_from(["ann", "bob", "cat", "dan"]),
-    st.integers(0, 40),
+    st.integers(0, 400),
+    st.booleans(),
+    st.booleans(),
     st.decimals(-50, 50, places=2),
 )
 # A number that is there is corrected, moved to another customer, or taken back.
-batches = st.lists(
-    st.lists(st.tuples(st.integers(0, 12), st.one_of(order, order, st.none())), max_size=6),
-    min_size=1,
-    max_size=6,
-)
+batch = st.lists(st.tuples(st.integers(0, 12), st.one_of(order, order, st.none())), max_size=6)
+some_nights = st.lists(st.tuples(st.integers(0, 120), batch), min_size=1, max_size=6)
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
-@given(batches)
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(some_nights)
 def test_any_nights_of_new_late_corrected_moved_and_lost_orders_equal_a_rebuild(nights):
-    for orders, log, state, _ in run_nights(nights):
+    for orders, day, state in run_nights(nights):
+        days = days_of(orders)
         assert state.schema == STATE
-        assert_frame_equal(state, rebuild_state(log).collect(), check_exact=True)
-        exact = pl.exclude("log_gap_sum")
-        assert_frame_equal(state.select(exact), true_state(orders).select(exact))
-        assert_frame_equal(state, true_state(orders), abs_tol=1e-9)
+        assert_frame_equal(state, update_state(None, days, day).collect(), check_exact=True)
+        plain = aggregate_history(prepare_order_days(days.collect()), day)
+        assert plain.schema == AGGREGATES
+        assert_frame_equal(read_aggregates(state, day), plain, check_exact=True)
 
 
-@settings(derandomize=True, deadline=None, max_examples=25)
-@given(nights=batches, seed=st.integers(0, 99))
-def test_order_of_rows_and_compaction_change_nothing(nights, seed):
-    *_, (_, log, state, _) = run_nights(nights)
-    shuffled = log.collect().sample(fraction=1, shuffle=True, seed=seed).lazy()
+def bought(who: str, *days: int, margin: int = 10) -> list[tuple[int, Order]]:
+    """Orders of a customer, numbered by customer and day."""
+    return [(ord(who[0]) * 1000 + day, (who, day, True, False, Decimal(margin))) for day in days]
 
-    assert_frame_equal(rebuild_state(shuffled).collect(), state, check_exact=True)
-    compact = compact_log(log).collect()
-    assert compact.select("customer_id", "ordered_on").is_duplicated().sum() == 0
-    assert_frame_equal(rebuild_state(compact.lazy()).collect(), state, check_exact=True)
+
+@pytest.fixture
+def summed(monkeypatch) -> list[list[str]]:
+    """Who was summed anew, at each call."""
+    calls: list[list[str]] = []
+
+    def watched(days, day):
+        calls.append(days["customer_id"].unique().sort().to_list())
+        return aggregate_history(days, day)
+
+    monkeypatch.setattr(order_state, "aggregate_history", watched)
+    return calls
+
+
+def test_only_customers_with_other_days_are_summed_anew(summed):
+    list(
+        run_nights(
+            [
+                (10, [*bought("ann", 0, 5), *bought("bob", 3), *bought("cat", 4)]),
+                (1, []),
+                (1, [*bought("ann", 11), *bought("dan", 12)]),
+                (1, bought("bob", 3, margin=9)),
+            ]
+        )
+    )
+    assert summed == [["ann", "bob", "cat"], ["ann", "dan"], ["bob"]]
+
+
+def test_a_day_that_leaves_a_window_is_another_day(summed):
+    nights = run_nights([(20, [*bought("ann", 0), *bought("bob", 10)]), (9, []), (1, [])])
+    assert [state["order_days_30d_count"].to_list() for *_, state in nights] == [
+        [1, 1], [1, 1], [0, 1],
+    ]  # fmt: skip
+    assert summed == [["ann", "bob"], ["ann"]]
 
 
 def test_merged_and_parted_customers_are_days_that_change():
-    ten = Decimal(10)
-    (_, _, _, _), (_, _, merged, told), (_, _, parted, _) = run_nights(
-        [
-            [(1, ("ann", 0, ten)), (2, ("bob", 0, ten)), (3, ("bob", 5, ten))],
-            [(2, ("ann", 0, ten)), (3, ("ann", 5, ten))],
-            [(3, ("bob", 5, ten))],
-        ]
-    )
-    assert merged.select("customer_id", "order_day_count", "order_count").rows() == [("ann", 2, 3)]
-    assert told.select("customer_id", "order_count").rows() == [
-        ("ann", 2), ("ann", 1), ("bob", 0), ("bob", 0),
-    ]  # fmt: skip
-    assert parted.select("customer_id", "order_day_count", "order_count").rows() == [
-        ("ann", 1, 2), ("bob", 1, 1),
-    ]  # fmt: skip
+    own = bought("bob", 0, 5)
+    moved = [(number, ("ann", *order[1:])) for number, order in own]
+    nights = run_nights([(9, [*bought("ann", 0), *own]), (1, moved), (1, own)])
+    counts = [state.select("customer_id", "order_day_count").rows() for *_, state in nights]
+    assert counts == [[("ann", 1), ("bob", 2)], [("ann", 2)], [("ann", 1), ("bob", 2)]]
 
 
-def test_a_late_order_splits_a_gap_and_a_refunded_first_day_moves_the_first_order():
-    one = Decimal(1)
-    first = [(1, ("ann", 0, one)), (2, ("ann", 10, one))]
-    (_, _, start, _), (_, _, late, _), (_, _, refunded, _) = run_nights(
-        [first, [(3, ("ann", 4, one))], [(1, None)]]
-    )
-    assert start["log_gap_sum"][0] == pytest.approx(ln(10), abs=1e-6)
-    assert late["log_gap_sum"][0] == pytest.approx(ln(4) + ln(6), abs=2e-6)
-    assert refunded.select("first_order_on", "order_day_count", "repeat_margin_amount").row(0) == (
-        START + timedelta(days=4), 2, one,
-    )  # fmt: skip
+def test_an_order_of_a_later_day_is_not_known_yet():
+    (_, _, before), (_, _, after) = run_nights([(5, bought("ann", 3, 6)), (1, [])])
+    assert before["order_day_count"].to_list() == [1]
+    assert after["order_day_count"].to_list() == [2]
 
 
-def test_a_touched_customer_whose_days_are_the_same_is_not_told():
-    again = (1, ("ann", 3, Decimal("7.50")))
-    (_, _, before, _), (_, _, after, changes) = run_nights([[again], [again]])
+def test_in_parts_the_sums_are_the_same(monkeypatch):
+    orders = dict(order for who in ("ann", "bob", "cat") for order in bought(who, 1, 4, 9))
+    whole = update_state(None, days_of(orders), as_of(20)).collect()
+    monkeypatch.setattr(order_state, "CHUNK_CUSTOMERS", 2)
+    assert_frame_equal(update_state(None, days_of(orders), as_of(20)).collect(), whole)
 
-    assert changes.is_empty()
-    assert_frame_equal(before, after)
+
+def test_a_state_of_other_columns_or_of_older_make_is_summed_anew(summed, monkeypatch):
+    orders = dict(bought("ann", 1))
+    state = update_state(None, days_of(orders), as_of(20)).collect()
+    other = state.drop("refund_rate").lazy()
+    assert_frame_equal(update_state(other, days_of(orders), as_of(20)).collect(), state)
+    monkeypatch.setattr(order_state, "MAKE", order_state.MAKE + 1)
+    update_state(state.lazy(), days_of(orders), as_of(20))
+    assert len(summed) == 3
 
 
-def test_recent_days_are_counted_up_to_the_day():
-    as_of = START + timedelta(days=100)
-    *_, (_, log, _, _) = run_nights(
-        [[(n, ("ann", day, Decimal(1))) for n, day in enumerate((10, 11, 99, 100, 101))]]
-    )
-    assert count_recent_days(log, 90, as_of).collect().rows() == [("ann", 3)]
+def test_days_that_are_not_in_order_are_refused():
+    orders = dict([*bought("ann", 1), *bought("bob", 1)])
+    days = days_of(orders).collect()
+    mixed = pl.concat([days, days.head(1)]).lazy()
+    with pytest.raises(ValueError, match="not in the order of customer_id"):
+        update_state(None, mixed, as_of(20))
+    with pytest.raises(ValueError, match="not in the order of customer_id"):
+        update_state(None, days.reverse().lazy(), as_of(20))
+
+
+def test_without_orders_there_is_no_state():
+    assert update_state(None, days_of({}), as_of(0)).collect().is_empty()
+    *_, (_, _, state) = run_nights([(1, bought("ann", 1)), (1, [(97001, None)])])
+    assert state.is_empty()
+    assert state.schema == STATE

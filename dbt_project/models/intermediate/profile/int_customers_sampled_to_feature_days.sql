@@ -1,6 +1,6 @@
 with order_days as (
     select * from {{ ref('int_orders_summed_to_customer_days') }}
-    where ordered_on <= {{ as_of() }}
+    where ordered_on <= {{ as_of() }} and is_order
 ),
 
 feature_days as (
@@ -14,7 +14,7 @@ run as (
 customers as (
     select
         customer_id,
-        min(case when is_order then ordered_on end) as first_order_on
+        min(ordered_on) as first_order_on
     from order_days
     group by customer_id
 ),

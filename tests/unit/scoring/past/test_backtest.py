@@ -8,6 +8,7 @@ from simulated_orders import AS_OF, simulate_orders
 
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import GradeLimits, ScoringParams
+from pipelines.scoring.churn.features import aggregate_history
 from pipelines.scoring.churn.scores import SCHEMA, predict_total, score_churn, see_today
 from pipelines.scoring.past.backtest import (
     REPORT_SCHEMA,
@@ -16,7 +17,7 @@ from pipelines.scoring.past.backtest import (
     run_backtest,
 )
 from pipelines.scoring.past.metrics import AMOUNT_METRICS, RISK_METRICS
-from pipelines.scoring.past.snapshots import prepare_order_days
+from pipelines.scoring.past.snapshots import prepare_order_days, sample_customers
 
 PARAMS = ScoringParams(order_models=("mbg_nbd", "bg_nbd"))
 REASONS = load_rules(find_rules(None)).churn_reasons
@@ -155,6 +156,14 @@ def test_a_sample_of_the_customers_does(today):
     assert tried.days[0].features.height <= 1_000
     everybody = score_churn(see_today(PREPARED, AS_OF, few), tried, few, REASONS)
     assert everybody.height == today.features.height
+
+
+def test_of_those_who_are_not_in_the_sample_sums_are_enough():
+    few = PARAMS.model_copy(update={"sample_customers": 300})
+    days, sums = sample_customers(PREPARED, 300), aggregate_history(PREPARED, AS_OF)
+    told, seen = see_today(days, AS_OF, few, aggregates=sums), see_today(PREPARED, AS_OF, few)
+    assert_frame_equal(told.features, seen.features, check_exact=True)
+    assert told.seasons == seen.seasons
 
 
 # ---------- refusal
