@@ -1,0 +1,183 @@
+"""ECharts options from frames: one function for each kind of chart.
+
+Options are plain JSON. Colours are names of the style sheet (`var(--c1)`), numbers are written by
+the page's script, and whatever a label says is only ever text.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polars as pl
+
+from pipelines.page.figure import LANGUAGES, Chart, Column, Kind, Language, Option
+from pipelines.page.numbers import write_number
+from pipelines.page.texts import labels
+
+ROW = 30  # pixels of a bar or a line of cells
+AROUND = 90  # pixels of axes and legend
+
+
+def bars(
+    rows: pl.DataFrame,
+    label: str,
+    values: Sequence[Column],
+    *,
+    stacked: bool = False,
+    upright: bool = False,
+) -> Chart:
+    """Bars: one group for each row, one bar (or one part of a bar, if stacked) for each value."""
+
+    def option(language: Language) -> Option:
+        names = [text.in_language(language) for text in labels(rows, label)]
+        categories: Option = {"type": "category", "data": names}
+        amounts: Option = {"type": "value"}
+        if not upright:
+            categories |= {"inverse": True, "axisLabel": {"width": 110, "overflow": "truncate"}}
+        series = [
+            {
+                "type": "bar",
+                "name": value.title.in_language(language),
+                "data": _plain(rows[value.name]),
+                "barMaxWidth": 26,
+                **({"stack": "all"} if stacked else {}),
+            }
+            for value in values
+        ]
+        return {
+            "xAxis": categories if upright else amounts,
+            "yAxis": amounts if upright else categories,
+            "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}},
+            "series": series,
+            **_legend(series),
+        }
+
+    lines = rows.height * (1 if stacked else len(values))
+    height = 280 if upright else max(140, AROUND + int(lines * ROW * (1 if len(values) < 3 else 0.6)))
+    return _chart(option, values[0].kind, height)
+
+
+def lines(rows: pl.DataFrame, label: str, values: Sequence[Column]) -> Chart:
+    """Lines over days or steps; a hidden value is a gap."""
+
+    def option(language: Language) -> Option:
+        series = [
+            {
+                "type": "line",
+                "name": value.title.in_language(language),
+                "data": _plain(rows[value.name]),
+                "symbolSize": 5,
+                "showSymbol": rows.height < 40,
+            }
+            for value in values
+        ]
+        names = [text.in_language(language) for text in labels(rows, label)]
+        return {
+            "xAxis": {"type": "category", "data": names, "boundaryGap": False},
+            "yAxis": {"type": "value", "scale": True},
+            "tooltip": {"trigger": "axis"},
+            "series": series,
+            **_legend(series),
+        }
+
+    return _chart(option, values[0].kind, 280)
+
+
+def heat_map(rows: pl.DataFrame, label: str, values: Sequence[Column]) -> Chart:
+    """A grid of cells, the fuller the darker, on a scale on which small cells still differ."""
+
+    def option(language: Language) -> Option:
+        names = [text.in_language(language) for text in labels(rows, label)]
+        across = [value.title.in_language(language) for value in values]
+        cells = [
+            {
+                "value": [x, y, _shade(number, value.kind)],
+                "name": f"{names[y]} · {across[x]}",
+                "text": write_number(number, value.kind),
+            }
+            for x, value in enumerate(values)
+            for y, number in enumerate(rows[value.name].to_list())
+        ]
+        shades = [cell["value"][2] for cell in cells if cell["value"][2] is not None]  # type: ignore[index]
+        return {
+            "xAxis": {"type": "category", "data": across, "position": "top"},
+            "yAxis": {
+                "type": "category",
+                "data": names,
+                "inverse": True,
+                "axisLabel": {"width": 110, "overflow": "truncate"},
+            },
+            "visualMap": {
+                "show": False,
+                "dimension": 2,
+                "min": 0,
+                "max": max([*shades, 0.01]),
+                "inRange": {"color": ["var(--heat-0)", "var(--heat-1)"]},
+            },
+            "tooltip": {"trigger": "item"},
+            "series": [{"type": "heatmap", "data": cells, "label": {"show": True}}],
+        }
+
+    return _chart(option, values[0].kind, max(160, 50 + rows.height * 34))
+
+
+def flows(rows: pl.DataFrame, start: str, end: str, persons: Column) -> Chart:
+    """Streams from what customers were (left) to what they are (right)."""
+
+    def option(language: Language) -> Option:
+        left = [text.in_language(language) for text in labels(rows, start)]
+        right = [text.in_language(language) for text in labels(rows, end)]
+        links = [
+            {"source": f"< {one}", "target": f"{other} >", "value": number}
+            for one, other, number in zip(left, right, rows[persons.name].to_list(), strict=True)
+            if number
+        ]
+        nodes = {link[side]: None for side in ("source", "target") for link in links}
+        texts = {f"< {one}": one for one in left} | {f"{other} >": other for other in right}
+        return {
+            "tooltip": {"trigger": "item"},
+            "series": [
+                {
+                    "type": "sankey",
+                    "data": [
+                        {
+                            "name": name,
+                            "text": texts[name],
+                            "label": {"position": "right" if name.startswith("<") else "left"},
+                        }
+                        for name in nodes
+                    ],
+                    "links": links,
+                    "nodeGap": 12,
+                    "left": 4,
+                    "right": 4,
+                    "top": 8,
+                    "bottom": 8,
+                    "draggable": False,
+                    "lineStyle": {"color": "source", "opacity": 0.35},
+                }
+            ],
+        }
+
+    return _chart(option, persons.kind, 340)
+
+
+def _chart(option: Callable[[Language], Option], kind: Kind, height: int) -> Chart:
+    return Chart({language: option(language) for language in LANGUAGES}, kind, height)
+
+
+def _legend(series: Sequence[Option]) -> Option:
+    if len(series) < 2:
+        return {}
+    return {"legend": {"type": "scroll", "top": 0, "left": 0, "itemWidth": 14, "itemHeight": 10}}
+
+
+def _plain(values: pl.Series) -> list[Any]:
+    """Numbers as JSON has them: an amount is exact in the table and a float in the picture."""
+    return (values.cast(pl.Float64) if values.dtype.is_decimal() else values).to_list()
+
+
+def _shade(number: float | None, kind: Kind) -> float | None:
+    if number is None:
+        return None
+    return round(float(number), 4) if kind == "rate" else round(math.log10(1 + max(number, 0)), 4)

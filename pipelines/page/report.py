@@ -1,0 +1,38 @@
+"""The whole page: which sections there are, and in which order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from pipelines.page.lists import make_lists
+from pipelines.page.models import make_models
+from pipelines.page.night import make_night
+from pipelines.page.render import render_report
+from pipelines.page.structure import make_structure
+from pipelines.page.value import make_value
+from pipelines.rules.segments import Segment
+
+
+def make_report(
+    marts: Mapping[str, pl.LazyFrame],
+    facts: Mapping[str, Any],
+    segments: Sequence[Segment],
+    lists_before: Sequence[Mapping[str, Any]],
+) -> str:
+    """The report of a release as HTML. A section whose marts a release does not have is not there.
+
+    Args:
+        marts: every mart of the release, by name.
+        facts: what its manifest will say.
+        segments: the rules of its lists.
+        lists_before: what the manifest of the last release says of its lists.
+    """
+    sections = [
+        make_night(facts),
+        make_structure(marts),
+        make_value(marts),
+        make_models(marts),
+        make_lists(facts, segments, lists_before),
+    ]
+    return render_report([section for section in sections if section], facts)
