@@ -16,6 +16,7 @@ from pipelines.page.texts import labels
 
 ROW = 30  # pixels of a bar or a line of cells
 AROUND = 90  # pixels of axes and legend
+NAMES = {"width": 120, "overflow": "break", "lineHeight": 14, "interval": 0, "hideOverlap": False}
 
 
 def bars(
@@ -33,7 +34,7 @@ def bars(
         categories: Option = {"type": "category", "data": names}
         amounts: Option = {"type": "value"}
         if not upright:
-            categories |= {"inverse": True, "axisLabel": {"width": 110, "overflow": "truncate"}}
+            categories |= {"inverse": True, "axisLabel": NAMES}
         series = [
             {
                 "type": "bar",
@@ -53,7 +54,9 @@ def bars(
         }
 
     lines = rows.height * (1 if stacked else len(values))
-    height = 280 if upright else max(140, AROUND + int(lines * ROW * (1 if len(values) < 3 else 0.6)))
+    height = (
+        280 if upright else max(140, AROUND + int(lines * ROW * (1 if len(values) < 3 else 0.6)))
+    )
     return _chart(option, values[0].kind, height)
 
 
@@ -98,14 +101,19 @@ def heat_map(rows: pl.DataFrame, label: str, values: Sequence[Column]) -> Chart:
             for x, value in enumerate(values)
             for y, number in enumerate(rows[value.name].to_list())
         ]
-        shades = [cell["value"][2] for cell in cells if cell["value"][2] is not None]  # type: ignore[index]
+        shades = [_shade(number, value.kind) for value in values for number in rows[value.name]]
         return {
-            "xAxis": {"type": "category", "data": across, "position": "top"},
+            "xAxis": {
+                "type": "category",
+                "data": across,
+                "position": "top",
+                "axisLabel": NAMES | {"width": 52},
+            },
             "yAxis": {
                 "type": "category",
                 "data": names,
                 "inverse": True,
-                "axisLabel": {"width": 110, "overflow": "truncate"},
+                "axisLabel": NAMES,
             },
             "visualMap": {
                 "show": False,
@@ -177,7 +185,7 @@ def _plain(values: pl.Series) -> list[Any]:
     return (values.cast(pl.Float64) if values.dtype.is_decimal() else values).to_list()
 
 
-def _shade(number: float | None, kind: Kind) -> float | None:
-    if number is None:
-        return None
+def _shade(number: float | None, kind: Kind) -> float:
+    if number is None:  # drawn like an empty cell, with a dash in it
+        return 0
     return round(float(number), 4) if kind == "rate" else round(math.log10(1 + max(number, 0)), 4)

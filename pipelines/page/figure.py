@@ -62,6 +62,14 @@ class Figure:
     rows: pl.DataFrame
     chart: Chart | None = None
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether its table tells in sentences, and needs the whole width."""
+        return any(
+            column.kind in ("code", "link") or column.name in ("reason", "sentence")
+            for column in self.columns
+        )
+
 
 @dataclass(frozen=True)
 class Section:

@@ -80,7 +80,9 @@ def describe_lists(segments: Sequence[Segment]) -> pl.DataFrame:
         label, label_zh, where, reason, reason_zh, order_by, limit.
     """
     rows = [
-        segment.model_dump(include={"label", "label_zh", "reason", "reason_zh", "order_by", "limit"})
+        segment.model_dump(
+            include={"label", "label_zh", "reason", "reason_zh", "order_by", "limit"}
+        )
         | {"where": " ".join(segment.where.split())}
         for segment in segments
     ]

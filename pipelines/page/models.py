@@ -85,12 +85,16 @@ def compare_models(reports: pl.LazyFrame, target: str) -> pl.DataFrame:
 def compare_days(compared: pl.DataFrame, measure: str) -> tuple[pl.DataFrame, list[Column]]:
     """One measure with a row for each model and a column for each past day, for a chart."""
     days = sorted(compared["known_on"].unique())
-    label = [pl.format("{} · {}", f"model{zh}", f"role{zh}").alias(f"label{zh}") for zh in ("", "_zh")]
+    label = [
+        pl.format("{} · {}", f"model{zh}", f"role{zh}").alias(f"label{zh}") for zh in ("", "_zh")
+    ]
     wide = compared.group_by("model", "model_zh", "role", "role_zh", maintain_order=True).agg(
         pl.col(measure).filter(pl.col("known_on") == day).first().alias(day.isoformat())
         for day in days
     )
-    columns = [Column(day.isoformat(), "number", Text(day.isoformat(), day.isoformat())) for day in days]
+    columns = [
+        Column(day.isoformat(), "number", Text(day.isoformat(), day.isoformat())) for day in days
+    ]
     return wide.with_columns(label), columns
 
 
@@ -128,6 +132,9 @@ def _compared(target: str, measures: tuple[str, ...], compared: pl.DataFrame) ->
     ranked, days = compare_days(compared, RANKING[target])
     figures = [Figure(f"{target}_backtest", columns, compared, bars(ranked, "label", days))]
     level, days = compare_days(compared, "total_bias")
-    of_level = (*columns[:4], *(c for c in columns[4:] if c.name in ("ece", "decile_mape", "total_bias")))
+    of_level = (
+        *columns[:4],
+        *(c for c in columns[4:] if c.name in ("ece", "decile_mape", "total_bias")),
+    )
     figures.append(Figure(f"{target}_level", of_level, compared, bars(level, "label", days)))
     return figures

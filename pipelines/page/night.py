@@ -85,11 +85,9 @@ def list_sources(
         }
         for name in sorted({*known, *brought})
     ]
-    schema = {name: pl.String for name in ("source", "type", "fresh_through", "freshness")}
+    schema = dict.fromkeys(("source", "type", "fresh_through", "freshness"), pl.String)
     found = pl.DataFrame(rows, {**schema, "landed": pl.Int64, "quarantined": pl.Int64})
-    return hide_small_parts(
-        with_words(found, "freshness", "freshness"), ("landed", "quarantined")
-    )
+    return hide_small_parts(with_words(found, "freshness", "freshness"), ("landed", "quarantined"))
 
 
 def make_night(facts: Mapping[str, Any]) -> Section:
@@ -120,13 +118,13 @@ def make_night(facts: Mapping[str, Any]) -> Section:
         ),
     ]
     if findings.height:
+        told = [
+            name for name in ("because", "until") if findings[name].null_count() < findings.height
+        ]
         columns = (
             column("gate", "label"),
             column("outcome", "label"),
-            column("dataset", "text"),
-            column("sentence", "text"),
-            column("because", "text"),
-            column("until", "text"),
+            *(column(name, "text") for name in ("dataset", "sentence", *told)),
         )
         figures.insert(1, Figure("findings", columns, findings))
     return Section("night", tuple(figures), _tiles(facts))
@@ -138,7 +136,9 @@ def _tiles(facts: Mapping[str, Any]) -> tuple[Tile, ...]:
     warnings = sum(gate["warnings_count"] for gate in gates)
     stale = sum(source["is_stale"] for source in facts["sources"])
     values = {
-        "customers": write_number(None if is_few(facts["customers"]) else facts["customers"], "persons"),
+        "customers": write_number(
+            None if is_few(facts["customers"]) else facts["customers"], "persons"
+        ),
         "lists": f"{len(facts['lists'])}",
         "checks": f"{passed:,} / {checks:,}",
         "warnings": f"{warnings}",

@@ -13,8 +13,10 @@ from markupsafe import Markup
 
 from pipelines.page.figure import LANGUAGES, TEXTUAL, Column, Figure, Section, Text
 from pipelines.page.numbers import HIDDEN, write_number
+from pipelines.page.small_cells import is_few
 from pipelines.page.texts import texts
 
+IN_INDEX = ("customers", "lists", "passed", "warnings")
 HERE = Path(__file__).resolve().parent
 
 
@@ -46,22 +48,46 @@ def render_index(releases: Sequence[Mapping[str, Any]], *, has_docs: bool) -> st
     """The index of releases.
 
     Args:
-        releases: name, date, is_current, customers, lists, checks, passed, warnings, has_report,
-            has_gates of each, the newest first.
-        has_docs: whether dbt's documentation stands beside it.
+        releases: name, date, is_current, has_report, has_gates and manifest of each, newest first.
+        has_docs: whether dbt's documentation stands beside them.
     """
-    scripts = [_script(_read("templates/report.js"))]
-    return _render("index.html.j2", releases=releases, has_docs=has_docs, scripts=scripts)
+    rows = [
+        {**release, **dict(zip(IN_INDEX, _index_numbers(release["manifest"]), strict=True))}
+        for release in releases
+    ]
+    return _render(
+        "index.html.j2",
+        releases=rows,
+        columns=IN_INDEX,
+        has_docs=has_docs,
+        scripts=[_script(_read("templates/report.js"))],
+    )
+
+
+def _index_numbers(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the index tells of a release; an older manifest may not say all of it."""
+    customers = manifest.get("customers")
+    gates = manifest.get("gates", {}).values()
+    return (
+        write_number(None if customers is None or is_few(customers) else customers, "persons"),
+        write_number(len(manifest.get("lists", [])), "count"),
+        write_number(sum(gate["checks_passed"] for gate in gates), "count"),
+        write_number(sum(gate["warnings_count"] for gate in gates), "count"),
+    )
 
 
 def _render(template: str, scripts: Sequence[Markup], **content: Any) -> str:
     style = Markup(_read("templates/report.css"))  # noqa: S704 - our own file
-    return _environment().get_template(template).render(
-        texts=texts(),
-        style=style,
-        scripts=scripts,
-        policy=_policy(scripts, style),
-        **content,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            texts=texts(),
+            style=style,
+            scripts=scripts,
+            policy=_policy(scripts, style),
+            **content,
+        )
     )
 
 
@@ -149,4 +175,3 @@ def _script(content: str) -> Markup:
     if "</script" in content:
         raise ValueError("a script that ends itself cannot stand in a page")
     return Markup(content)  # noqa: S704 - our own files
-

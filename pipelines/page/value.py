@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from pipelines.page.charts import bars
+from pipelines.page.charts import bars, heat_map
 from pipelines.page.cross import TOTAL, cross, without_totals
 from pipelines.page.figure import Column, Figure, Section
 from pipelines.page.small_cells import hide_small_groups
 from pipelines.page.structure import labels_of, share_of
-from pipelines.page.texts import column, texts, with_words
+from pipelines.page.texts import column, with_words
 
 BANDS = ("low", "medium", "high")
 SEVERITIES = ("high", "medium", "low")
@@ -56,23 +56,44 @@ def cut_tenths(audience: pl.LazyFrame) -> pl.DataFrame:
 
 
 def cut_risks(audience: pl.LazyFrame) -> pl.DataFrame:
-    """Customers by tenths of churn risk (down) and grade (across), with totals.
+    """Customers by tenths of churn risk.
 
     Returns:
-        risk such as `0.3–0.4`, one column for each grade, total.
+        risk such as `0.3–0.4`, customers, customer_rate.
     """
     place = (pl.col("churn_risk") * TENTHS).floor().clip(0, TENTHS - 1).cast(pl.Int64)
     counts = (
-        audience.filter(pl.col("churn_risk").is_not_null(), pl.col("grade").is_not_null())
-        .group_by(place.alias("place"), "grade")
-        .agg(pl.len().alias("persons"))
+        audience.filter(pl.col("churn_risk").is_not_null())
+        .group_by(place.alias("place"))
+        .agg(pl.len().cast(pl.Int64).alias("customers"))
         .collect(engine="streaming")
     )
     names = [f"{place / TENTHS:.1f}–{(place + 1) / TENTHS:.1f}" for place in range(TENTHS)]
-    named = counts.with_columns(
-        risk=pl.col("place").replace_strict(range(TENTHS), names, return_dtype=pl.String)
+    every = pl.DataFrame(
+        {"place": range(TENTHS), "risk": names}, {"place": pl.Int64, "risk": pl.String}
     )
-    return cross(named, "risk", "grade", names, sorted(counts["grade"].unique()))
+    told = every.join(counts, on="place", how="left", maintain_order="left").select(
+        "risk", pl.col("customers").fill_null(0)
+    )
+    shared = told.with_columns(share_of("customers").alias("customer_rate"))
+    return hide_small_groups(shared, "customers", ["customer_rate"])
+
+
+def cross_risks(audience: pl.LazyFrame) -> pl.DataFrame:
+    """Customers by band of churn risk (down) and grade (across), with totals.
+
+    Returns:
+        label, label_zh, one column for each grade, total.
+    """
+    counts = (
+        audience.filter(pl.col("churn_risk_band").is_not_null(), pl.col("grade").is_not_null())
+        .group_by("churn_risk_band", "grade")
+        .agg(pl.len().alias("persons"))
+        .collect(engine="streaming")
+    )
+    grades = sorted(counts["grade"].unique())
+    crossed = cross(counts, "churn_risk_band", "grade", BANDS[::-1], grades)
+    return with_words(crossed.rename({"churn_risk_band": "label"}), "label", "bands")
 
 
 def count_risk_bands(audience: pl.LazyFrame) -> pl.DataFrame:
@@ -153,41 +174,53 @@ def make_value(marts: Mapping[str, pl.LazyFrame]) -> Section | None:
 
 
 def _scored(audience: pl.LazyFrame) -> list[Figure]:
-    tenths, risks = cut_tenths(audience), cut_risks(audience)
     bands = count_risk_bands(audience)
-    figures = []
-    if tenths.height:
-        shares = (column("predicted_rate", "rate"), column("margin_rate", "rate"))
-        columns = (
-            column("tenth", "text"),
-            column("customers", "persons"),
-            column("least", "money"),
-            column("predicted", "money"),
-            shares[0],
-            column("margin", "money"),
-            shares[1],
-        )
-        chart = bars(tenths, "tenth", shares, upright=True)
-        figures.append(Figure("tenths", columns, tenths, chart))
-    if bands.height:
-        grades = labels_of(audience, "grade")
-        across = [Column(grade, "persons", grades[grade]) for grade in risks.columns[1:-1]]
-        named = risks.with_columns(
-            risk_zh=pl.col("risk").replace(TOTAL, texts().page[TOTAL].zh),
-            risk=pl.col("risk").replace(TOTAL, texts().page[TOTAL].en),
-        )
-        columns = (column("risk", "label"), *across, column(TOTAL, "persons"))
-        chart = bars(without_totals(named), "risk", across, stacked=True, upright=True)
-        figures.append(Figure("risks", columns, named, chart))
-        told = (
-            column("label", "label"),
-            column("customers", "persons"),
-            column("customer_rate", "rate"),
-            column("predicted", "money"),
-            column("predicted_rate", "rate"),
-        )
-        figures.append(Figure("risk_bands", told, bands, bars(bands, "label", (told[2], told[4]))))
-    return figures
+    return [*_valued(cut_tenths(audience)), *(_at_risk(audience, bands) if bands.height else ())]
+
+
+def _valued(tenths: pl.DataFrame) -> list[Figure]:
+    if not tenths.height:
+        return []
+    predicted, margin = column("predicted_rate", "rate"), column("margin_rate", "rate")
+    columns = (
+        column("tenth", "text"),
+        column("customers", "persons"),
+        column("least", "money"),
+        column("predicted", "money"),
+        predicted,
+        column("margin", "money"),
+        margin,
+    )
+    chart = bars(tenths, "tenth", (predicted, margin), upright=True)
+    return [Figure("tenths", columns, tenths, chart)]
+
+
+def _at_risk(audience: pl.LazyFrame, bands: pl.DataFrame) -> list[Figure]:
+    customers, share = column("customers", "persons"), column("customer_rate", "rate")
+    value = column("predicted_rate", "rate")
+    risks, crossed = cut_risks(audience), cross_risks(audience)
+    grades = labels_of(audience, "grade")
+    across = [Column(name, "persons", grades[name]) for name in crossed.columns if name in grades]
+    return [
+        Figure(
+            "risks",
+            (column("risk", "text"), customers, share),
+            risks,
+            bars(risks, "risk", [customers], upright=True),
+        ),
+        Figure(
+            "risk_grades",
+            (column("label", "label"), *across, column(TOTAL, "persons")),
+            crossed,
+            heat_map(without_totals(crossed), "label", across),
+        ),
+        Figure(
+            "risk_bands",
+            (column("label", "label"), customers, share, column("predicted", "money"), value),
+            bands,
+            bars(bands, "label", (share, value)),
+        ),
+    ]
 
 
 def _reasons(reasons: pl.LazyFrame) -> list[Figure]:
