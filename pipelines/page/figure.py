@@ -10,7 +10,18 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # How the values of a column are written.
 Kind = Literal[
-    "label", "text", "code", "day", "link", "persons", "count", "change", "rate", "money", "number"
+    "label",
+    "text",
+    "code",
+    "day",
+    "link",
+    "persons",
+    "count",
+    "change",
+    "rate",
+    "money",
+    "number",
+    "written",  # as text already, each row in its own unit
 ]
 TEXTUAL: frozenset[Kind] = frozenset({"label", "text", "code", "day", "link"})
 Option = dict[str, Any]

@@ -126,7 +126,7 @@ def make_night(facts: Mapping[str, Any]) -> Section:
             column("outcome", "label"),
             *(column(name, "text") for name in ("dataset", "sentence", *told)),
         )
-        figures.insert(1, Figure("findings", columns, findings))
+        figures.append(Figure("findings", columns, findings))
     return Section("night", tuple(figures), _tiles(facts))
 
 

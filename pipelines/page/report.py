@@ -5,12 +5,16 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.page.economics import make_economics
+from pipelines.page.kpis import make_kpis
 from pipelines.page.lists import make_lists
 from pipelines.page.models import make_models
+from pipelines.page.movements import make_movements
 from pipelines.page.night import make_night
 from pipelines.page.render import render_report
 from pipelines.page.structure import make_structure
 from pipelines.page.value import make_value
+from pipelines.page.voice import make_voice
 from pipelines.rules.segments import Segment
 
 
@@ -31,8 +35,12 @@ def make_report(
     sections = [
         make_night(facts),
         make_structure(marts),
+        make_movements(marts),
         make_value(marts),
         make_models(marts),
-        make_lists(facts, segments, lists_before),
+        make_kpis(marts),
+        make_economics(marts),
+        make_lists(marts, facts, segments, lists_before),
+        make_voice(marts),
     ]
     return render_report([section for section in sections if section], facts)

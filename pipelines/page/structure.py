@@ -97,13 +97,14 @@ def cross_stages(audience: pl.LazyFrame) -> pl.DataFrame:
         .filter(pl.col("lifecycle_stage").is_not_null(), pl.col("grade").is_not_null())
         .collect(engine="streaming")
     )
-    there = sorted(counts["lifecycle_stage"].unique(), key=_place_of_stage)
+    there = sorted(counts["lifecycle_stage"].unique(), key=place_of_stage)
     grades = sorted(counts["grade"].unique())
     crossed = cross(counts, "lifecycle_stage", "grade", there, grades)
     return _with_labels(crossed, "lifecycle_stage", stage_labels(audience))
 
 
-def _place_of_stage(stage: str) -> tuple[int, str]:
+def place_of_stage(stage: str) -> tuple[int, str]:
+    """Where a stage stands in the order of a customer's life."""
     return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
 
 
