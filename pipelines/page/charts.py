@@ -15,6 +15,8 @@ from pipelines.page.numbers import write_number
 from pipelines.page.texts import labels
 
 ROW = 30  # pixels of a bar or a line of cells
+THIN_ROW = 20  # of a bar among others of its group
+UPRIGHT = 280  # of a picture whose height its rows do not decide
 AROUND = 90  # pixels of axes and legend
 NAMES = {"width": 120, "overflow": "break", "lineHeight": 14, "interval": 0, "hideOverlap": False}
 
@@ -26,8 +28,14 @@ def bars(
     *,
     stacked: bool = False,
     upright: bool = False,
-) -> Chart:
-    """Bars: one group for each row, one bar (or one part of a bar, if stacked) for each value."""
+) -> Chart | None:
+    """Bars: one group for each row, one bar (or one part of a bar, if stacked) for each value.
+
+    Rows of which everything is hidden have no place in the picture; None if that is all of them.
+    """
+    rows = rows.filter(pl.any_horizontal(pl.col(v.name).is_not_null() for v in values))
+    if not rows.height:
+        return None
 
     def option(language: Language) -> Option:
         names = [text.in_language(language) for text in labels(rows, label)]
@@ -53,10 +61,8 @@ def bars(
             **_legend(series),
         }
 
-    lines = rows.height * (1 if stacked else len(values))
-    height = (
-        280 if upright else max(140, AROUND + int(lines * ROW * (1 if len(values) < 3 else 0.6)))
-    )
+    each = ROW if stacked or len(values) == 1 else THIN_ROW * len(values)
+    height = UPRIGHT if upright else max(140, AROUND + rows.height * each)
     return _chart(option, values[0].kind, height)
 
 
@@ -83,11 +89,16 @@ def lines(rows: pl.DataFrame, label: str, values: Sequence[Column]) -> Chart:
             **_legend(series),
         }
 
-    return _chart(option, values[0].kind, 280)
+    return _chart(option, values[0].kind, UPRIGHT)
 
 
-def heat_map(rows: pl.DataFrame, label: str, values: Sequence[Column]) -> Chart:
-    """A grid of cells, the fuller the darker, on a scale on which small cells still differ."""
+def heat_map(rows: pl.DataFrame, label: str, values: Sequence[Column]) -> Chart | None:
+    """A grid of cells, the fuller the darker, on a scale on which small cells still differ.
+
+    None if every cell is hidden.
+    """
+    if rows.select(pl.all_horizontal(pl.col(v.name).is_null().all() for v in values)).item():
+        return None
 
     def option(language: Language) -> Option:
         names = [text.in_language(language) for text in labels(rows, label)]
@@ -96,7 +107,7 @@ def heat_map(rows: pl.DataFrame, label: str, values: Sequence[Column]) -> Chart:
             {
                 "value": [x, y, _shade(number, value.kind)],
                 "name": f"{names[y]} · {across[x]}",
-                "text": write_number(number, value.kind),
+                "text": _in_cell(number, value.kind),
             }
             for x, value in enumerate(values)
             for y, number in enumerate(rows[value.name].to_list())
@@ -183,6 +194,13 @@ def _legend(series: Sequence[Option]) -> Option:
 def _plain(values: pl.Series) -> list[Any]:
     """Numbers as JSON has them: an amount is exact in the table and a float in the picture."""
     return (values.cast(pl.Float64) if values.dtype.is_decimal() else values).to_list()
+
+
+def _in_cell(number: float | None, kind: Kind) -> str:
+    """A cell has room for a whole percentage, not for its tenths."""
+    if kind == "rate" and number is not None:
+        return f"{100 * number:.0f}%"
+    return write_number(number, kind)
 
 
 def _shade(number: float | None, kind: Kind) -> float:

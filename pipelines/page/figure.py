@@ -24,6 +24,7 @@ Kind = Literal[
     "written",  # as text already, each row in its own unit
 ]
 TEXTUAL: frozenset[Kind] = frozenset({"label", "text", "code", "day", "link"})
+WIDE = 10  # columns, from which a figure takes the whole width
 Option = dict[str, Any]
 
 
@@ -74,12 +75,17 @@ class Figure:
     chart: Chart | None = None
 
     @property
-    def is_wide(self) -> bool:
-        """Whether its table tells in sentences, and needs the whole width."""
+    def has_sentences(self) -> bool:
+        """Whether its table tells in sentences: on a phone its rows are read as blocks."""
         return any(
             column.kind in ("code", "link") or column.name in ("reason", "sentence")
             for column in self.columns
         )
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it needs the whole width of the page."""
+        return self.has_sentences or len(self.columns) > WIDE
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ def write_number(value: Any, kind: Kind) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if kind in ("persons", "count"):
-        return f"{value:,}"
+        return f"{value:,.0f}"
     if kind == "change":
         return f"{value:+,}" if value else "0"
     if kind == "rate":

@@ -31,7 +31,9 @@
     return node;
   };
 
-  const finish = (chart) => {
+  const ROOM = 34; // pixels of a cell that has room for its number
+
+  const finish = (chart, width) => {
     const style = getComputedStyle(root);
     const colour = (name) => style.getPropertyValue(name).trim();
     const [ink, dim, line, card] = ["--ink", "--dim", "--line", "--card"].map(colour);
@@ -40,6 +42,7 @@
       const axis = option[side];
       if (!axis) continue;
       axis.axisLabel = { color: dim, hideOverlap: true, ...axis.axisLabel };
+      if (axis.axisLabel.width) axis.axisLabel.width = Math.min(axis.axisLabel.width, 0.28 * width);
       axis.axisLine = { lineStyle: { color: line } };
       axis.axisTick = { show: false };
       axis.splitLine = { show: axis.type === "value", lineStyle: { color: line } };
@@ -47,7 +50,7 @@
     }
     for (const series of option.series) {
       if (series.type === "heatmap") {
-        series.label = { show: true, color: ink, formatter: (cell) => cell.data.text };
+        series.label = { show: (width - 120) / option.xAxis.data.length >= ROOM, color: ink, formatter: (cell) => cell.data.text };
         series.itemStyle = { borderColor: card, borderWidth: 2 };
       }
       if (series.type === "sankey") {
@@ -79,7 +82,7 @@
     const name = place.dataset.chart;
     const picture = drawn.get(place) || echarts.init(place, null, { renderer: "canvas" });
     drawn.set(place, picture);
-    picture.setOption(finish(charts[name]), true);
+    picture.setOption(finish(charts[name], place.clientWidth), true);
   };
   const redraw = () => drawn.forEach((_, place) => draw(place));
 
@@ -104,7 +107,11 @@
   places.forEach((place) => {
     place.style.height = place.className.match(/height-(\d+)/)[1] + "px";
     watcher.observe(place);
-    new ResizeObserver(() => drawn.has(place) && drawn.get(place).resize()).observe(place);
+    new ResizeObserver(() => {
+      if (!drawn.has(place)) return;
+      drawn.get(place).resize();
+      draw(place);
+    }).observe(place);
   });
   addEventListener("beforeprint", () => places.forEach(draw));
   root.dataset.ready = "yes";
