@@ -12,7 +12,7 @@ from pipelines.page.models import make_models
 from pipelines.page.movements import make_movements
 from pipelines.page.night import make_night
 from pipelines.page.render import render_report
-from pipelines.page.structure import make_structure
+from pipelines.page.structure import cube_customers, make_structure
 from pipelines.page.value import make_value
 from pipelines.page.voice import make_voice
 from pipelines.rules.segments import Segment
@@ -32,11 +32,12 @@ def make_report(
         segments: the rules of its lists.
         lists_before: what the manifest of the last release says of its lists.
     """
+    cube = cube_customers(marts["audience"]) if "audience" in marts else None
     sections = [
         make_night(facts),
-        make_structure(marts),
+        make_structure(cube, marts),
         make_movements(marts),
-        make_value(marts),
+        make_value(cube, marts),
         make_models(marts),
         make_kpis(marts),
         make_economics(marts),

@@ -14,6 +14,7 @@ from pipelines.page.texts import column, with_words
 BANDS = ("low", "medium", "high")
 SEVERITIES = ("high", "medium", "low")
 TENTHS = 10
+TENTH = {"tenth": pl.String, "customers": pl.Int64}
 
 
 def cut_tenths(audience: pl.LazyFrame) -> pl.DataFrame:
@@ -23,24 +24,24 @@ def cut_tenths(audience: pl.LazyFrame) -> pl.DataFrame:
         tenth, customers, predicted, predicted_rate, margin (of the past year), margin_rate,
         least (the least prediction in the tenth).
     """
-    by_value = (
-        audience.filter(pl.col("clv_365d_amount").is_not_null())
-        .group_by("clv_365d_amount")
-        .agg(pl.len().alias("customers"), pl.col("net_margin_365d_amount").sum().alias("margin"))
-        .collect(engine="streaming")
-        .sort("clv_365d_amount", descending=True)
+    scored = audience.filter(pl.col("clv_365d_amount").is_not_null())
+    value = pl.col("clv_365d_amount").cast(pl.Float64)
+    cuts = [place / TENTHS for place in range(1, TENTHS)]
+    edges = scored.select(value.quantile(cut, "higher").alias(str(cut)) for cut in cuts).collect(
+        engine="streaming"
     )
-    middle = pl.col("customers").cum_sum() - pl.col("customers") / 2
-    tenth = (middle / pl.col("customers").sum() * TENTHS).floor().cast(pl.Int64) + 1
+    if edges.row(0)[0] is None:
+        return pl.DataFrame(schema=TENTH)
+    below = pl.sum_horizontal((value < edge).cast(pl.Int64) for edge in edges.row(0))
     found = (
-        by_value.with_columns(tenth=tenth)
-        .group_by("tenth")
+        scored.group_by(tenth=1 + below)
         .agg(
-            pl.col("customers").sum().cast(pl.Int64),
-            (pl.col("clv_365d_amount") * pl.col("customers")).sum().alias("predicted"),
-            pl.col("margin").sum(),
+            pl.len().cast(pl.Int64).alias("customers"),
+            pl.col("clv_365d_amount").sum().alias("predicted"),
+            pl.col("net_margin_365d_amount").sum().alias("margin"),
             pl.col("clv_365d_amount").min().alias("least"),
         )
+        .collect(engine="streaming")
         .sort("tenth")
     )
     told = found.select(
@@ -55,58 +56,49 @@ def cut_tenths(audience: pl.LazyFrame) -> pl.DataFrame:
     return hide_small_groups(told, "customers", told.columns[2:])
 
 
-def cut_risks(audience: pl.LazyFrame) -> pl.DataFrame:
+def cut_risks(cube: pl.DataFrame) -> pl.DataFrame:
     """Customers by tenths of churn risk.
 
     Returns:
         risk such as `0.3–0.4`, customers, customer_rate.
     """
-    place = (pl.col("churn_risk") * TENTHS).floor().clip(0, TENTHS - 1).cast(pl.Int64)
-    counts = (
-        audience.filter(pl.col("churn_risk").is_not_null())
-        .group_by(place.alias("place"))
-        .agg(pl.len().cast(pl.Int64).alias("customers"))
-        .collect(engine="streaming")
-    )
+    every = pl.DataFrame({"risk_tenth": range(TENTHS)}, {"risk_tenth": pl.Int64})
+    counts = cube.group_by("risk_tenth").agg(pl.col("customers").sum())
     names = [f"{place / TENTHS:.1f}–{(place + 1) / TENTHS:.1f}" for place in range(TENTHS)]
-    every = pl.DataFrame(
-        {"place": range(TENTHS), "risk": names}, {"place": pl.Int64, "risk": pl.String}
-    )
-    told = every.join(counts, on="place", how="left", maintain_order="left").select(
-        "risk", pl.col("customers").fill_null(0)
+    told = every.join(counts, on="risk_tenth", how="left", maintain_order="left").select(
+        pl.Series("risk", names), pl.col("customers").fill_null(0)
     )
     shared = told.with_columns(share_of("customers").alias("customer_rate"))
     return hide_small_groups(shared, "customers", ["customer_rate"])
 
 
-def cross_risks(audience: pl.LazyFrame) -> pl.DataFrame:
+def cross_risks(cube: pl.DataFrame) -> pl.DataFrame:
     """Customers by band of churn risk (down) and grade (across), with totals.
 
     Returns:
         label, label_zh, one column for each grade, total.
     """
-    counts = (
-        audience.filter(pl.col("churn_risk_band").is_not_null(), pl.col("grade").is_not_null())
-        .group_by("churn_risk_band", "grade")
-        .agg(pl.len().alias("persons"))
-        .collect(engine="streaming")
+    counts = cube.filter(pl.col("churn_risk_band").is_not_null(), pl.col("grade").is_not_null())
+    crossed = cross(
+        counts.rename({"customers": "persons"}),
+        "churn_risk_band",
+        "grade",
+        BANDS[::-1],
+        sorted(counts["grade"].unique()),
     )
-    grades = sorted(counts["grade"].unique())
-    crossed = cross(counts, "churn_risk_band", "grade", BANDS[::-1], grades)
     return with_words(crossed.rename({"churn_risk_band": "label"}), "label", "bands")
 
 
-def count_risk_bands(audience: pl.LazyFrame) -> pl.DataFrame:
+def count_risk_bands(cube: pl.DataFrame) -> pl.DataFrame:
     """Customers and the margin predicted of them by band of churn risk.
 
     Returns:
         label, label_zh, customers, customer_rate, predicted, predicted_rate.
     """
     found = (
-        audience.filter(pl.col("churn_risk_band").is_not_null())
+        cube.filter(pl.col("churn_risk_band").is_not_null())
         .group_by(label="churn_risk_band")
-        .agg(pl.len().alias("customers"), pl.col("clv_365d_amount").sum().alias("predicted"))
-        .collect(engine="streaming")
+        .agg(pl.col("customers", "predicted").sum())
         .sort(pl.col("label").replace_strict(BANDS, range(len(BANDS)), return_dtype=pl.Int64))
     )
     told = with_words(found, "label", "bands").select(
@@ -163,19 +155,15 @@ def count_warnings(warnings: pl.LazyFrame) -> pl.DataFrame:
     return hide_small_groups(told.select(order), "customers", [])
 
 
-def make_value(marts: Mapping[str, pl.LazyFrame]) -> Section | None:
+def make_value(cube: pl.DataFrame | None, marts: Mapping[str, pl.LazyFrame]) -> Section | None:
     """The section; without predictions there is none of them."""
     figures = [
-        *(_scored(marts["audience"]) if "audience" in marts else ()),
+        *(_valued(cut_tenths(marts["audience"])) if "audience" in marts else ()),
+        *(_at_risk(cube) if cube is not None else ()),
         *(_reasons(marts["churn_reasons"]) if "churn_reasons" in marts else ()),
         *(_warned(marts["customer_warnings"]) if "customer_warnings" in marts else ()),
     ]
     return Section("value", tuple(figures)) if figures else None
-
-
-def _scored(audience: pl.LazyFrame) -> list[Figure]:
-    bands = count_risk_bands(audience)
-    return [*_valued(cut_tenths(audience)), *(_at_risk(audience, bands) if bands.height else ())]
 
 
 def _valued(tenths: pl.DataFrame) -> list[Figure]:
@@ -195,11 +183,14 @@ def _valued(tenths: pl.DataFrame) -> list[Figure]:
     return [Figure("tenths", columns, tenths, chart)]
 
 
-def _at_risk(audience: pl.LazyFrame, bands: pl.DataFrame) -> list[Figure]:
+def _at_risk(cube: pl.DataFrame) -> list[Figure]:
+    bands = count_risk_bands(cube)
+    if not bands.height:
+        return []
     customers, share = column("customers", "persons"), column("customer_rate", "rate")
     value = column("predicted_rate", "rate")
-    risks, crossed = cut_risks(audience), cross_risks(audience)
-    grades = labels_of(audience, "grade")
+    risks, crossed = cut_risks(cube), cross_risks(cube)
+    grades = labels_of(cube, "grade")
     across = [Column(name, "persons", grades[name]) for name in crossed.columns if name in grades]
     return [
         Figure(
