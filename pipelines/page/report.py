@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.page.economics import make_economics
+from pipelines.page.figure import Section
 from pipelines.page.kpis import make_kpis
 from pipelines.page.lists import make_lists
 from pipelines.page.models import make_models
@@ -24,7 +25,7 @@ def make_report(
     segments: Sequence[Segment],
     lists_before: Sequence[Mapping[str, Any]],
 ) -> str:
-    """The report of a release as HTML. A section whose marts a release does not have is not there.
+    """The report of a release as HTML.
 
     Args:
         marts: every mart of the release, by name.
@@ -32,6 +33,16 @@ def make_report(
         segments: the rules of its lists.
         lists_before: what the manifest of the last release says of its lists.
     """
+    return render_report(make_sections(marts, facts, segments, lists_before), facts)
+
+
+def make_sections(
+    marts: Mapping[str, pl.LazyFrame],
+    facts: Mapping[str, Any],
+    segments: Sequence[Segment],
+    lists_before: Sequence[Mapping[str, Any]],
+) -> list[Section]:
+    """The sections in reading order. One whose marts a release does not have is not there."""
     cube = cube_customers(marts["audience"]) if "audience" in marts else None
     sections = [
         make_night(facts),
@@ -44,4 +55,4 @@ def make_report(
         make_lists(marts, facts, segments, lists_before),
         make_voice(marts),
     ]
-    return render_report([section for section in sections if section], facts)
+    return [section for section in sections if section]

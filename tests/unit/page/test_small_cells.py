@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -51,6 +51,7 @@ def could_be(counts, hidden, cell):
     return [round(end) for end in ends]
 
 
+@settings(max_examples=40, deadline=None)
 @given(TABLES)
 def test_no_small_cell_or_total_is_shown_or_can_be_told_from_the_others(counts):
     assume(counts.sum() >= FEW)
