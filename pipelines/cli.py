@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from enum import StrEnum
 from typing import Annotated
@@ -197,6 +198,24 @@ def docs(day: Day) -> None:
     from pipelines.line import build_docs
 
     out.print(f"Open {build_docs(load_settings(), day)}")
+
+
+@app.command(epilog="Example: c360 serve --port 8099")
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8099,
+) -> None:
+    """Show the releases in a browser of this machine, until stopped."""
+    from pipelines.release import write_index
+    from pipelines.serve import make_server
+
+    lake = Lake(load_settings().home)
+    if not lake.current.is_symlink():
+        raise C360Error("Nothing has been released yet.", "Run c360 nightly --date D first.")
+    write_index(lake)
+    with make_server(lake, port) as server:
+        out.print(f"Open http://localhost:{server.server_port}/current (Ctrl-C stops it)")
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 @app.command(epilog="Examples: c360 rollback, c360 rollback --to 2026-06-29__0a1b2c3d4e5f")

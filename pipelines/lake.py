@@ -57,6 +57,11 @@ class Lake:
         """The one pointer that consumers follow."""
         return self.published / "current"
 
+    @property
+    def docs(self) -> Path:
+        """The page of dbt's documentation, if it was made."""
+        return self.home / "docs" / "index.html"
+
     def run(self, as_of: date) -> "Run":
         """The run of a date."""
         return Run(self.runs / as_of.isoformat(), as_of)

@@ -22,7 +22,8 @@ from pipelines.land import (
     summarise_landing,
 )
 from pipelines.publish import publish
-from pipelines.release import previous_release, release_run, write_manifest
+from pipelines.release import previous_release, release_run, write_index, write_manifest
+from pipelines.report import write_report
 from pipelines.resolve import resolve
 from pipelines.rules import find_rules, load_rules, rules_sha256
 from pipelines.rules.schemas import RuleBook, RunFacts
@@ -238,6 +239,7 @@ class Line:
                 for note in report.get("notes", ())
             ],
         }
+        write_report(self.lake, self.run.release, facts, book.segments.segments)
         run_id = write_manifest(self.run.release, facts)
         release, is_current = release_run(self.lake, self.run, run_id)
         if is_current:
@@ -273,6 +275,8 @@ def build_docs(settings: Settings, as_of: date) -> Path:
     zone = load_rules(frozen_rules(run)).sources.time_zone
     logs = run.path / "dbt" / "docs"
     run_dbt(["docs", "generate", "--static"], run, logs, settings.project_dir, zone)
-    page = with_parent(settings.home / "docs" / "index.html")
+    lake = Lake(settings.home)
+    page = with_parent(lake.docs)
     page.write_bytes((run.path / "dbt" / "target" / "static_index.html").read_bytes())
+    write_index(lake)
     return page

@@ -3,6 +3,7 @@
     published/<date>__<run>/   a whole release, never changed once it is there
     published/current          one symlink, moved by one rename
     published/history.jsonl    what `current` pointed at, in order
+    published/index.html       the releases as a page, newest first
 
 A release is named after its content, so the same date run again is the same release. The run keeps
 its own files: `release` can be called again, whatever stopped it.
@@ -31,11 +32,14 @@ from pipelines.lake import (
     sync,
     with_parent,
     write_json,
+    write_text,
 )
+from pipelines.page.render import render_index
 
 # DuckDB writes equal tables as different bytes, so its file does not take part in the name.
 NOT_IN_NAME = "marts.duckdb"
 RUN_ID_LENGTH = 12
+SHOWN_IN_INDEX = 100
 # Written whole or not at all, so that a release may share them with its run as hard links.
 SHARED = (".parquet", ".duckdb", ".csv")
 
@@ -128,10 +132,11 @@ def release_run(lake: Lake, run: Run, run_id: str) -> tuple[Release, bool]:
         if not release.path.exists():
             _place(run.release, release.path)
         current = current_release(lake)
-        if current is not None and current.as_of > release.as_of:
-            return release, False
-        _point_at(lake, release)
-    return release, True
+        is_current = current is None or current.as_of <= release.as_of
+        if is_current:
+            _point_at(lake, release)
+        write_index(lake)
+    return release, is_current
 
 
 def roll_back(lake: Lake, to: str | None = None) -> tuple[Release, Release]:
@@ -161,7 +166,28 @@ def roll_back(lake: Lake, to: str | None = None) -> tuple[Release, Release]:
                 f"There is no release before {left.path.name} to go back to.", f"Releases: {known}."
             )
         _point_at(lake, releases[target], is_rollback=True)
+        write_index(lake)
     return left, releases[target]
+
+
+def write_index(lake: Lake) -> Path:
+    """Write the page of all releases; returns its path. It can be made anew at any time."""
+    current = current_release(lake)
+    here = current.path if current else None
+    entries = [
+        {
+            "name": release.path.name,
+            "date": release.as_of,
+            "is_current": release.path.resolve() == here,
+            "has_report": (release.path / "report.html").exists(),
+            "has_gates": (release.path / "gates.html").exists(),
+            "manifest": release.manifest,
+        }
+        for release in reversed(find_releases(lake)[-SHOWN_IN_INDEX:])
+    ]
+    page = lake.published / "index.html"
+    write_text(render_index(entries, has_docs=lake.docs.exists()), page)
+    return page
 
 
 def _place(staged: Path, target: Path) -> None:

@@ -142,11 +142,12 @@ def show_release(console: Console, release: Release, lake: Lake) -> None:
         f"\n[bold]Files[/bold]  {release.path}{'  (= published/current)' if here else ''}"
     )
     console.print(
-        "       marts/*.parquet, marts.duckdb, lists/*.csv|parquet, gates.html, manifest.json"
+        "       report.html, gates.html, marts/*.parquet, marts.duckdb, lists/*.csv|parquet, "
+        "manifest.json"
     )
     console.print(
-        "[bold]Next[/bold]   open gates.html; query marts.duckdb read-only; hand lists/*.csv to "
-        "marketing; c360 quarantine list; c360 rollback"
+        "[bold]Next[/bold]   open report.html (or c360 serve); query marts.duckdb read-only; hand "
+        "lists/*.csv to marketing; c360 quarantine list; c360 rollback"
     )
 
 

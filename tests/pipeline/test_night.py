@@ -127,7 +127,8 @@ def test_no_personal_value_leaves_its_zone(released: Path) -> None:
     """Names, addresses and numbers of the landed contacts are in no mart, page, report or log."""
     values = personal_values(released)
     release = Lake(released).current.resolve()
-    public = [release / "manifest.json", release / "gates.html", *(release / "marts").glob("*")]
+    pages = [release / "gates.html", release / "report.html"]
+    public = [release / "manifest.json", *pages, *(release / "marts").glob("*")]
     run = released / "runs" / DAY.isoformat()
     public += [*(run / "steps").glob("*"), *(run / "gates").glob("*"), *run.glob("dbt/**/*.log")]
     texts = [

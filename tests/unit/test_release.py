@@ -121,6 +121,18 @@ def test_another_date_with_the_same_content_is_another_release(lake):
     assert [name[:10] for name in names(lake)] == ["2026-06-29", "2026-06-30"]
 
 
+def test_the_index_shows_all_releases_the_newest_first_and_what_is_current(lake):
+    for day, content in ((MONDAY, "one"), (TUESDAY, "two")):
+        release(lake, day, content)
+    page = (lake.published / "index.html").read_text()
+    monday, tuesday = names(lake)
+    assert page.index(tuesday) < page.index(monday)
+    assert page.index(tuesday) < page.index("<mark>") < page.index(monday)
+    roll_back(lake)
+    rolled = (lake.published / "index.html").read_text()
+    assert rolled.index(monday) > rolled.index("<mark>") > rolled.index(tuesday)
+
+
 def test_an_older_date_never_replaces_a_newer_one(lake):
     release(lake, TUESDAY, "tuesday")
     done, is_current = release(lake, MONDAY, "monday, run again later")

@@ -1,0 +1,82 @@
+"""What customers talk about, and what troubles them."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from pipelines.page.charts import bars, heat_map
+from pipelines.page.figure import Column, Figure, Section
+from pipelines.page.small_cells import FEW, hide_small_parts, hide_small_shares
+from pipelines.page.texts import column, with_words, word
+
+GRADES = ("A", "B", "C", "D")
+
+
+def count_topics(topics: pl.LazyFrame) -> pl.DataFrame:
+    """Customers who talked of each topic in 90 days and who had a problem with it.
+
+    Args:
+        topics: `feedback_topics_by_grade`.
+
+    Returns:
+        label, label_zh, scope, scope_zh, speakers, troubled, troubled_rate (of all who said
+        anything), troubled_rate_before (the 90 days before); most troubled customers first.
+    """
+    found = (
+        topics.filter(pl.col("grade") == "total", pl.col("person_count_90d") > 0)
+        .collect()
+        .sort("problem_person_count_90d", "topic", descending=[True, False])
+    )
+    told = found.select(
+        "label",
+        "label_zh",
+        pl.col("problem_scope").fill_null("none").alias("scope"),
+        pl.col("person_count_90d").alias("speakers"),
+        pl.col("problem_person_count_90d").alias("troubled"),
+        pl.col("problem_person_rate_90d").round(4).alias("troubled_rate"),
+        _told_before().alias("troubled_rate_before"),
+    )
+    hidden = hide_small_shares(told, "troubled", "speakers", ["troubled_rate"])
+    return with_words(hidden, "scope", "scopes")
+
+
+def _told_before() -> pl.Expr:
+    """The rate of the 90 days before, unless few make it."""
+    few = pl.col("problem_person_count_previous_90d").is_between(1, FEW - 1)
+    return pl.when(~few).then(pl.col("problem_person_rate_previous_90d").round(4))
+
+
+def spread_problems(topics: pl.LazyFrame) -> pl.DataFrame:
+    """Topics down, grades across: customers who had a problem; the largest topic first.
+
+    Returns:
+        label, label_zh, one column for each grade.
+    """
+    found = topics.filter(pl.col("grade") != "total").collect()
+    wide = found.group_by("topic", "label", "label_zh").agg(
+        pl.col("problem_person_count_90d").filter(pl.col("grade") == grade).sum().alias(grade)
+        for grade in GRADES
+    )
+    whole = pl.sum_horizontal(GRADES)
+    there = wide.filter(whole > 0).sort(whole, pl.col("topic"), descending=[True, False])
+    return hide_small_parts(there.drop("topic"), GRADES)
+
+
+def make_voice(marts: Mapping[str, pl.LazyFrame]) -> Section | None:
+    """The section, from `feedback_topics_by_grade`; none where nobody said anything."""
+    if "feedback_topics_by_grade" not in marts:
+        return None
+    topics = count_topics(marts["feedback_topics_by_grade"])
+    if not topics.height:
+        return None
+    counts = (column("speakers", "persons"), column("troubled", "persons"))
+    rates = (column("troubled_rate", "rate"), column("troubled_rate_before", "rate"))
+    columns = (column("topic", "label"), column("scope", "label"), *counts, *rates)
+    named = topics.rename({"label": "topic", "label_zh": "topic_zh"})
+    figures = [Figure("topics", columns, named, bars(named, "topic", counts))]
+    problems = spread_problems(marts["feedback_topics_by_grade"])
+    if problems.height:
+        across = [Column(grade, "persons", word("grades", grade)) for grade in GRADES]
+        chart = heat_map(problems, "label", across)
+        figures.append(Figure("topic_grades", (column("label", "label"), *across), problems, chart))
+    return Section("voice", tuple(figures))
