@@ -20,6 +20,7 @@ from pipelines.land import (
     land_new_files,
     summarise_landing,
 )
+from pipelines.measure import hand_on_grade_history, measure_kpis
 from pipelines.publish import publish
 from pipelines.release import previous_release, release_run, write_manifest
 from pipelines.resolve import resolve
@@ -117,7 +118,11 @@ class Line:
     def transform(self, stage: str) -> StepResult:
         """Build one stage's models with dbt."""
         zone = self._rules().sources.time_zone
+        if stage == "marts":
+            hand_on_grade_history(self.lake, self.run, self.catalogue)
         counts = transform(stage, self.run, self.settings.project_dir, zone)
+        if stage == "marts":
+            measure_kpis(self.lake, self.run, self.catalogue)
         told = [f"{counts[kind]} {kind}s" for kind in ("model", "test") if kind in counts]
         notes = (*self._order_notes(), *self._erasure_notes()) if stage == "profile" else ()
         return StepResult(", ".join(told), notes)
