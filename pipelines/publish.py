@@ -34,6 +34,8 @@ MARTS = {
     "kpi_by_grade": "pipeline",
     "kpi_daily": "pipeline",
     "metrics": "pipeline",
+    "grade_economics": "models",
+    "retention_cohorts": "models",
     "audience": "models",
     "customer_identifiers": "pipeline",
     "customer_aliases": "pipeline",

@@ -13,7 +13,7 @@ windows as (
     select 365 as days_ago
 ),
 
--- What had been bought by the end of the day before each window.
+-- What had been bought by the end of the day before each window; the window before is as long.
 past_days as (
     select
         windows.days_ago,
@@ -35,8 +35,7 @@ summed as (
         days_ago,
         customer_id,
         sum(order_count) as order_count,
-        sum(case when age_days < 365 then order_count else 0 end) as order_count_365d,
-        sum(case when age_days < 90 then order_count else 0 end) as order_count_90d,
+        sum(case when age_days < days_ago then order_count else 0 end) as order_count_in_window,
         min(age_days) as days_since_last_order,
         count(previous_ordered_on) as gap_count,
         median({{ days_between('previous_ordered_on', 'ordered_on') }}) as median_gap_days
@@ -59,8 +58,7 @@ measured as (
         summed.customer_id,
         summed.days_ago,
         cast(summed.order_count as bigint) as order_count,
-        cast(summed.order_count_365d as bigint) as order_count_365d,
-        cast(summed.order_count_90d as bigint) as order_count_90d,
+        cast(summed.order_count_in_window as bigint) as order_count_in_window,
         summed.days_since_last_order,
         round(
             summed.days_since_last_order / {{ shrunk_rhythm('summed.median_gap_days', 'summed.gap_count') }}, 4
