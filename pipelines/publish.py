@@ -34,6 +34,8 @@ MARTS = {
     "kpi_by_grade": "pipeline",
     "kpi_daily": "pipeline",
     "metrics": "pipeline",
+    "feedback_topics": "pipeline",
+    "feedback_topics_by_grade": "models",
     "grade_economics": "models",
     "retention_cohorts": "models",
     "audience": "models",

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.catalogue import Catalogue
+from pipelines.feedback import find_topics
 from pipelines.lake import Lake, Run, write_json, write_table
 from pipelines.release import Release, previous_release
 from pipelines.rules.recommendation import ItemRules
@@ -23,7 +24,7 @@ DISTRIBUTIONS = "score_distributions"
 ITEM_KINDS = ("product", "category")
 DATASETS = (
     "customer_scores", "churn_reasons", "recommendations", "model_reports", "model_choices",
-    "model_drift", DISTRIBUTIONS,
+    "model_drift", DISTRIBUTIONS, "feedback_topics",
 )  # fmt: skip
 
 
@@ -43,7 +44,8 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
         kind: recommend_best(_read_demand(run, kind), rules, run.as_of)
         for kind, rules in _item_rules(book).items()
     }
-    tables = _tables(scored, given, memory)
+    topics = find_topics(_read(run, "int_texts_attributed"), book.feedback_topics)
+    tables = _tables(scored, given, memory) | {"feedback_topics": topics}
     for name in DATASETS:
         dataset = catalogue["pipeline", name]
         frame = tables.get(name, pl.DataFrame(schema=dataset.schema))

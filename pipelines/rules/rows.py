@@ -22,6 +22,7 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
             {"priority": priority, **stage.model_dump()}
             for priority, stage in enumerate(book.lifecycle.stages, start=1)
         ],
+        "feedback_topics": _feedback_topics(book),
         "warnings": [warning.model_dump() for warning in book.warnings.warnings],
         "engagement_weights": [weight.model_dump() for weight in book.engagement.weights],
         "survivorship": _survivorship(book, facts),
@@ -60,6 +61,8 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "churned_above": book.lifecycle.churned_above,
         "half_life_days": book.engagement.half_life_days,
         "channel_cap": book.engagement.channel_cap,
+        "shared_min_persons": book.feedback_topics.shared_min_persons,
+        "shared_min_share": book.feedback_topics.shared_min_share,
         "preference_days": book.preferences.preference_days,
         "shrinkage_orders": book.preferences.shrinkage_orders,
         "reach_weight": book.influence.reach_weight,
@@ -74,6 +77,14 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "max_household_families": book.relations.households.max_families,
         "max_ties_passed": book.relations.max_ties_passed,
     }
+
+
+def _feedback_topics(book: RuleBook) -> list[dict[str, Any]]:
+    rules = book.feedback_topics
+    return [
+        {"priority": priority, **topic.model_dump(include={"topic", "label", "label_zh"})}
+        for priority, topic in enumerate((*rules.topics, rules.other), start=1)
+    ]
 
 
 def _order_statuses(book: RuleBook) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pipelines.rules.churn_reasons import ChurnReasons
+from pipelines.rules.feedback_topics import FeedbackTopics
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
@@ -253,6 +254,7 @@ class RuleBook(Rules):
     relations: Relations
     scores: ScoringParams
     churn_reasons: ChurnReasons
+    feedback_topics: FeedbackTopics
     recommendation: Recommendation
     next_order: NextOrder
     tiers: Tiers
