@@ -24,7 +24,7 @@ def find_topics(texts: pl.DataFrame, rules: FeedbackTopics) -> pl.DataFrame:
 
     Args:
         texts: one row for each thing said: customer_id, source_kind (case, survey, social or
-            return), source, source_account_id, source_record_id, said_on, text, source_category,
+            return), source, source_account_id, source_record_id, said_on, said_text, source_category,
             sentiment, rating_rate, is_complaint.
         rules: topics, their words, and names of rivals.
 
@@ -35,7 +35,7 @@ def find_topics(texts: pl.DataFrame, rules: FeedbackTopics) -> pl.DataFrame:
         goods that came back for a fault.
     """
     read = texts.with_columns(
-        _readable(texts["text"]), pl.col("source_category").str.to_lowercase()
+        _readable(texts["said_text"]), pl.col("source_category").str.to_lowercase()
     )
     found = [
         read.select(
@@ -90,7 +90,7 @@ def _simplifier() -> OpenCC:
 
 
 def _any_of(pattern: str) -> pl.Expr:
-    return pl.col("text").str.contains(pattern)
+    return pl.col("said_text").str.contains(pattern)
 
 
 def _first_rival(rules: FeedbackTopics) -> pl.Expr:

@@ -36,6 +36,7 @@ MARTS = {
     "metrics": "pipeline",
     "feedback_topics": "pipeline",
     "feedback_topics_by_grade": "models",
+    "churn_causes": "models",
     "grade_economics": "models",
     "retention_cohorts": "models",
     "audience": "models",

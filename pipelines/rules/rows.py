@@ -23,6 +23,7 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
             for priority, stage in enumerate(book.lifecycle.stages, start=1)
         ],
         "feedback_topics": _feedback_topics(book),
+        "churn_causes": _churn_causes(book),
         "warnings": [warning.model_dump() for warning in book.warnings.warnings],
         "engagement_weights": [weight.model_dump() for weight in book.engagement.weights],
         "survivorship": _survivorship(book, facts),
@@ -84,6 +85,15 @@ def _feedback_topics(book: RuleBook) -> list[dict[str, Any]]:
     return [
         {"priority": priority, **topic.model_dump(include={"topic", "label", "label_zh"})}
         for priority, topic in enumerate((*rules.topics, rules.other), start=1)
+    ]
+
+
+def _churn_causes(book: RuleBook) -> list[dict[str, Any]]:
+    """One row for each cause, each with all the limits."""
+    limits = book.churn_causes.model_dump(exclude={"causes"})
+    return [
+        {"priority": priority, **cause.model_dump(), **limits}
+        for priority, cause in enumerate(book.churn_causes.causes, start=1)
     ]
 
 

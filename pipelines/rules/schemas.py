@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pipelines.rules.churn_causes import ChurnCauses
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.feedback_topics import FeedbackTopics
 from pipelines.rules.identity import Identity, IdentityRules
@@ -254,6 +255,7 @@ class RuleBook(Rules):
     relations: Relations
     scores: ScoringParams
     churn_reasons: ChurnReasons
+    churn_causes: ChurnCauses
     feedback_topics: FeedbackTopics
     recommendation: Recommendation
     next_order: NextOrder

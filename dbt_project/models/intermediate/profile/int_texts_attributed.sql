@@ -61,10 +61,9 @@ answered as (
         coalesce(customer_keys.customer_id, identifiers.customer_id) as customer_id,
         answers.source,
         answers.source_account_id,
-        answers.answer_source_id,
         answers.response_id,
-        answers.responded_on,
-        answers.answer_text
+        max(answers.responded_on) as responded_on,
+        {{ joined_lines('answers.answer_text', 'answers.answer_source_id') }} as answer_text
     from answers
     left join customer_keys
         on
@@ -72,6 +71,12 @@ answered as (
             and answers.source_account_id = customer_keys.source_account_id
             and answers.contact_source_id = customer_keys.source_record_id
     left join identifiers on answers.email = identifiers.raw_value
+    where coalesce(customer_keys.customer_id, identifiers.customer_id) is not null
+    group by
+        coalesce(customer_keys.customer_id, identifiers.customer_id),
+        answers.source,
+        answers.source_account_id,
+        answers.response_id
 ),
 
 texts as (
@@ -82,7 +87,7 @@ texts as (
         source_account_id,
         case_source_id as source_record_id,
         opened_on as said_on,
-        concat_ws('\n', subject, body) as text,
+        concat_ws('\n', subject, body) as said_text,
         category as source_category,
         case when is_complaint then 'negative' when case_type = 'praise' then 'positive' end as sentiment,
         cast(null as double) as rating_rate,
@@ -96,9 +101,9 @@ texts as (
         'survey' as source_kind,
         answered.source,
         answered.source_account_id,
-        answered.answer_source_id as source_record_id,
+        answered.response_id as source_record_id,
         answered.responded_on as said_on,
-        answered.answer_text as text,
+        answered.answer_text as said_text,
         null as source_category,
         case responses.sentiment_rank when 3 then 'positive' when 2 then 'neutral' when 1 then 'negative' end
             as sentiment,
@@ -111,7 +116,6 @@ texts as (
             and answered.source_account_id = responses.source_account_id
             and answered.response_id = responses.response_id
             and answered.customer_id = responses.customer_id
-    where answered.customer_id is not null
 
     union all
 
@@ -122,7 +126,7 @@ texts as (
         source_account_id,
         engagement_source_id as source_record_id,
         engaged_on as said_on,
-        engagement_text as text,
+        engagement_text as said_text,
         null as source_category,
         sentiment_label as sentiment,
         null as rating_rate,
@@ -138,7 +142,7 @@ texts as (
         refunds.source_account_id,
         refunds.refund_source_id as source_record_id,
         refunds.refunded_on as said_on,
-        refund_reasons.reason_text as text,
+        refund_reasons.reason_text as said_text,
         refund_reasons.reason_code as source_category,
         null as sentiment,
         null as rating_rate,
