@@ -21,6 +21,7 @@ from pipelines.land import (
     land_new_files,
     summarise_landing,
 )
+from pipelines.measure import measure_kpis
 from pipelines.publish import publish
 from pipelines.release import previous_release, release_run, write_index, write_manifest
 from pipelines.report import write_report
@@ -122,6 +123,8 @@ class Line:
         if stage == "marts":
             bring_memory(previous_release(self.lake, self.run.as_of), self.run, self.catalogue)
         counts = transform(stage, self.run, self.settings.project_dir, zone)
+        if stage == "marts":
+            measure_kpis(self.lake, self.run, self.catalogue)
         told = [f"{counts[kind]} {kind}s" for kind in ("model", "test") if kind in counts]
         notes = (*self._order_notes(), *self._erasure_notes()) if stage == "profile" else ()
         return StepResult(", ".join(told), notes)

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.catalogue import Catalogue
+from pipelines.feedback import find_topics
 from pipelines.grade import grade
 from pipelines.lake import Lake, Run, write_json, write_table
 from pipelines.release import Release, previous_release
@@ -26,7 +27,7 @@ PREDICTED = {"customer_id": pl.String(), "clv_365d_amount": pl.Decimal(18, 4)}
 ITEM_KINDS = ("product", "category")
 DATASETS = (
     "customer_scores", "churn_reasons", "recommendations", "model_reports", "model_choices",
-    "model_drift", DISTRIBUTIONS, ORDER_STATE,
+    "model_drift", DISTRIBUTIONS, ORDER_STATE, "feedback_topics",
 )  # fmt: skip
 
 
@@ -49,7 +50,8 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
         kind: recommend_best(_read_demand(run, kind), rules, run.as_of)
         for kind, rules in _item_rules(book).items()
     }
-    tables = _tables(scored, given, memory) | {ORDER_STATE: state}
+    topics = find_topics(_read(run, "int_texts_attributed"), book.feedback_topics)
+    tables = _tables(scored, given, memory) | {ORDER_STATE: state, "feedback_topics": topics}
     for name in DATASETS:
         dataset = catalogue["pipeline", name]
         frame = tables.get(name, pl.DataFrame(schema=dataset.schema))

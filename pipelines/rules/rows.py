@@ -33,6 +33,8 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
             for tag in entry.tags
         ],
         "festivals": book.festivals.rows(),
+        "feedback_topics": _feedback_topics(book),
+        "churn_causes": _churn_causes(book),
         "warnings": [warning.model_dump() for warning in book.warnings.warnings],
         "engagement_weights": [weight.model_dump() for weight in book.engagement.weights],
         "survivorship": _survivorship(book, facts),
@@ -80,6 +82,8 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "rfm_kept_days": book.rfm.kept_days,
         "half_life_days": book.engagement.half_life_days,
         "channel_cap": book.engagement.channel_cap,
+        "shared_min_persons": book.feedback_topics.shared_min_persons,
+        "shared_min_share": book.feedback_topics.shared_min_share,
         "preference_days": book.preferences.preference_days,
         "shrinkage_orders": book.preferences.shrinkage_orders,
         "upgrade_gap": book.tiers.upgrade_gap,
@@ -90,6 +94,23 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "max_ties_passed": book.relations.max_ties_passed,
         "max_cap_days": max((cap.days for cap in book.segments.caps), default=0),
     }
+
+
+def _feedback_topics(book: RuleBook) -> list[dict[str, Any]]:
+    rules = book.feedback_topics
+    return [
+        {"priority": priority, **topic.model_dump(include={"topic", "label", "label_zh"})}
+        for priority, topic in enumerate((*rules.topics, rules.other), start=1)
+    ]
+
+
+def _churn_causes(book: RuleBook) -> list[dict[str, Any]]:
+    """One row for each cause, each with all the limits."""
+    limits = book.churn_causes.model_dump(exclude={"causes"})
+    return [
+        {"priority": priority, **cause.model_dump(), **limits}
+        for priority, cause in enumerate(book.churn_causes.causes, start=1)
+    ]
 
 
 def _order_statuses(book: RuleBook) -> list[dict[str, Any]]:

@@ -5,8 +5,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from pipelines.rules.churn_causes import ChurnCauses
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.demographics import Demographics
+from pipelines.rules.feedback_topics import FeedbackTopics
 from pipelines.rules.festivals import Festivals
 from pipelines.rules.grade_overrides import GradeOverrides
 from pipelines.rules.identity import Identity, IdentityRules
@@ -232,6 +234,8 @@ class RuleBook(Rules):
     relations: Relations
     scores: ScoringParams
     churn_reasons: ChurnReasons
+    churn_causes: ChurnCauses
+    feedback_topics: FeedbackTopics
     recommendation: Recommendation
     next_order: NextOrder
     tiers: Tiers

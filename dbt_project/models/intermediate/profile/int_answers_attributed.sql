@@ -36,6 +36,7 @@ attributed as (
         scaled.source,
         scaled.source_account_id,
         scaled.answer_source_id,
+        scaled.response_id,
         scaled.responded_at,
         scaled.responded_on
     from scaled

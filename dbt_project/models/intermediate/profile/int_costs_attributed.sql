@@ -86,9 +86,16 @@ attributed as (
         allocation_method,
         campaign_id,
         attribution,
+        case when attribution = 'grade_unknown' then tier_scope end as tier_scope,
         cast(sum(cost_amount) as decimal(18, 4)) as cost_amount
     from judged
-    group by customer_id, cost_type, allocation_method, campaign_id, attribution
+    group by
+        customer_id,
+        cost_type,
+        allocation_method,
+        campaign_id,
+        attribution,
+        case when attribution = 'grade_unknown' then tier_scope end
 )
 
 select * from attributed

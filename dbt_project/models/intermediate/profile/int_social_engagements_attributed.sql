@@ -11,6 +11,9 @@ identifiers as (
 attributed as (
     select
         coalesce(handles.customer_id, platform_ids.customer_id) as customer_id,
+        engagements.source,
+        engagements.source_account_id,
+        engagements.engagement_source_id,
         engagements.platform,
         case
             when engagements.engagement_type in ('like', 'reaction') then 'like'
@@ -21,6 +24,7 @@ attributed as (
         end as kind,
         cast(engagements.metric_value as bigint) as engagement_count,
         engagements.actor_followers,
+        engagements.engagement_text,
         engagements.sentiment_label,
         engagements.sentiment_score,
         engagements.engaged_at,

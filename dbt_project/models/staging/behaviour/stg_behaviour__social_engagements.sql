@@ -4,6 +4,9 @@ with source as (
 
 renamed as (
     select
+        source,
+        source_account_id,
+        source_record_id as engagement_source_id,
         grain,
         platform,
         engagement_type,
@@ -11,6 +14,7 @@ renamed as (
         actor_handle,
         actor_followers,
         metric_value,
+        text as engagement_text,
         lower(trim(sentiment_label)) as sentiment_label,
         sentiment_score,
         engaged_at,

@@ -14,10 +14,15 @@ renamed as (
 
         ---------- facts
         case_type,
+        category,
         coalesce(is_complaint, case_type = 'complaint', false) as is_complaint,
         csat_score,
         coalesce(reopen_count, 0) as reopen_count,
         coalesce(sla_breached, false) as is_sla_breached,
+
+        ---------- what was written, personal data
+        subject,
+        body,
 
         ---------- times
         opened_at,

@@ -15,7 +15,11 @@ renamed as (
         {{ item_id('coalesce(product_id, sku, product_name)') }} as item_id,
         category_path,
         brand,
-        quantity
+        quantity,
+        -- What the same goods cost is compared by the finest number that the shop gives them.
+        coalesce(sku, variant_id, product_id) as price_key,
+        unit_price,
+        currency
     from source
 )
 

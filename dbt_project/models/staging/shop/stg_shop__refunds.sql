@@ -11,6 +11,8 @@ renamed as (
         order_item_source_id,
         customer_source_id,
         lower(trim(status)) as status,
+        reason_code,
+        reason_text,
         currency,
         amount,
         coalesce(

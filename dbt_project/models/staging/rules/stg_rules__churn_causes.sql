@@ -1,0 +1,5 @@
+with source as (
+    select * from {{ source('rules', 'churn_causes') }}
+)
+
+select * from source
