@@ -1,0 +1,153 @@
+"""From the rows of a list to the files of a platform."""
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from pipelines.platforms import google_customer_match, mailing_tools, meta, tencent, tiktok
+from pipelines.platforms.layout import Platform
+from pipelines.segments.reasons import guard_formulas
+
+PLATFORMS: dict[str, Platform] = {
+    platform.name: platform
+    for platform in (
+        google_customer_match.PLATFORM,
+        meta.PLATFORM,
+        tiktok.PLATFORM,
+        tencent.SHA256,
+        tencent.MD5,
+        mailing_tools.MAILCHIMP,
+        mailing_tools.HUBSPOT,
+        mailing_tools.ZOHO,
+    )
+}
+CONTACTS = {"email": "email", "sms": "phone", "phone": "phone"}  # by channel; others have no file
+NAMES_AND_CONTACTS = ("full_name", "contact", "channel")
+
+Sheet = list[tuple[str | None, ...]]  # rows of cells, in the order of the platform's columns
+
+
+def read_people(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a list with its contact as `email` or `phone`, whichever the channel says.
+
+    Args:
+        rows: rows of a released list; contact and channel, unless it has email or phone itself.
+    """
+    if "contact" not in rows.columns or "channel" not in rows.columns:
+        return rows
+    told = [
+        pl.when(pl.col("channel").replace_strict(CONTACTS, default=None) == field)
+        .then("contact")
+        .alias(field)
+        for field in ("email", "phone")
+        if field not in rows.columns
+    ]
+    return rows.with_columns(told)
+
+
+def header_of(platform: Platform, people: pl.DataFrame) -> list[str]:
+    """The header: the platform's columns that people have, and those of the list where it may."""
+    own = _own_columns(platform, people)
+    return [column.header for column in _columns(platform, people)] + own
+
+
+def platform_sheet(
+    people: pl.DataFrame, platform: Platform, default_country: str | None = None
+) -> Sheet:
+    """One row of cells for each person who can be matched, in the order of the cells.
+
+    The order of the list would tell the platform who is worth most, so it is not kept; equal rows
+    are one.
+
+    Args:
+        people: customer_id and whatever is known of email, phone, first_name, last_name, city,
+            state, postal_code, country_code and gender.
+        platform: whose rules hold.
+        default_country: of numbers that name no country, where the person's is not known.
+    """
+    columns, own = _columns(platform, people), _own_columns(platform, people)
+    needed = [place for place, column in enumerate(columns) if column.field in platform.needs]
+    if platform.own_columns:
+        people = guard_formulas(people)
+    sheet = []
+    for row in people.iter_rows(named=True):
+        country = row.get("country_code") or default_country
+        cells = [column.cell(_text(row[column.field], platform), country) for column in columns]
+        if any(cells[place] for place in needed):
+            more = [_text(row[name], platform) for name in own]
+            sheet.append(tuple(_cut(cell, platform) for cell in [*cells, *more]))
+    return sorted(set(sheet), key=lambda cells: tuple(cell or "" for cell in cells))
+
+
+def write_sheet(sheet: Sheet, header: list[str], platform: Platform) -> list[bytes]:
+    """The bytes of each file that a sheet fills; one with a header alone if it has no row."""
+    size = platform.most_rows or max(len(sheet), 1)
+    parts = [sheet[start : start + size] for start in range(0, len(sheet), size)] or [[]]
+    return [_as_csv(part, header if platform.has_header else None) for part in parts]
+
+
+def platform_files(
+    rows: pl.DataFrame, platform: str, alias: str, default_country: str | None = None
+) -> dict[str, bytes]:
+    """The files of a list for a platform, by name; the name tells the alias and nothing else.
+
+    Args:
+        rows: rows of a list whose people agreed to be handed over.
+        platform: a name of `PLATFORMS`.
+        alias: the list's name outside; for an advertising platform a neutral one.
+        default_country: of numbers that name no country.
+    """
+    layout, people = PLATFORMS[platform], read_people(rows)
+    sheet = platform_sheet(people, layout, default_country)
+    parts = write_sheet(sheet, header_of(layout, people), layout)
+    return {
+        f"{alias}_{platform}{_number(place, len(parts))}.{layout.ending}": content
+        for place, content in enumerate(parts, start=1)
+    }
+
+
+def _number(place: int, count: int) -> str:
+    return f"_{place}" if count > 1 else ""
+
+
+def _columns(platform: Platform, people: pl.DataFrame) -> list[Any]:
+    return [column for column in platform.columns if column.field in people.columns]
+
+
+def _own_columns(platform: Platform, people: pl.DataFrame) -> list[str]:
+    if not platform.own_columns:
+        return []
+    taken = {column.field for column in platform.columns} | set(NAMES_AND_CONTACTS)
+    return [name for name in people.columns if name not in taken]
+
+
+def _text(value: Any, platform: Platform) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (date, datetime)):
+        return value.strftime(platform.date_format)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ";".join(str(part) for part in value)
+    return str(value)
+
+
+def _cut(cell: str | None, platform: Platform) -> str | None:
+    """No longer than the platform takes, and no letter cut in half."""
+    if cell is None or platform.most_bytes_of_text is None:
+        return cell
+    return cell.encode()[: platform.most_bytes_of_text].decode(errors="ignore")
+
+
+def _as_csv(rows: Iterable[tuple[str | None, ...]], header: list[str] | None) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(header)
+    writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
+    return text.getvalue().encode()
