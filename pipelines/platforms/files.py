@@ -28,7 +28,8 @@ PLATFORMS: dict[str, Platform] = {
 CONTACTS = {"email": "email", "sms": "phone", "phone": "phone"}  # by channel; others have no file
 NAMES_AND_CONTACTS = ("full_name", "contact", "channel")
 
-Sheet = list[tuple[str | None, ...]]  # rows of cells, in the order of the platform's columns
+Cells = tuple[str | None, ...]  # in the order of the platform's columns
+Sheet = list[Cells]
 
 
 def read_people(rows: pl.DataFrame) -> pl.DataFrame:
@@ -50,18 +51,14 @@ def read_people(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def header_of(platform: Platform, people: pl.DataFrame) -> list[str]:
-    """The header: the platform's columns that people have, and those of the list where it may."""
-    own = _own_columns(platform, people)
-    return [column.header for column in _columns(platform, people)] + own
+    """The header: the platform's columns, and those of the list where it takes them."""
+    return [column.header for column in platform.columns] + _own_columns(platform, people)
 
 
-def platform_sheet(
+def platform_rows(
     people: pl.DataFrame, platform: Platform, default_country: str | None = None
-) -> Sheet:
-    """One row of cells for each person who can be matched, in the order of the cells.
-
-    The order of the list would tell the platform who is worth most, so it is not kept; equal rows
-    are one.
+) -> list[tuple[str, Cells]]:
+    """The cells of each person who can be matched, beside the customer's id.
 
     Args:
         people: customer_id and whatever is known of email, phone, first_name, last_name, city,
@@ -69,18 +66,35 @@ def platform_sheet(
         platform: whose rules hold.
         default_country: of numbers that name no country, where the person's is not known.
     """
-    columns, own = _columns(platform, people), _own_columns(platform, people)
-    needed = [place for place, column in enumerate(columns) if column.field in platform.needs]
+    own = _own_columns(platform, people)
+    needed = identifiers_of(platform)
     if platform.own_columns:
         people = guard_formulas(people)
-    sheet = []
+    rows = []
     for row in people.iter_rows(named=True):
         country = row.get("country_code") or default_country
-        cells = [column.cell(_text(row[column.field], platform), country) for column in columns]
+        cells = [
+            column.cell(_text(row.get(column.field), platform), country)
+            for column in platform.columns
+        ]
         if any(cells[place] for place in needed):
             more = [_text(row[name], platform) for name in own]
-            sheet.append(tuple(_cut(cell, platform) for cell in [*cells, *more]))
-    return sorted(set(sheet), key=lambda cells: tuple(cell or "" for cell in cells))
+            told = tuple(_cut(cell, platform) for cell in [*cells, *more])
+            rows.append((row["customer_id"], told))
+    return rows
+
+
+def identifiers_of(platform: Platform) -> list[int]:
+    """The places of the cells that a person is known by over there."""
+    return [p for p, column in enumerate(platform.columns) if column.field in platform.needs]
+
+
+def sort_sheet(rows: Iterable[Cells]) -> Sheet:
+    """Each row once, in the order of the cells.
+
+    The order of a list would tell the platform who is worth most.
+    """
+    return sorted(set(rows), key=lambda cells: tuple(cell or "" for cell in cells))
 
 
 def write_sheet(sheet: Sheet, header: list[str], platform: Platform) -> list[bytes]:
@@ -102,7 +116,7 @@ def platform_files(
         default_country: of numbers that name no country.
     """
     layout, people = PLATFORMS[platform], read_people(rows)
-    sheet = platform_sheet(people, layout, default_country)
+    sheet = sort_sheet(cells for _, cells in platform_rows(people, layout, default_country))
     parts = write_sheet(sheet, header_of(layout, people), layout)
     return {
         f"{alias}_{platform}{_number(place, len(parts))}.{layout.ending}": content
@@ -112,10 +126,6 @@ def platform_files(
 
 def _number(place: int, count: int) -> str:
     return f"_{place}" if count > 1 else ""
-
-
-def _columns(platform: Platform, people: pl.DataFrame) -> list[Any]:
-    return [column for column in platform.columns if column.field in people.columns]
 
 
 def _own_columns(platform: Platform, people: pl.DataFrame) -> list[str]:
@@ -144,7 +154,7 @@ def _cut(cell: str | None, platform: Platform) -> str | None:
     return cell.encode()[: platform.most_bytes_of_text].decode(errors="ignore")
 
 
-def _as_csv(rows: Iterable[tuple[str | None, ...]], header: list[str] | None) -> bytes:
+def _as_csv(rows: Iterable[Cells], header: list[str] | None) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     if header:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pipelines.rules.churn_reasons import ChurnReasons
+from pipelines.rules.deliveries import Deliveries
 from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
@@ -264,6 +265,7 @@ class RuleBook(Rules):
     preferences: Preferences
     privacy: Privacy
     segments: Segments
+    deliveries: Deliveries
 
 
 class RunFacts(Rules):

