@@ -1,13 +1,13 @@
-"""A folder, a bucket or an SFTP server: files, whole or not at all, and last of all one that says so.
+"""A folder, a bucket or an SFTP server: whole files, and last of all one that says so.
 
     seg_017_2026-06-30_1a2b3c4d_all.csv         everybody on the list now
     seg_017_2026-06-30_1a2b3c4d_additions.csv   who is new since the last delivery
     seg_017_2026-06-30_1a2b3c4d_removals.csv    who has gone since then, only of those we sent
     seg_017_2026-06-30_1a2b3c4d_done.json       names, rows and sha256 of the above
 
-Files of an advertising platform have additions and removals as the platform reads them. Of any other
-format there is the whole list, as it was released, and the ids of those who have left. On a day on
-which nothing has changed there are no files.
+Files of an advertising platform have additions and removals as the platform reads them. Of any
+other format there is the whole list, as it was released, and the ids of those who have left. On a
+day on which nothing has changed there are no files.
 """
 
 import hashlib

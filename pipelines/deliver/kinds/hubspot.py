@@ -5,8 +5,8 @@ there already and removing who is not changes nothing over there.
 """
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import quote
 from typing import ClassVar
+from urllib.parse import quote
 
 import msgspec
 

@@ -77,36 +77,38 @@ class PostgresTable:
         changed = [row.far_id for row in batch.rows]
         adds = self.people.filter(pl.col("customer_id").is_in([r.far_id for r in batch.adds]))
         where = f"far.{_name(self.schema)}.{_name(self.table)}"
+        named = ", ".join(_name(name) for name in adds.columns)
         with self._logged_in() as connection:
             gone = pl.DataFrame({"customer_id": changed}, schema={"customer_id": pl.String})
             connection.register("gone", gone.to_arrow())
             connection.register("adds", adds.sort("customer_id").to_arrow())
-            named = ", ".join(_name(name) for name in adds.columns)
-            for statement in (
-                "begin",
-                f"call postgres_execute('far', {literal(self._made())})",
-                f"delete from {where} where customer_id in (select customer_id from gone)",
-                f"insert into {where} ({named}) select {named} from adds",
-                "commit",
-            ):
-                connection.execute(statement)
+            connection.execute("begin")
+            if made := self._what_to_make(connection):
+                connection.execute("call postgres_execute('far', ?)", [made])
+            connection.execute(
+                f"delete from {where} where customer_id in (select customer_id from gone)"  # noqa: S608 - quoted
+            )
+            connection.execute(f"insert into {where} ({named}) select {named} from adds")  # noqa: S608 - quoted
+            connection.execute("commit")
         return {row.far_id: Outcome(Status.ok) for row in batch.rows}
 
-    def _made(self) -> str:
-        """Make schema and table, and the columns that a list has got since."""
+    def _what_to_make(self, connection: duckdb.DuckDBPyConnection) -> str:
+        """The table if there is none, else the columns that the list has got since."""
         table = f"{_name(self.schema)}.{_name(self.table)}"
         columns = {name: _type(dtype) for name, dtype in self.people.schema.items()}
-        listed = ", ".join(
-            f"{_name(name)} {type}{' primary key' if name == 'customer_id' else ''}"
+        asked = SERVER.columns_query((self.schema, self.table))
+        rows = connection.execute("select name from postgres_query('far', ?)", [asked]).fetchall()
+        there = {name for (name,) in rows}
+        if not there:
+            listed = ", ".join(
+                f"{_name(name)} {type}{' primary key' if name == 'customer_id' else ''}"
+                for name, type in columns.items()
+            )
+            return f"create table {table} ({listed})"
+        return "; ".join(
+            f"alter table {table} add column {_name(name)} {type}"
             for name, type in columns.items()
-        )
-        added = "; ".join(
-            f"alter table {table} add column if not exists {_name(name)} {type}"
-            for name, type in columns.items()
-        )
-        return (
-            f"create schema if not exists {_name(self.schema)}; "
-            f"create table if not exists {table} ({listed}); {added}"
+            if name not in there
         )
 
     @contextmanager
