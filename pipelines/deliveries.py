@@ -213,7 +213,7 @@ def _in_words(error: C360Error, destination: AnyDestination) -> C360Error:
     elif isinstance(error, CallRefusedError):
         hint = f"Check {name} in deliveries.yml, and what its login may do."
     elif isinstance(error, AccessRefusedError) and "Source" in error.message:
-        hint = f"Renew what the environment variable {destination.variable} holds."
+        hint = f"Mend what the environment variable {destination.variable} holds."
     return C360Error(message, hint)
 
 

@@ -49,18 +49,19 @@ class Folder:
         """Find the driver.
 
         Raises:
-            C360Error: there is none for this kind of place.
+            C360Error: there is none for this kind of place, or it cannot log in.
         """
         self.source, self.path = source, str(path)
         protocol = split_protocol(self.path)[0]
         options = _options(protocol, secrets or FilesSecrets())
-        try:
-            self._fs, self._root = url_to_fs(self.path, **options)
-        except (ImportError, ValueError) as error:
-            raise C360Error(
-                f"Source {source}: {path} cannot be opened: {error}.",
-                f"Install the fsspec driver of {protocol}:// where c360 runs, or give a folder.",
-            ) from None
+        with self._telling(self.path):  # some drivers log in here
+            try:
+                self._fs, self._root = url_to_fs(self.path, **options)
+            except (ImportError, ValueError) as error:
+                raise C360Error(
+                    f"Source {source}: {path} cannot be opened: {error}.",
+                    f"Install the fsspec driver of {protocol}:// where c360 runs, or give a folder.",
+                ) from None
         self._root = self._root.rstrip("/") or "/"
 
     def files(self) -> list[File]:
@@ -148,6 +149,8 @@ class Folder:
         """Say in a sentence what a driver raises; never in its own words, which may hold keys."""
         try:
             yield
+        except C360Error:
+            raise
         except FileNotFoundError:
             raise SourceDownError(
                 f"Source {self.source}: {what} does not exist.",
@@ -204,4 +207,5 @@ def _code(error: Exception) -> str:
 
 def _is_refusal(error: Exception, code: str) -> bool:
     kind = type(error).__name__
-    return isinstance(error, PermissionError) or "Credentials" in kind or code in REFUSED_CODES
+    is_login = "Credentials" in kind or "Authentication" in kind or "HostKey" in kind
+    return isinstance(error, PermissionError) or is_login or code in REFUSED_CODES
