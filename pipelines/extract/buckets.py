@@ -60,7 +60,7 @@ class Folder:
             except (ImportError, ValueError) as error:
                 raise C360Error(
                     f"Source {source}: {path} cannot be opened: {error}.",
-                    f"Install the fsspec driver of {protocol}:// where c360 runs, or give a folder.",
+                    f"Install the fsspec driver of {protocol}:// here, or give a folder.",
                 ) from None
         self._root = self._root.rstrip("/") or "/"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
@@ -121,7 +121,10 @@ class Fake:
             await self._app(scope, receive, _swallow)
             await Response(b"", 504)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        except ClientDisconnect:  # nobody is there to be answered
+            return
 
     def new_token(self) -> str:
         """A fresh token; the older ones are dead."""

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from delivery_rig import Home  # noqa: E402 - beside this file
+from delivery_rig import Home
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def office(tmp_path, monkeypatch) -> Home:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch) -> None:
-    monkeypatch.setattr("pipelines.deliveries.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("pipelines.handover.time.sleep", lambda seconds: None)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def people(numbers: Iterable[int], **columns: Any) -> pl.DataFrame:
         "grade": ["A"] * len(listed),
     }
     told |= {name: [value] * len(listed) for name, value in columns.items()}
-    return pl.DataFrame(told, schema_overrides={name: pl.String for name in list(told)[:6]})
+    return pl.DataFrame(told, schema_overrides=dict.fromkeys(list(told)[:6], pl.String))
 
 
 class Home:
@@ -57,12 +57,14 @@ class Home:
         records: dict[str, str] | None = None,
         day: date = DAY,
         deleted: Iterable[str] = (),
+        csv: bool = True,
     ) -> Path:
         """Release lists, and which record of the source `crm` is whose: customer by record."""
         run = self.lake.run(day)
         for name, rows in lists.items():
             write_table(rows, run.release / "lists" / f"{name}.parquet")
-            guard_formulas(rows).write_csv(run.release / "lists" / f"{name}.csv")
+            if csv:
+                guard_formulas(rows).write_csv(run.release / "lists" / f"{name}.csv")
         known = records or {}
         keys = pl.DataFrame(
             {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import paramiko
 
-LOGIN, PASSWORD = "c360", "not so secret"  # noqa: S105 - of a server on this machine
+LOGIN, PASSWORD = "c360", "not so secret"
 
 
 @dataclass

@@ -84,8 +84,7 @@ def test_only_the_destination_that_is_named(office, call, tmp_path):
 
 def test_a_failure_is_reported_where_airflow_looks_for_it(office, call, box):
     office.release({"vip_care": people([1])})
-    code, said = call("deliver", "--date", str(DAY))
-    assert code == 1
+    assert call("deliver", "--date", str(DAY))[0] == 1
     report = json.loads((office.lake.run(DAY).steps / "deliver.json").read_text())
     assert report["status"] == "failed"
     assert "has no lists/win_back.parquet" in report["reason"]

@@ -1,4 +1,4 @@
-"""Files in a folder, a bucket and on an SFTP server; whole, and none that an alias does not name."""
+"""Files in a folder, a bucket and on an SFTP server: whole, and under an alias."""
 
 import csv
 import hashlib

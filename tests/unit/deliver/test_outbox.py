@@ -101,8 +101,10 @@ def test_a_changed_content_is_sent_again():
     assert changes.removes == ()
 
 
-@pytest.mark.parametrize(("removed", "kept", "stops"), [(20, 0, False), (21, 0, True),
-                                                       (30, 70, False), (31, 69, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("removed", "kept", "stops"),
+    [(20, 0, False), (21, 0, True), (30, 70, False), (31, 69, True)],
+)
 def test_a_delivery_stops_above_the_share_unless_it_is_few(removed, kept, stops):
     known = {row.far_id: row for row in rows(*(f"r{n}" for n in range(removed + kept)))}
     wanted = list(known.values())[:kept]

@@ -1,5 +1,6 @@
 """Tables of a real PostgreSQL."""
 
+import json
 import sys
 from datetime import date, timedelta
 from decimal import Decimal
@@ -39,7 +40,7 @@ def test_a_list_is_a_table_of_its_own_types(office, call, server):
         is_vip=pl.Series([True, None]),
         tags=pl.Series([["a", "b"], None]),
     )
-    office.release({"win_back": rows})
+    office.release({"win_back": rows}, csv=False)
     code, said = call("deliver", "--date", str(DAY))
     assert code == 0, said
     columns = "clv_365d_amount, last_ordered_on, order_count_365d, churn_risk, is_vip, tags"
@@ -86,12 +87,12 @@ def test_a_change_that_fails_changes_nothing(office, call, server):
     assert table(server) == {"c00002": "A", "c00003": "B"}
 
 
+def log_in(office, **login: str) -> None:
+    office.environment.setenv("C360_DESTINATION_BI", json.dumps({"schema": "postgres", **login}))
+
+
 def test_a_login_that_may_only_read_is_told_what_it_lacks(office, call, server):
-    office.environment.setenv(
-        "C360_DESTINATION_BI",
-        '{"host": "%s", "login": "reader", "password": %s, "schema": "postgres"}'
-        % (server.secrets.host, '"wort\'s \\\\geheim"'),
-    )
+    log_in(office, host=server.secrets.host, login="reader", password=PASSWORD)
     office.release({"win_back": people([1])})
     code, said = call("deliver", "--date", str(DAY))
     assert code == 1
@@ -100,9 +101,7 @@ def test_a_login_that_may_only_read_is_told_what_it_lacks(office, call, server):
 
 
 def test_a_server_that_is_not_there_is_told_in_a_sentence(office, call, server, tmp_path):
-    office.environment.setenv(
-        "C360_DESTINATION_BI", '{"host": "%s", "login": "x", "schema": "postgres"}' % tmp_path
-    )
+    log_in(office, host=str(tmp_path), login="x")
     office.release({"win_back": people([1])})
     code, said = call("deliver", "--date", str(DAY))
     assert code == 1
