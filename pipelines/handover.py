@@ -196,13 +196,15 @@ def _in_words(error: C360Error, destination: AnyDestination) -> C360Error:
     said = error.message.replace(f"Source {name}", f"Destination {name}", 1)
     message = said if name in said else f"Destination {name}: {said}"
     hint = error.hint
+    if said == error.message:  # it knows where it was
+        return C360Error(message, hint)
     if isinstance(error, QuotaSpentError):
         hint = "What was sent is known; the next c360 deliver goes on from there."
     elif isinstance(error, SourceDownError):
         hint = "What was sent is known; run c360 deliver again once it is up."
     elif isinstance(error, CallRefusedError):
         hint = f"Check {name} in deliveries.yml, and what its login may do."
-    elif isinstance(error, AccessRefusedError) and "Source" in error.message:
+    elif isinstance(error, AccessRefusedError):
         hint = f"Mend what the environment variable {destination.variable} holds."
     return C360Error(message, hint)
 

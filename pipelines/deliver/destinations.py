@@ -24,7 +24,13 @@ from pipelines.extract.buckets import Folder
 from pipelines.extract.client import Log
 from pipelines.lake import sha256_of
 from pipelines.platforms.aliases import check_alias
-from pipelines.platforms.files import PLATFORMS, platform_files, platform_rows, read_people
+from pipelines.platforms.files import (
+    PLATFORMS,
+    keep_granted,
+    platform_files,
+    platform_rows,
+    read_people,
+)
 from pipelines.release import Release
 from pipelines.rules.deliveries import (
     AnyDestination,
@@ -71,6 +77,13 @@ class Released:
     def rows(self) -> pl.DataFrame:
         """Its rows."""
         return pl.read_parquet(self.file("parquet"))
+
+    def customers(self) -> pl.DataFrame:
+        """Who has granted that an advertising platform is told of them."""
+        columns = ["customer_id", "is_ads_matching_granted"]
+        return pl.read_parquet(
+            self.release.path / "marts" / "customer_360.parquet", columns=columns
+        )
 
     def records(self, source: str) -> pl.DataFrame:
         """Customer and record id of each living contact of a source: customer_id, record_id."""
@@ -212,10 +225,11 @@ def _files(
     layout = PLATFORMS.get(name)
     if layout and layout.is_advertising:
         check_alias(alias, released.name)
-        cells = platform_rows(read_people(people), layout, country)
+        granted = keep_granted(people, released.customers())
+        cells = platform_rows(read_people(granted), layout, country)
         return PlatformFiles(folder, alias, released.day, cells, layout)
     if layout:
-        parts = platform_files(people, name, alias, country).values()
+        parts = platform_files(people, name, alias, released.customers(), country).values()
         whole = {
             f"all{f'_{place}' if len(parts) > 1 else ''}.{layout.ending}": content
             for place, content in enumerate(parts, start=1)

@@ -104,18 +104,37 @@ def write_sheet(sheet: Sheet, header: list[str], platform: Platform) -> list[byt
     return [_as_csv(part, header if platform.has_header else None) for part in parts]
 
 
+def keep_granted(people: pl.DataFrame, customers: pl.DataFrame) -> pl.DataFrame:
+    """Those who have granted to be told of to advertising platforms; silence is no grant.
+
+    Args:
+        people: rows of a list.
+        customers: customer_id and is_ads_matching_granted, as in `customer_360`.
+    """
+    granted = customers.filter(pl.col("is_ads_matching_granted").fill_null(value=False))
+    return people.join(granted.select("customer_id"), on="customer_id", how="semi")
+
+
 def platform_files(
-    rows: pl.DataFrame, platform: str, alias: str, default_country: str | None = None
+    rows: pl.DataFrame,
+    platform: str,
+    alias: str,
+    customers: pl.DataFrame,
+    default_country: str | None = None,
 ) -> dict[str, bytes]:
     """The files of a list for a platform, by name; the name tells the alias and nothing else.
 
     Args:
-        rows: rows of a list whose people agreed to be handed over.
+        rows: rows of a list.
         platform: a name of `PLATFORMS`.
         alias: the list's name outside; for an advertising platform a neutral one.
+        customers: customer_id and is_ads_matching_granted: an advertising platform is told of
+            nobody who has not granted it.
         default_country: of numbers that name no country.
     """
     layout, people = PLATFORMS[platform], read_people(rows)
+    if layout.is_advertising:
+        people = keep_granted(people, customers)
     sheet = sort_sheet(cells for _, cells in platform_rows(people, layout, default_country))
     parts = write_sheet(sheet, header_of(layout, people), layout)
     return {

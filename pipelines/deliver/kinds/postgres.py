@@ -14,8 +14,10 @@ import polars as pl
 
 from pipelines.deliver.changes import Batch, Outcome, Row, Status, content_of
 from pipelines.errors import AccessRefusedError, C360Error, SourceDownError
+from pipelines.extract.client import CallRefusedError
 from pipelines.extract.sql.database import (
     CONFIG,
+    LINE_CUT,
     NO_DATABASE,
     NO_LOGIN,
     NO_RIGHT,
@@ -150,9 +152,12 @@ class PostgresTable:
                 f"{where} does not let {self.secrets.login} write {self.schema}.{self.table}.",
                 "Grant the login CREATE on the schema, or all rights on the table.",
             )
-        return SourceDownError(
-            f"{where} did not take the change of {self.schema}.{self.table}.",
-            "See whether it is up, and whether the table's columns are of other types.",
+        if LINE_CUT.search(told):
+            return SourceDownError(f"{where} does not answer.", "See whether it is up.")
+        return CallRefusedError(
+            f"{where} does not take the change of {self.schema}.{self.table}; nothing was changed.",
+            "See whether the table's columns are of other types than the list's, or constrained.",
+            "refused by PostgreSQL",
         )
 
 

@@ -16,8 +16,10 @@ def office(tmp_path, monkeypatch) -> Home:
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch) -> None:
+def _no_waiting(monkeypatch, catalogue) -> None:
     monkeypatch.setattr("pipelines.handover.time.sleep", lambda seconds: None)
+    # Half a second each time, and the same for all.
+    monkeypatch.setattr("pipelines.configured.load_catalogue", lambda project: catalogue)
 
 
 @pytest.fixture

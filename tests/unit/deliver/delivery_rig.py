@@ -58,6 +58,7 @@ class Home:
         day: date = DAY,
         deleted: Iterable[str] = (),
         csv: bool = True,
+        unwilling: Iterable[str] = (),
     ) -> Path:
         """Release lists, and which record of the source `crm` is whose: customer by record."""
         run = self.lake.run(day)
@@ -65,6 +66,11 @@ class Home:
             write_table(rows, run.release / "lists" / f"{name}.parquet")
             if csv:
                 guard_formulas(rows).write_csv(run.release / "lists" / f"{name}.csv")
+        listed = pl.concat([rows.select("customer_id") for rows in lists.values()]).unique()
+        customers = listed.sort("customer_id").with_columns(
+            is_ads_matching_granted=~pl.col("customer_id").is_in(list(unwilling))
+        )
+        write_table(customers, run.release / "marts" / "customer_360.parquet")
         known = records or {}
         keys = pl.DataFrame(
             {

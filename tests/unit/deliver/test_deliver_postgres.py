@@ -13,13 +13,13 @@ from delivery_rig import DAY, people
 sys.path.insert(0, str(Path(__file__).parents[1] / "extract" / "sql"))
 pytest.register_assert_rewrite("sql_servers")
 
-from sql_servers import PASSWORD, postgres, postgres_server  # noqa: E402, F401 - fixtures
+from sql_servers import PASSWORD, postgres, postgres_server, unsigned  # noqa: E402, F401 - fixtures
 
 NEXT = DAY + timedelta(days=1)
 
 
 @pytest.fixture
-def server(office, postgres):  # noqa: F811 - the fixture
+def server(office, postgres, unsigned):  # noqa: F811 - the fixtures
     office.configure(
         {"name": "bi", "type": "postgres", "lists": {"win_back": "win_back_list"}},
         bi={"host": postgres.secrets.host, "login": "postgres", "schema": "postgres"},
@@ -80,7 +80,9 @@ def test_a_change_that_fails_changes_nothing(office, call, server):
     office.release({"win_back": changed}, day=NEXT)
     code, said = call("deliver", "--date", str(NEXT))
     assert code == 1
+    assert "does not take the change of public.win_back_list; nothing was changed" in said
     assert "c0000" not in said
+    assert office.results("bi", "win_back", NEXT) == {"failed": 3}
     assert table(server) == {"c00001": "A", "c00002": "A"}
     server.run("alter table win_back_list drop constraint win_back_list_grade_check")
     assert call("deliver", "--date", str(NEXT))[0] == 0

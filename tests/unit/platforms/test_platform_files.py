@@ -27,6 +27,7 @@ ROWS = pl.DataFrame(
         "last_ordered_on": [date(2026, 6, 30), None, None],
     }
 )
+CUSTOMERS = ROWS.select("customer_id", is_ads_matching_granted=pl.lit(value=True))
 
 
 def read(content: bytes) -> list[dict[str, str]]:
@@ -34,7 +35,7 @@ def read(content: bytes) -> list[dict[str, str]]:
 
 
 def test_an_advertising_file_tells_its_alias_and_digests_only():
-    files = platform_files(ROWS, "meta", "seg_017")
+    files = platform_files(ROWS, "meta", "seg_017", CUSTOMERS)
     [(name, content)] = files.items()
     assert name == "seg_017_meta.csv"
     assert list(read(content)[0]) == [
@@ -47,23 +48,37 @@ def test_an_advertising_file_tells_its_alias_and_digests_only():
         assert secret.encode() not in content
 
 
+@pytest.mark.parametrize("said", [False, None])
+def test_an_advertising_platform_is_told_of_nobody_who_did_not_grant_it(said):
+    customers = CUSTOMERS.with_columns(
+        is_ads_matching_granted=pl.Series([True, said, said], dtype=pl.Boolean)
+    )
+    [content] = platform_files(ROWS, "meta", "seg_1", customers).values()
+    assert [row["email"] for row in read(content)] == [hash_text("c@example.com", "sha256")]
+    [nobody] = platform_files(ROWS, "meta", "seg_1", CUSTOMERS.clear()).values()
+    assert read(nobody) == []
+    # A mailing tool works for the company; that is no handing over.
+    [own] = platform_files(ROWS, "mailchimp_import", "seg_1", CUSTOMERS.clear()).values()
+    assert len(read(own)) == 3
+
+
 def test_the_order_of_the_list_is_not_told_and_does_not_matter():
     for platform in ("meta", "google_customer_match", "mailchimp_import"):
-        once = platform_files(ROWS, platform, "seg_1")
-        assert platform_files(ROWS.reverse(), platform, "seg_1") == once
-        assert platform_files(pl.concat([ROWS, ROWS]), platform, "seg_1") == once
+        once = platform_files(ROWS, platform, "seg_1", CUSTOMERS)
+        assert platform_files(ROWS.reverse(), platform, "seg_1", CUSTOMERS) == once
+        assert platform_files(pl.concat([ROWS, ROWS]), platform, "seg_1", CUSTOMERS) == once
 
 
 def test_a_list_of_another_channel_has_no_rows_for_a_platform_of_addresses():
     wechat = ROWS.with_columns(channel=pl.lit("wechat"))
-    [content] = platform_files(wechat, "meta", "seg_1").values()
+    [content] = platform_files(wechat, "meta", "seg_1", CUSTOMERS).values()
     assert read(content) == []
     assert content.splitlines()[0].startswith(b"email,phone,fn")
     assert read_people(ROWS)["phone"].null_count() == ROWS.height
 
 
 def test_a_mailing_tool_is_given_the_columns_of_the_list_in_its_own_spelling():
-    [content] = platform_files(ROWS, "mailchimp_import", "Win back").values()
+    [content] = platform_files(ROWS, "mailchimp_import", "Win back", CUSTOMERS).values()
     by_email = {row["Email Address"]: row for row in read(content)}
     row = by_email["c@example.com"]
     assert (row["First Name"], row["grade"], row["last_ordered_on"]) == ("芳", "A", "2026-06-30")

@@ -61,6 +61,17 @@ def test_a_platform_gets_everybody_the_additions_and_the_removals(office, call, 
     assert emails(second["removals.csv"]) == digests(1)
 
 
+def test_who_takes_the_grant_back_is_removed_though_still_on_the_list(office, call, box):
+    office.release({"win_back": people([1, 2, 3])}, unwilling=["c00003"])
+    call("deliver", "--date", str(DAY))
+    assert emails(parts(box)["all.csv"]) == digests(1, 2)
+    office.release({"win_back": people([1, 2, 3])}, day=NEXT, unwilling=["c00001", "c00003"])
+    call("deliver", "--date", str(NEXT))
+    second = parts(box, NEXT)
+    assert emails(second["all.csv"]) == digests(2)
+    assert emails(second["removals.csv"]) == digests(1)
+
+
 def test_the_last_file_tells_the_digests_of_the_others(office, call, box):
     office.release({"win_back": people([1, 2])})
     call("deliver", "--date", str(DAY))
