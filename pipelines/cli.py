@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from pipelines.acts import audit_app
+from pipelines.deliveries import app as deliveries_app
 from pipelines.errors import C360Error
 from pipelines.lake import Lake
 from pipelines.questions import app as questions_app
@@ -30,6 +31,7 @@ sources_app = typer.Typer(no_args_is_help=True, help="Try the sources, or add on
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rows that broke the contract.")
 demo_app = typer.Typer(invoke_without_command=True, help="The made-up company, to try it all.")
 app.add_typer(questions_app)
+app.add_typer(deliveries_app)
 app.add_typer(demo_app, name="demo")
 app.add_typer(sources_app, name="sources")
 app.add_typer(rules_app, name="rules")

@@ -8,7 +8,10 @@ from pipelines.errors import C360Error
 from pipelines.extract.parts import Stream
 from pipelines.extract.sql.mapping import check_mapping
 from pipelines.extract.systems import SYSTEMS
+from pipelines.platforms.aliases import check_alias
+from pipelines.platforms.files import PLATFORMS
 from pipelines.rules import find_rules, load_rules
+from pipelines.rules.deliveries import AnyDestination, FolderDestination
 from pipelines.rules.model import OwnFields
 from pipelines.rules.schemas import RuleBook
 from pipelines.rules.source_types.sql import SqlSource
@@ -55,6 +58,27 @@ def check_survivorship(rules: Survivorship, sources: Iterable[str]) -> None:
                 )
 
 
+def check_destination(destination: AnyDestination, book: RuleBook) -> None:
+    """Refuse a list or source that there is not, and an alias that tells a platform too much.
+
+    Raises:
+        C360Error: naming the destination, the word and what comes nearest.
+    """
+    where = f"deliveries.yml: destination {destination.name}"
+    segments = {segment.name: segment for segment in book.segments.segments}
+    for name, alias in destination.lists.items():
+        if name not in segments:
+            raise C360Error(f"{where}: there is no list {name}.", _near(name, segments))
+        if isinstance(destination, FolderDestination):
+            platform = PLATFORMS.get(destination.format)
+            if platform and platform.is_advertising:
+                check_alias(alias, name, [segments[name].label])
+    sources = [source.name for source in book.sources.sources]
+    source = getattr(destination, "source", None)
+    if source is not None and source not in sources:
+        raise C360Error(f"{where}: sources.yml has no source {source}.", _near(source, sources))
+
+
 def _near(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
@@ -76,6 +100,8 @@ def configured_rules(settings: Settings) -> RuleBook:
     audience = catalogue["models", "audience"].schema
     for segment in book.segments.segments:
         check_segment(segment, audience)
+    for destination in book.deliveries.destinations:
+        check_destination(destination, book)
     return book
 
 

@@ -50,4 +50,9 @@ def load_settings() -> Settings:
 def source_variable(name: str) -> tuple[str, str | None]:
     """The environment variable of a source's secrets, and what it holds."""
     variable = f"C360_SOURCE_{name.upper()}"
-    return variable, os.environ.get(variable) or None
+    return variable, read_variable(variable)
+
+
+def read_variable(name: str) -> str | None:
+    """What an environment variable holds; None if it is empty or not there."""
+    return os.environ.get(name) or None

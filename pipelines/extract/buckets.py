@@ -1,7 +1,8 @@
-"""Files of a local folder or a bucket, through fsspec: one way for both.
+"""Files of a local folder, a bucket or an SFTP server, through fsspec: one way for all.
 
-fsspec brings a driver for each kind of place (`s3://` and local folders are ours; `gs://`, `abfs://`
-and others need theirs installed), and each raises what it likes. Here they become sentences.
+fsspec brings a driver for each kind of place (`s3://` and local folders are ours, as is `sftp://`,
+which knows whom it talks to; `gs://`, `abfs://` and others need theirs installed), and each raises
+what it likes. Here they become sentences.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fsspec import register_implementation
 from fsspec.core import split_protocol, url_to_fs
 
 from pipelines.errors import AccessRefusedError, C360Error, SourceDownError
@@ -17,9 +19,14 @@ from pipelines.lake import with_parent
 from pipelines.rules.source_types.files import FilesSecrets
 
 S3 = ("s3", "s3a")
+SFTP = ("sftp", "ssh")
 # Drivers name the same thing differently. An entity tag says more than any clock.
 TAGS = ("ETag", "etag", "md5Hash")
 CLOCKS = ("LastModified", "last_modified", "updated", "mtime", "created", "ino")
+for protocol in SFTP:
+    register_implementation(
+        protocol, "pipelines.extract.sftp.KnownSftp", clobber=True, errtxt="paramiko is missing"
+    )
 REFUSED_CODES = ("SignatureDoesNotMatch", "InvalidToken", "RequestTimeTooSkewed", "401", "403")
 
 
@@ -42,18 +49,19 @@ class Folder:
         """Find the driver.
 
         Raises:
-            C360Error: there is none for this kind of place.
+            C360Error: there is none for this kind of place, or it cannot log in.
         """
         self.source, self.path = source, str(path)
         protocol = split_protocol(self.path)[0]
         options = _options(protocol, secrets or FilesSecrets())
-        try:
-            self._fs, self._root = url_to_fs(self.path, **options)
-        except (ImportError, ValueError) as error:
-            raise C360Error(
-                f"Source {source}: {path} cannot be opened: {error}.",
-                f"Install the fsspec driver of {protocol}:// where c360 runs, or give a folder.",
-            ) from None
+        with self._telling(self.path):  # some drivers log in here
+            try:
+                self._fs, self._root = url_to_fs(self.path, **options)
+            except (ImportError, ValueError) as error:
+                raise C360Error(
+                    f"Source {source}: {path} cannot be opened: {error}.",
+                    f"Install the fsspec driver of {protocol}:// here, or give a folder.",
+                ) from None
         self._root = self._root.rstrip("/") or "/"
 
     def files(self) -> list[File]:
@@ -82,7 +90,7 @@ class Folder:
             SourceDownError: it is gone, or the place does not answer.
             AccessRefusedError: it may not be read.
         """
-        path = f"{self._root.rstrip('/')}/{file.name}"
+        path = self._path(file.name)
         shown = f"{self.path.rstrip('/')}/{file.name}"
         with self._telling(shown):
             self._fs.get_file(path, str(with_parent(target)))
@@ -93,6 +101,36 @@ class Folder:
                 f"{shown} changed while it was copied.", "Try again once it is complete."
             )
         return target
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file of this folder, whole or not at all; one of that name is replaced.
+
+        Raises:
+            SourceDownError: the place does not answer.
+            AccessRefusedError: it may not be written.
+        """
+        path = self._path(name)
+        with self._telling(f"{self.path.rstrip('/')}/{name}", "written"):
+            if split_protocol(self.path)[0] in S3:  # an object is there whole or not at all
+                self._fs.pipe_file(path, content)
+                return
+            self._fs.makedirs(self._root, exist_ok=True)
+            scratch = self._path(f".{name}.part")
+            self._fs.pipe_file(scratch, content)
+            self._fs.mv(scratch, path)
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a file of that name.
+
+        Raises:
+            SourceDownError: the place does not answer.
+            AccessRefusedError: it may not be read.
+        """
+        with self._telling(f"{self.path.rstrip('/')}/{name}"):
+            return bool(self._fs.exists(self._path(name)))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root.rstrip('/')}/{name}"
 
     def _entries(self) -> list[dict[str, Any]]:
         try:
@@ -107,10 +145,12 @@ class Folder:
         return [self._fs.info(e["name"]) if e.get("islink") else e for e in entries if _leads(e)]
 
     @contextmanager
-    def _telling(self, what: str) -> Iterator[None]:
+    def _telling(self, what: str, deed: str = "read") -> Iterator[None]:
         """Say in a sentence what a driver raises; never in its own words, which may hold keys."""
         try:
             yield
+        except C360Error:
+            raise
         except FileNotFoundError:
             raise SourceDownError(
                 f"Source {self.source}: {what} does not exist.",
@@ -120,8 +160,8 @@ class Folder:
             code = _code(error)
             if _is_refusal(error, code):
                 raise AccessRefusedError(
-                    f"Source {self.source}: {what} may not be read: {code}.",
-                    "Let whoever runs c360 read it; the key of a bucket belongs into the Airflow "
+                    f"Source {self.source}: {what} may not be {deed}: {code}.",
+                    "Let whoever runs c360 do that; the key of a bucket belongs into the Airflow "
                     f"Connection {self.source} or C360_SOURCE_{self.source.upper()}.",
                 ) from None
             raise SourceDownError(
@@ -132,7 +172,9 @@ class Folder:
 
 def _options(protocol: str | None, secrets: FilesSecrets) -> dict[str, Any]:
     """What a driver is told; none may answer from memory."""
-    fresh = {"use_listings_cache": False}
+    fresh: dict[str, Any] = {"use_listings_cache": False}
+    if protocol in SFTP:
+        return {"skip_instance_cache": True} | secrets.sftp_login
     if protocol not in S3:
         return fresh
     return fresh | {
@@ -165,4 +207,5 @@ def _code(error: Exception) -> str:
 
 def _is_refusal(error: Exception, code: str) -> bool:
     kind = type(error).__name__
-    return isinstance(error, PermissionError) or "Credentials" in kind or code in REFUSED_CODES
+    is_login = "Credentials" in kind or "Authentication" in kind or "HostKey" in kind
+    return isinstance(error, PermissionError) or is_login or code in REFUSED_CODES

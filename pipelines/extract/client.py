@@ -59,7 +59,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Call:
-    """One request, before a token is put where the vendor wants it."""
+    """One request, before a token is put where the vendor wants it.
+
+    `is_repeatable`: False for what must not be done twice unseen; then one try is all there is.
+    """
 
     method: str
     url: str
@@ -67,6 +70,7 @@ class Call:
     headers: dict[str, str] = field(default_factory=dict)
     json: dict[str, Any] | None = None
     data: dict[str, Any] | None = None
+    is_repeatable: bool = True
 
     def with_header(self, name: str, value: str) -> "Call":
         """The same call with one more header."""
@@ -145,8 +149,9 @@ class ApiClient:
             AccessRefusedError: the login or a permission is refused.
             CallRefusedError: the call itself is refused.
         """
+        tries = self.tries if call.is_repeatable else 1
         retrying = Retrying(
-            stop=stop_after_attempt(self.tries),
+            stop=stop_after_attempt(tries),
             wait=_wait,
             retry=retry_if_exception_type(_AgainError),
             sleep=self._sleep,
@@ -157,7 +162,7 @@ class ApiClient:
         except _AgainError as error:
             raise SourceDownError(
                 f"Source {self.source}: {self.system.name} gave no usable answer after "
-                f"{self.tries} tries: {error.answer.told}.",
+                f"{tries} {'try' if tries == 1 else 'tries'}: {error.answer.told}.",
                 "Nothing that was read is lost: the next try goes on from there. See whether the "
                 f"service is up (c360 sources check {self.source}), then run the step again.",
             ) from None

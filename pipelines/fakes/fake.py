@@ -1,13 +1,14 @@
 """What every stand-in has: a log of calls, faults on order, and tokens that die."""
 
 import json
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
@@ -40,6 +41,35 @@ class Fault:
         return self.met >= self.nth and (self.times is None or self.met < self.nth + self.times)
 
 
+@dataclass
+class Chaos:
+    """Faults at random among writing calls: some are refused, of some the answer is lost.
+
+    A call whose answer is lost has been applied: a gateway that waited too long
+    answers in its place. Of `errors` nothing was applied.
+    """
+
+    errors: float
+    lost: float
+    seed: int
+    met: dict[str, int] = field(default_factory=lambda: {"error": 0, "lost": 0})
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)  # noqa: S311 - moments, not keys
+
+    def strikes(self, method: str) -> str | None:
+        """Say what befalls a call."""
+        if method == "GET":
+            return None
+        drawn = self._random.random()
+        fault = (
+            "error" if drawn < self.errors else "lost" if drawn < self.errors + self.lost else None
+        )
+        if fault:
+            self.met[fault] += 1
+        return fault
+
+
 class Fake:
     """A stand-in as an ASGI application.
 
@@ -54,6 +84,7 @@ class Fake:
         self.now = datetime(2026, 6, 30, 12, tzinfo=UTC)
         self.calls: list[str] = []
         self.faults: list[Fault] = []
+        self.chaos: Chaos | None = None
         self.before_call: Callable[[str], None] = lambda path: None
         self.token_calls: int | None = None
         self.refuses_login = False
@@ -82,7 +113,18 @@ class Fake:
                     response = Response(fault.body, fault.status, headers=fault.headers)
                     await response(scope, receive, send)
                 return
-        await self._app(scope, receive, send)
+        struck = self.chaos.strikes(scope["method"]) if self.chaos else None
+        if struck == "error":
+            await Response(b"", 500)(scope, receive, send)
+            return
+        if struck == "lost":
+            await self._app(scope, receive, _swallow)
+            await Response(b"", 504)(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except ClientDisconnect:  # nobody is there to be answered
+            return
 
     def new_token(self) -> str:
         """A fresh token; the older ones are dead."""
@@ -110,6 +152,10 @@ def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = No
 
 async def _healthy(request: Request) -> Response:
     return as_json({"status": "ok"})
+
+
+async def _swallow(message: Any) -> None:
+    """Tell nobody what was answered."""
 
 
 def _cutting(send: Send, length: int) -> Send:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pipelines.fakes.fake import Fake, Handler, as_json
+from pipelines.fakes.hubspot_lists import Lists
 
 CREDENTIALS = {"access_token": "pat-eu1-demo-0000"}
 SINGULARS = {
@@ -50,6 +51,7 @@ class HubspotFake(Fake):
         self.daily_calls_left: int | None = None
         self.extra_fields: set[str] = set()  # sent though nobody asked
         self.dropped_fields: set[str] = set()
+        self.lists = Lists(self.records["contacts"])
         self._next_id = FIRST_ID
         self._orders: dict[tuple[Any, ...], list[int]] = {}
         super().__init__()
@@ -132,7 +134,7 @@ class HubspotFake(Fake):
     # -- what it answers -----------------------------------------------------------------------
 
     def routes(self) -> Iterable[BaseRoute]:
-        """HubSpot's endpoints, as far as they are read."""
+        """HubSpot's endpoints, as far as they are used."""
         objects = "/crm/objects/2026-09/{kind}"
         ties = "/crm/associations/2026-09/{kind}/{to}/batch/read"
         statuses = "/communication-preferences/2026-09/statuses/batch/read"
@@ -141,6 +143,7 @@ class HubspotFake(Fake):
             Route(f"{objects}/search", self._guarded(self._search), methods=["POST"]),
             Route(ties, self._guarded(self._read_ties), methods=["POST"]),
             Route(statuses, self._guarded(self._read_statuses), methods=["POST"]),
+            *self.lists.routes(self._guarded),
         ]
 
     def _guarded(self, handler: Handler) -> Handler:

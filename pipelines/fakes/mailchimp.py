@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pipelines.fakes.fake import Fake, Handler, as_json
+from pipelines.fakes.mailchimp_tags import Tags
 
 CREDENTIALS = {"api_key": "demokey0demokey0demokey0-us6"}
 LIST_ID = "57afe96172"
@@ -36,6 +37,7 @@ class MailchimpFake(Fake):
         self.since_cuts = True  # email-activity since a time has no older events of a recipient
         self.extra_fields: set[str] = set()  # sent though nobody asked
         self.dropped_fields: set[str] = set()
+        self.tags = Tags(self.members)
         self._count = 0
         self._order: dict[tuple[str, bool], list[tuple[str, int, str]]] = {}
         super().__init__()
@@ -150,7 +152,7 @@ class MailchimpFake(Fake):
     # -- what it answers -----------------------------------------------------------------------
 
     def routes(self) -> Iterable[BaseRoute]:
-        """Mailchimp's endpoints, as far as they are read."""
+        """Mailchimp's endpoints, as far as they are used."""
         return [
             Route("/3.0/lists", self._guarded(self._lists)),
             Route("/3.0/lists/{list_id}/members", self._guarded(self._members)),
@@ -158,6 +160,7 @@ class MailchimpFake(Fake):
             Route("/3.0/reports/{campaign}/sent-to", self._guarded(self._sent_to)),
             Route("/3.0/reports/{campaign}/email-activity", self._guarded(self._activity)),
             Route("/3.0/reports/{campaign}/unsubscribed", self._guarded(self._unsubscribed)),
+            *self.tags.routes(self._guarded),
         ]
 
     def _guarded(self, handler: Handler) -> Handler:

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,7 @@ from pipelines.fakes.fake import Fake, Handler, as_json
 CREDENTIALS = {"client_id": "1000.DEMO", "client_secret": "demo", "refresh_token": "1000.demo"}
 MODULES = ("Contacts", "Leads", "Accounts", "Deals", "Cases", "Tasks", "Calls", "Events")
 FIRST_ID = 4_876_876_000_000_000_001
-MAX_PAGE, MAX_UNPAGED, MAX_FIELDS = 200, 2_000, 50
+MAX_PAGE, MAX_UNPAGED, MAX_FIELDS, MAX_UPDATES = 200, 2_000, 50, 100
 Row = dict[str, Any]
 
 
@@ -40,6 +41,8 @@ class ZohoCrmFake(Fake):
         self.page_token_age = 0  # older page tokens have expired
         self.extra_fields: set[str] = set()  # sent though nobody asked
         self.dropped_fields: set[str] = set()
+        self.updates: Counter[str] = Counter()  # by record id; each moves its Modified_Time
+        self.refused: dict[str, str] = {}  # by record id, the field that an error is told of
         self._jobs: list[Row] = []
         self._order: dict[str, list[tuple[str, str]]] = {}
         super().__init__()
@@ -89,10 +92,11 @@ class ZohoCrmFake(Fake):
     # -- what it answers -----------------------------------------------------------------------
 
     def routes(self) -> Iterable[BaseRoute]:
-        """Zoho's endpoints, as far as they are read."""
+        """Zoho's endpoints, as far as they are used."""
         return [
             Route(self.login_path, self._token, methods=["POST"]),
-            Route("/crm/v8/{module}", self._guarded(self._list)),
+            Route("/crm/v8/{module}", self._guarded(self._list), methods=["GET"]),
+            Route("/crm/v8/{module}", self._guarded(self._update), methods=["PUT"]),
             Route("/crm/v8/{module}/deleted", self._guarded(self._list_deleted)),
             Route("/crm/v8/{module}/actions/count", self._guarded(self._count)),
             Route("/crm/bulk/v8/read", self._guarded(self._bulk_start), methods=["POST"]),
@@ -129,6 +133,8 @@ class ZohoCrmFake(Fake):
             return _error(400, "REQUIRED_PARAM_MISSING", "", {"param_name": "fields"})
         if query["fields"].count(",") >= MAX_FIELDS:
             return _error(400, "LIMIT_EXCEEDED", "", {"param_name": "fields"})
+        if ids := query.get("ids"):
+            return self._listed(module, ids.split(","), query["fields"].split(","))
         size, page = int(query.get("per_page", MAX_PAGE)), int(query.get("page", 1))
         if page * size > MAX_UNPAGED:
             return _error(400, "DISCRETE_PAGINATION_LIMIT_EXCEEDED", "use page_token")
@@ -157,6 +163,31 @@ class ZohoCrmFake(Fake):
         names = [name for name in names if name not in self.dropped_fields]
         data = [{name: row.get(name) for name in names} for row in rows]
         return as_json({"data": data, "info": info})
+
+    def _listed(self, module: str, ids: list[str], fields: list[str]) -> Response:
+        if len(ids) > MAX_UPDATES:
+            return _error(400, "LIMIT_EXCEEDED", "", {"param_name": "ids"})
+        found = [self.records[module][id] for id in ids if id in self.records[module]]
+        rows = [{name: row.get(name) for name in ("id", *fields)} for row in found]
+        return as_json({"data": rows, "info": {}}) if rows else Response(status_code=204)
+
+    async def _update(self, request: Request) -> Response:
+        told, module = await request.json(), request.path_params["module"]
+        if len(told["data"]) > MAX_UPDATES:
+            return _error(400, "LIMIT_EXCEEDED", "")
+        results = [self._updated(module, dict(record)) for record in told["data"]]
+        ok = {result["status"] for result in results} == {"success"}
+        return as_json({"data": results}, 200 if ok else 207)
+
+    def _updated(self, module: str, record: Row) -> Row:
+        id = record.pop("id")
+        if id not in self.records[module]:
+            return {"code": "INVALID_DATA", "status": "error", "details": {"api_name": "id"}}
+        if field := self.refused.get(id):
+            return {"code": "INVALID_DATA", "status": "error", "details": {"api_name": field}}
+        self.updates[id] += 1
+        self.change([id], module, **record)
+        return {"code": "SUCCESS", "status": "success", "details": {"id": id}}
 
     async def _list_deleted(self, request: Request) -> Response:
         query, module = request.query_params, request.path_params["module"]

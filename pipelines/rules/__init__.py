@@ -74,8 +74,8 @@ def rules_sha256(files: Iterable[Path]) -> str:
 
 def _sentence(fault: ErrorDetails, files: dict[str, Path]) -> str:
     file, *keys = (str(part) for part in fault["loc"])
-    # After a source's number in the list stands its type, which the file does not have there.
-    where = " > ".join(keys[:2] + keys[3:] if _is_source(keys) else keys) or "the file"
+    # After an entry's number in such a list stands its type, which the file does not have there.
+    where = " > ".join(keys[:2] + keys[3:] if _is_typed(keys) else keys) or "the file"
     path = {path.stem: path for path in files.values()}.get(file, Path(file))
     if fault["type"] == "extra_forbidden":
         known = _known_keys([file, *keys[:-1]])
@@ -103,8 +103,8 @@ def _how_to_begin(error: ValidationError, files: dict[str, Path]) -> str:
     )
 
 
-def _is_source(keys: list[str]) -> bool:
-    return len(keys) > 2 and keys[0] == "sources" and keys[1].isdigit()
+def _is_typed(keys: list[str]) -> bool:
+    return len(keys) > 2 and keys[0] in ("sources", "destinations") and keys[1].isdigit()
 
 
 def _known_keys(keys: list[str]) -> list[str]:

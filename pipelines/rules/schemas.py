@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pipelines.rules.churn_causes import ChurnCauses
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.demographics import Demographics
+from pipelines.rules.deliveries import Deliveries
 from pipelines.rules.feedback_topics import FeedbackTopics
 from pipelines.rules.festivals import Festivals
 from pipelines.rules.grade_overrides import GradeOverrides
@@ -250,6 +251,7 @@ class RuleBook(Rules):
     privacy: Privacy
     festivals: Festivals
     segments: Segments
+    deliveries: Deliveries
 
 
 class RunFacts(Rules):

@@ -23,7 +23,7 @@ FolderPath = Annotated[Path | str, BeforeValidator(_path_or_url)]
 
 
 class FilesSecrets(SecretsOf):
-    """A key of an S3-compatible bucket, and where it is if that is not Amazon.
+    """A key of an S3-compatible bucket, and where it is if that is not Amazon; or a login to SFTP.
 
     A local folder needs none of it; nor does a machine whose role may read the bucket.
     """
@@ -32,6 +32,23 @@ class FilesSecrets(SecretsOf):
     secret: SecretStr | None = None
     endpoint_url: str | None = None
     region: str | None = None
+    login: str | None = None
+    password: SecretStr | None = None
+    key_file: str | None = Field(default=None, description="Private key for SFTP.")
+    known_hosts: str | None = Field(
+        default=None, description="File with the SFTP server's key; default ~/.ssh/known_hosts."
+    )
+
+    @property
+    def sftp_login(self) -> dict[str, str]:
+        """What an SFTP server is told, as far as it is known."""
+        told = {
+            "username": self.login,
+            "password": self.password.get_secret_value() if self.password else None,
+            "key_filename": self.key_file,
+            "known_hosts": self.known_hosts,
+        }
+        return {name: value for name, value in told.items() if value}
 
 
 class FilesSource(Source):

@@ -1,0 +1,1 @@
+"""Brings released lists to other systems: what is new there, what is gone, and nothing twice."""
