@@ -37,7 +37,7 @@ class FeedbackTopics(Rules):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        refuse_repeats("topic", [topic.topic for topic in (*self.topics, self.other)])
+        refuse_repeats("topic", [*(topic.topic for topic in self.topics), self.other.topic])
         called = [word.lower() for topic in self.topics for word in topic.categories]
         refuse_repeats("category", called)
         if self.rivals and RIVAL not in {topic.topic for topic in self.topics}:

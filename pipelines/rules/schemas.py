@@ -1,14 +1,14 @@
 """The frozen schema of every rules file. A number of the business lives there, never in code."""
 
 from datetime import date, timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipelines.rules.churn_causes import ChurnCauses
 from pipelines.rules.churn_reasons import ChurnReasons
-from pipelines.rules.demographics import Demographics
 from pipelines.rules.deliveries import Deliveries
+from pipelines.rules.demographics import Demographics
 from pipelines.rules.feedback_topics import FeedbackTopics
 from pipelines.rules.festivals import Festivals
 from pipelines.rules.grade_overrides import GradeOverrides
