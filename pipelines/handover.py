@@ -194,7 +194,8 @@ def _in_words(error: C360Error, destination: AnyDestination) -> C360Error:
     """The error of a connector, which knows only how to speak of sources."""
     name = destination.name
     said = error.message.replace(f"Source {name}", f"Destination {name}", 1)
-    message = said if name in said else f"Destination {name}: {said}"
+    is_named = said.startswith((f"Destination {name}", f"{name}, "))
+    message = said if is_named else f"Destination {name}: {said}"
     hint = error.hint
     if said == error.message:  # it knows where it was
         return C360Error(message, hint)
