@@ -37,8 +37,8 @@ text goes to `C360_ALERT_COMMAND` if that is set. `docs/operations.md` has more 
 | `release` | a gate is not green, or a newer day is current | rerun from that gate; or nothing |
 | `deliver` | a far side is down or refuses; far too many removals | clear it; see the hint |
 
-`deliver` is there only if `deliveries.yml` names a destination. When it stops, the night is released
-all the same; what was sent is known, and the task goes on from there.
+`deliver` is there only if `deliveries.yml` names a destination. When it stops, the night is
+released all the same; what was sent is known, and the task goes on from there.
 
 **Rerun** a night: clear the failed task with everything downstream, or trigger the DAG with
 `{"date": "2026-06-30"}`. It replaces only its own run folder. Without a date, a triggered run takes

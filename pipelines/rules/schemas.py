@@ -11,6 +11,7 @@ from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
 from pipelines.rules.lifecycle import Lifecycle
+from pipelines.rules.list_columns import ListColumns
 from pipelines.rules.model import Labelled, Name, Rules, Share, refuse_repeats
 from pipelines.rules.next_order import NextOrder
 from pipelines.rules.recommendation import Recommendation
@@ -265,6 +266,7 @@ class RuleBook(Rules):
     preferences: Preferences
     privacy: Privacy
     segments: Segments
+    list_columns: ListColumns
     deliveries: Deliveries
 
 

@@ -63,7 +63,9 @@ def test_every_file_imports(dag_bag):
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
 def test_a_dag_file_imports_only_airflow_and_the_standard_library(path):
     # Airflow itself reads YAML with the same library.
-    allowed = {"airflow", "yaml", "_step", "_sources", "_login", "_deliveries"} | set(sys.stdlib_module_names)
+    allowed = {"airflow", "yaml", "_step", "_sources", "_login", "_deliveries"} | set(
+        sys.stdlib_module_names
+    )
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported = set()
     for node in ast.walk(tree):
