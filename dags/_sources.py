@@ -25,8 +25,8 @@ def read_sources() -> tuple[dict[str, str], str | None]:
     """The type of each source by its name; or none at all, and what is wrong with the file."""
     path = Path("sources.yml")
     try:
-        path = _sources_file()
-        return _types_by_name(_read(path)), None
+        path = rules_file("sources.yml")
+        return _types_by_name(read_rules(path)), None
     except Exception as error:
         # Whatever it is: an import error would take the DAG away, and every alert with it.
         return {}, f"{path} {_what_is_wrong(error)}"
@@ -40,14 +40,15 @@ def _what_is_wrong(error: Exception) -> str:
     return str(error) if isinstance(error, ValueError) else f"is not YAML: {type(error).__name__}"
 
 
-def _sources_file() -> Path:
+def rules_file(name: str) -> Path:
     """The company's own file, else the packaged one, as `c360` takes it."""
     folders = filter(None, [os.environ.get("C360_RULES_DIR"), "pipelines/rules"])
-    files = [PROJECT / folder / "sources.yml" for folder in folders]
+    files = [PROJECT / folder / name for folder in folders]
     return next((file for file in files if file.is_file()), files[-1])
 
 
-def _read(path: Path) -> Any:
+def read_rules(path: Path) -> Any:
+    """The content of a rules file."""
     with path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:

@@ -115,9 +115,15 @@ def failure_message(context: Any) -> str:
             f"to do: {report.get('hint') or 'see docs/operations.md'}",
             f"log: {report.get('log') or 'see the task log'}",
             f"task log: {getattr(ti, 'log_url', 'unknown')}",
-            "published: the release before this run stays current",
+            f"published: {_what_is_current(ti)}",
         ]
     )
+
+
+def _what_is_current(ti: Any) -> str:
+    if _step_name(ti) == "deliver":  # the only step after the release
+        return "the release of this run is current"
+    return "the release before this run stays current"
 
 
 def own_report(context: Any) -> dict[str, Any] | None:

@@ -35,6 +35,10 @@ text goes to `C360_ALERT_COMMAND` if that is set. `docs/operations.md` has more 
 | `publish` | the disk is full; `segments.yml` is wrong | free space; `c360 rules check` |
 | `gate_lists` | a list holds who must not be on it | read the gate's page |
 | `release` | a gate is not green, or a newer day is current | rerun from that gate; or nothing |
+| `deliver` | a far side is down or refuses; far too many removals | clear it; see the hint |
+
+`deliver` is there only if `deliveries.yml` names a destination. When it stops, the night is
+released all the same; what was sent is known, and the task goes on from there.
 
 **Rerun** a night: clear the failed task with everything downstream, or trigger the DAG with
 `{"date": "2026-06-30"}`. It replaces only its own run folder. Without a date, a triggered run takes
@@ -50,6 +54,7 @@ the day before; today can only be asked for by name, since it has not ended.
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from _deliveries import has_deliveries
 from _sources import check_sources, extract_each, read_sources
 from _step import TIME_ZONE, business_day, gate, report_failure, step
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, chain
@@ -106,6 +111,7 @@ with DAG(
         step("publish"),
         gate("lists"),
         step("release", outlets=RELEASED),
+        *([step("deliver", execution_timeout=timedelta(hours=2))] if has_deliveries() else []),
     ]
     # An empty list, of a sources.yml that cannot be read, would cut the chain: `land` would start.
     chain(*(part for part in line if part))

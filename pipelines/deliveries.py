@@ -38,8 +38,9 @@ def deliver(
         out.print("No deliveries are configured: deliveries.yml is empty (docs/deliveries.md).")
         return
     out.print(deliveries_table(results, dry_run))
-    errors = [result.error for result in results if result.error]
-    for error in errors:
+    # A login that is refused is refused for each list.
+    errors = {result.error.message: result.error for result in results if result.error}
+    for error in errors.values():
         err.print(f"[red]error:[/red] {plain(error.message)}")
         err.print(f"[yellow]next:[/yellow]  {plain(error.hint)}")
     if errors:

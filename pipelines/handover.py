@@ -194,7 +194,8 @@ def _in_words(error: C360Error, destination: AnyDestination) -> C360Error:
     """The error of a connector, which knows only how to speak of sources."""
     name = destination.name
     said = error.message.replace(f"Source {name}", f"Destination {name}", 1)
-    message = said if name in said else f"Destination {name}: {said}"
+    is_named = said.startswith((f"Destination {name}", f"{name}, "))
+    message = said if is_named else f"Destination {name}: {said}"
     hint = error.hint
     if said == error.message:  # it knows where it was
         return C360Error(message, hint)
@@ -215,16 +216,18 @@ def deliveries_table(results: list[Delivered], dry_run: bool) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("", "destination", "list"):
         table.add_column(name)
-    for name in ("add", "remove", "same", *Status, "unsure" if dry_run else ""):
+    for name in ("add", "remove", "same", *(["unsure"] if dry_run else Status)):
         table.add_column(name, justify="right")
     for result in results:
         changes, counts = result.changes, result.counts or {}
-        planned = (changes.adds, changes.removes) if changes else ((), ())
-        numbers = [*(len(rows) for rows in planned), changes.same_count if changes else 0]
-        numbers += [counts.get(status.value, 0) for status in Status]
+        numbers = [0, 0, 0]
+        if changes:
+            numbers = [len(changes.adds), len(changes.removes), changes.same_count]
+        came_to = [counts.get(status.value, 0) for status in Status]
+        numbers += [result.open_rows] if dry_run else came_to
         doubt = counts.get(Status.failed, 0) + counts.get(Status.lost, 0)
         mark = "[red]✗[/red]" if result.error else "[yellow]![/yellow]" if doubt else "✓"
-        cells = [f"{number:,}" if number else "·" for number in (*numbers, result.open_rows)]
+        cells = [f"{number:,}" if number else "·" for number in numbers]
         table.add_row(mark, result.place.destination, result.place.list, *cells)
     return table
 

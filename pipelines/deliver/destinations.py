@@ -26,10 +26,13 @@ from pipelines.lake import sha256_of
 from pipelines.platforms.aliases import check_alias
 from pipelines.platforms.files import (
     PLATFORMS,
+    header_of,
     keep_granted,
-    platform_files,
+    name_parts,
     platform_rows,
     read_people,
+    sort_sheet,
+    write_sheet,
 )
 from pipelines.release import Release
 from pipelines.rules.deliveries import (
@@ -221,23 +224,23 @@ def _files(
     released: Released,
     people: pl.DataFrame,
 ) -> Destination:
-    name, country = destination.format, destination.default_country
-    layout = PLATFORMS.get(name)
-    if layout and layout.is_advertising:
-        check_alias(alias, released.name)
-        granted = keep_granted(people, released.customers())
-        cells = platform_rows(read_people(granted), layout, country)
-        return PlatformFiles(folder, alias, released.day, cells, layout)
-    if layout:
-        parts = platform_files(people, name, alias, released.customers(), country).values()
-        whole = {
-            f"all{f'_{place}' if len(parts) > 1 else ''}.{layout.ending}": content
-            for place, content in enumerate(parts, start=1)
-        }
-    else:
+    name, layout = destination.format, PLATFORMS.get(destination.format)
+    if layout is None:
+        rows = [
+            Row(row["customer_id"], row["customer_id"], content_of(row))
+            for row in people.iter_rows(named=True)
+        ]
         whole = {f"all.{name}": released.file(name).read_bytes()}
-    rows = [
-        Row(row["customer_id"], row["customer_id"], content_of(row))
-        for row in people.iter_rows(named=True)
-    ]
+        return FolderFiles(folder, alias, released.day, rows, whole)
+    alias = f"{alias}_{name}"
+    if layout.is_advertising:
+        check_alias(destination.lists[released.name], released.name)
+        people = keep_granted(people, released.customers())
+    people = read_people(people)
+    cells = platform_rows(people, layout, destination.default_country)
+    if layout.is_advertising:
+        return PlatformFiles(folder, alias, released.day, cells, layout)
+    rows = [Row(customer_id, customer_id, content_of(told)) for customer_id, told in cells]
+    sheet = sort_sheet(told for _, told in cells)
+    whole = name_parts("all", write_sheet(sheet, header_of(layout, people), layout), layout)
     return FolderFiles(folder, alias, released.day, rows, whole)

@@ -21,7 +21,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.deliver.changes import Batch, Outcome, Row, Status
-from pipelines.lake import with_parent
+from pipelines.lake import sync, with_parent
 
 RESULTS = dict.fromkeys(("customer_id", "operation", "status", "reason"), pl.String)
 REMOVED = (Status.ok, Status.absent)  # whoever the far side does not know is not on its list
@@ -83,6 +83,7 @@ class Ledger:
         return pl.DataFrame(sorted(last.values()), schema=RESULTS, orient="row")
 
     def _write(self, entry: dict[str, Any]) -> None:
+        is_new = not self.path.exists()
         with with_parent(self.path).open("ab+") as file:
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
@@ -90,6 +91,8 @@ class Ledger:
             file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        if is_new:  # its name, too, must survive a power cut
+            sync(self.path.parent)
         self._take(entry)
 
     def _take(self, entry: dict[str, Any]) -> None:

@@ -137,14 +137,15 @@ def platform_files(
         people = keep_granted(people, customers)
     sheet = sort_sheet(cells for _, cells in platform_rows(people, layout, default_country))
     parts = write_sheet(sheet, header_of(layout, people), layout)
+    return name_parts(f"{alias}_{platform}", parts, layout)
+
+
+def name_parts(stem: str, parts: list[bytes], platform: Platform) -> dict[str, bytes]:
+    """The parts by their file names; numbered if there are several."""
     return {
-        f"{alias}_{platform}{_number(place, len(parts))}.{layout.ending}": content
+        f"{stem}{f'_{place}' if len(parts) > 1 else ''}.{platform.ending}": content
         for place, content in enumerate(parts, start=1)
     }
-
-
-def _number(place: int, count: int) -> str:
-    return f"_{place}" if count > 1 else ""
 
 
 def _own_columns(platform: Platform, people: pl.DataFrame) -> list[str]:

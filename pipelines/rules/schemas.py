@@ -16,6 +16,7 @@ from pipelines.rules.identity import Identity, IdentityRules
 from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
 from pipelines.rules.lifecycle import Lifecycle
+from pipelines.rules.list_columns import ListColumns
 from pipelines.rules.model import Name, Rules, Share, refuse_repeats
 from pipelines.rules.next_order import NextOrder
 from pipelines.rules.psychographics import Psychographics
@@ -251,6 +252,7 @@ class RuleBook(Rules):
     privacy: Privacy
     festivals: Festivals
     segments: Segments
+    list_columns: ListColumns
     deliveries: Deliveries
 
 

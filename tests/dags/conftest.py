@@ -29,6 +29,7 @@ RULES.mkdir()
 (RULES / "sources.yml").write_text(
     "sources:\n  - {name: crm, type: zoho_crm}\n  - {name: shop, type: files, path: /drop/shop}\n"
 )
+(RULES / "deliveries.yml").write_text("destinations:\n  - {name: mail, type: mailchimp}\n")
 
 
 def read_dags():
@@ -54,11 +55,13 @@ def rules(monkeypatch):
 
 @pytest.fixture
 def night_of(tmp_path, monkeypatch):
-    """The night that Airflow would read with another `sources.yml`."""
+    """The night that Airflow would read with another `sources.yml`, and no deliveries or others."""
 
-    def read(sources):
+    def read(sources, deliveries=None):
         rules = tmp_path / "other_rules"
         rules.mkdir(exist_ok=True)
+        if deliveries is not None:
+            (rules / "deliveries.yml").write_text(deliveries)
         (rules / "sources.yml").write_bytes(sources.encode())
         monkeypatch.setenv("C360_RULES_DIR", str(rules))
         found = read_dags()

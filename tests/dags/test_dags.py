@@ -29,6 +29,7 @@ LINE = [
     "publish",
     "gate_lists",
     "release",
+    "deliver",
 ]
 GATES = [name for name in LINE if name.startswith("gate_")]
 STEPS = [*EXTRACTS, *(name for name in LINE if name not in GATES)]
@@ -62,7 +63,9 @@ def test_every_file_imports(dag_bag):
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
 def test_a_dag_file_imports_only_airflow_and_the_standard_library(path):
     # Airflow itself reads YAML with the same library.
-    allowed = {"airflow", "yaml", "_step", "_sources", "_login"} | set(sys.stdlib_module_names)
+    allowed = {"airflow", "yaml", "_step", "_sources", "_login", "_deliveries"} | set(
+        sys.stdlib_module_names
+    )
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported = set()
     for node in ast.walk(tree):
@@ -100,6 +103,21 @@ def test_the_night_is_one_straight_line_but_for_the_sources_side_by_side(night):
     assert night.get_task("land").upstream_task_ids == set(EXTRACTS)
     for before, after in pairwise(LINE):
         assert night.get_task(after).upstream_task_ids == {before}
+
+
+SHOP = "sources:\n  - {name: shop, type: files, path: /drop/shop}\n"
+
+
+@pytest.mark.parametrize("deliveries", [None, "", "destinations: []\n", "# nothing yet\n"])
+def test_without_deliveries_the_night_ends_with_the_release(night_of, deliveries):
+    night = night_of(SHOP, deliveries)
+    assert "deliver" not in night.task_ids
+    assert night.get_task("release").downstream_task_ids == set()
+
+
+@pytest.mark.parametrize("deliveries", ["destinations: [", "- a list\n"])
+def test_deliveries_that_cannot_be_read_are_a_task_that_says_so(night_of, deliveries):
+    assert "deliver" in night_of(SHOP, deliveries).task_ids
 
 
 def test_one_night_at_a_time_and_no_catching_up(night):

@@ -31,6 +31,7 @@ LINE = [
     "publish",
     "gate lists",
     "release",
+    "deliver",
 ]
 REPORT = {
     "step": "gate profile",

@@ -121,14 +121,14 @@ def test_the_companys_file_is_read_else_the_packaged_one(night_of, monkeypatch, 
     packaged = _sources.PROJECT / "pipelines" / "rules" / "sources.yml"
     for elsewhere in ["", str(tmp_path), str(tmp_path / "missing")]:
         monkeypatch.setenv("C360_RULES_DIR", elsewhere)
-        assert _sources._sources_file() == packaged
+        assert _sources.rules_file("sources.yml") == packaged
     own = tmp_path / "sources.yml"
     own.write_text("sources: []")
     monkeypatch.setenv("C360_RULES_DIR", str(tmp_path))
-    assert _sources._sources_file() == own
+    assert _sources.rules_file("sources.yml") == own
     monkeypatch.setattr(_sources, "PROJECT", tmp_path.parent)
     monkeypatch.setenv("C360_RULES_DIR", tmp_path.name)
-    assert _sources._sources_file() == own
+    assert _sources.rules_file("sources.yml") == own
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """A folder, a bucket or an SFTP server: whole files, and last of all one that says so.
 
-    seg_017_2026-06-30_1a2b3c4d_all.csv         everybody on the list now
-    seg_017_2026-06-30_1a2b3c4d_additions.csv   who is new since the last delivery
-    seg_017_2026-06-30_1a2b3c4d_removals.csv    who has gone since then, only of those we sent
-    seg_017_2026-06-30_1a2b3c4d_done.json       names, rows and sha256 of the above
+    seg_017_meta_2026-06-30_1a2b3c4d_all.csv         everybody on the list now
+    seg_017_meta_2026-06-30_1a2b3c4d_additions.csv   who is new since the last delivery
+    seg_017_meta_2026-06-30_1a2b3c4d_removals.csv    who has gone since then, only of those we sent
+    seg_017_meta_2026-06-30_1a2b3c4d_done.json       names, rows and sha256 of the above
 
 Files of an advertising platform have additions and removals as the platform reads them. Of any
 other format there is the whole list, as it was released, and the ids of those who have left. On a
@@ -18,7 +18,7 @@ from typing import ClassVar
 
 from pipelines.deliver.changes import Batch, Outcome, Row, Status, content_of
 from pipelines.extract.buckets import Folder
-from pipelines.platforms.files import Cells, identifiers_of, sort_sheet, write_sheet
+from pipelines.platforms.files import Cells, identifiers_of, name_parts, sort_sheet, write_sheet
 from pipelines.platforms.layout import Platform
 
 SHOWN_KEY = 8
@@ -110,12 +110,11 @@ class PlatformFiles(FolderFiles):
             "removals": [self._identifiers(row.far_id) for row in batch.removes],
         }
         header = [column.header for column in self.platform.columns]
-        return {
-            f"{part}{f'_{place}' if len(contents) > 1 else ''}.{self.platform.ending}": content
-            for part, rows in parts.items()
-            for contents in [write_sheet(sort_sheet(rows), header, self.platform)]
-            for place, content in enumerate(contents, start=1)
-        }
+        files: dict[str, bytes] = {}
+        for part, rows in parts.items():
+            contents = write_sheet(sort_sheet(rows), header, self.platform)
+            files |= name_parts(part, contents, self.platform)
+        return files
 
     def _identifiers(self, far_id: str) -> Cells:
         told = dict(zip(self.known_by, json.loads(far_id), strict=True))

@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 
 import boto3
+import polars as pl
 import pytest
 from delivery_rig import DAY, people
 from moto.server import ThreadedMotoServer
@@ -42,7 +43,7 @@ def box(office, tmp_path):
 def parts(folder, day=DAY) -> dict[str, str]:
     """The texts of a day's files by what follows the key."""
     return {
-        path.name.split("_", 4)[-1]: path.read_text() for path in folder.glob(f"seg_017_{day}_*")
+        path.name.rsplit("_", 1)[-1]: path.read_text() for path in folder.glob(f"seg_017_*{day}_*")
     }
 
 
@@ -121,6 +122,13 @@ def test_an_import_file_of_a_mailing_tool_keeps_no_address_in_the_ledger(office,
     assert "person" not in office.ledger("box", "win_back")
 
 
+def test_who_has_no_row_in_a_file_is_not_said_to_be_delivered(office, call, tmp_path):
+    office.configure(entry(tmp_path / "box", format="hubspot_import"))
+    office.release({"win_back": people([1, 2]).with_columns(contact=pl.Series(["a@b.cn", None]))})
+    call("deliver", "--date", str(DAY))
+    assert office.results("box", "win_back") == {"ok": 1}
+
+
 def test_a_format_that_was_not_released_is_named(office, call, tmp_path):
     office.configure(entry(tmp_path / "box", format="xlsx"))
     office.release({"win_back": people([1])})
@@ -174,7 +182,7 @@ def test_a_bucket_takes_the_same_files(office, call, bucket):
     assert code == 0, said
     names = [found["Key"] for found in bucket.list_objects(Bucket="lists")["Contents"]]
     assert len(names) == 4
-    assert all(name.startswith(f"ads/seg_017_{DAY}_") for name in names)
+    assert all(name.startswith(f"ads/seg_017_meta_{DAY}_") for name in names)
     assert SECRET not in said
 
 

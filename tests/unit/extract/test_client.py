@@ -121,6 +121,16 @@ def test_tries_and_waits_are_bounded(asked, echo):
     assert sum(asked.sleeps) <= 600
 
 
+@pytest.mark.parametrize("fault", [{"status": 502}, {"status": 200, "body": b"{"}])
+def test_what_must_not_be_done_twice_unseen_is_tried_once(asked, echo, fault):
+    echo.faults = [Fault(path="/number", times=None, **fault)]
+    call = Call("GET", f"{echo.url}/number", is_repeatable=False)
+    with pytest.raises(SourceDownError, match="after 1 try"):
+        asked.ask(call, Number)
+    assert echo.calls.count("/number") == 1
+    assert asked.sleeps == []
+
+
 def test_a_call_that_is_wrong_is_not_repeated(asked, echo):
     echo.faults = [Fault(400, path="/number")]
     with pytest.raises(CallRefusedError) as refused:

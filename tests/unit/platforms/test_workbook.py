@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from pipelines.platforms.workbook import write_workbook
+from pipelines.rules import find_rules, load_rules
 from pipelines.segments.reasons import guard_formulas
 
+BOOK = load_rules(find_rules(None))
 AS_OF = date(2026, 6, 30)
 LABELS = {"full_name": ("Name", "姓名"), "contact": ("Contact", "联系方式")}
 LEADS = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%"]
@@ -67,6 +69,12 @@ def test_the_header_is_in_both_languages_and_does_not_scroll_away():
     sheet = opened(pl.DataFrame({"full_name": ["王芳"], "contact": ["a@b.cn"], "grade": ["A"]}))
     assert [cell.value for cell in sheet[1]] == ["Name\n姓名", "Contact\n联系方式", "grade"]
     assert sheet.freeze_panes == "A2"
+
+
+def test_every_column_of_the_packaged_lists_has_a_label_in_both_languages():
+    always = {"customer_id", "full_name", "contact", "channel", "reason", "reason_zh"}
+    shown = always.union(*(segment.columns for segment in BOOK.segments.segments))
+    assert shown - BOOK.list_columns.labels.keys() == set()
 
 
 def test_columns_are_as_wide_as_their_texts_within_reason():
