@@ -38,12 +38,13 @@ def grade(
         scores: customer_id, clv_365d_amount; empty on a night without scores.
     """
     before = previous_release(lake, run.as_of)
+    memory = read_memory(before)
     customers = run.scan("models", "customer_360", "score").collect()
     aliases = run.scan("pipeline", "customer_aliases", "score").collect()
     keys = run.scan("pipeline", "customer_keys", "score").collect()
     overrides, strangers = find_overrides(book.grade_overrides, keys, aliases, run.as_of)
     facts = Facts(customers, scores, aliases, overrides)
-    graded = grade_customers(facts, read_memory(before), book.tiers, book.influence, run.as_of)
+    graded = grade_customers(facts, memory, book.tiers, book.influence, run.as_of)
     erased = customers.filter("is_erasure_requested")["customer_id"]
     history = carry_grades(_history(before), graded.standing, aliases, erased, run.as_of)
     targets = find_targets(graded.values, graded.standing, graded.edges, book.tiers, run.as_of)
