@@ -15,6 +15,7 @@ from pipelines.tiers.edges import read_edges, write_edges
 from pipelines.tiers.gaps import find_targets
 from pipelines.tiers.history import carry_grades
 from pipelines.tiers.night import Facts, Graded, Memory, grade_customers
+from pipelines.tiers.values import READ
 
 CAUSES = {
     "review": "it is the first night of a review period",
@@ -39,7 +40,8 @@ def grade(
     """
     before = previous_release(lake, run.as_of)
     memory = read_memory(before)
-    customers = run.scan("models", "customer_360", "score").collect()
+    profiles = run.scan("models", "customer_360", "score")
+    customers = profiles.select(*READ, "is_erasure_requested").collect()
     aliases = run.scan("pipeline", "customer_aliases", "score").collect()
     keys = run.scan("pipeline", "customer_keys", "score").collect()
     overrides, strangers = find_overrides(book.grade_overrides, keys, aliases, run.as_of)

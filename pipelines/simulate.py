@@ -15,8 +15,13 @@ from pipelines.rules.grade_overrides import GradeOverrides
 from pipelines.rules.schemas import RuleBook
 from pipelines.tiers.night import Facts
 from pipelines.tiers.replay import Replay, replay_nights
+from pipelines.tiers.values import READ
 
-NEEDED = ("customer_360", "customer_scores", "customer_aliases")
+NEEDED = {
+    "customer_360": list(READ),
+    "customer_scores": ["customer_id", "clv_365d_amount"],
+    "customer_aliases": ["alias_id", "customer_id", "changed_on", "event"],
+}
 
 
 def simulate_tiers(
@@ -65,7 +70,10 @@ def _releases(lake: Lake, begin: date | None, end: date | None) -> list[Release]
 def _nights(releases: list[Release], overrides: GradeOverrides) -> Iterator[tuple[date, Facts]]:
     for release in releases:
         as_of = date.fromisoformat(release.as_of)
-        customers, scores, aliases = (pl.read_parquet(_mart(release, name)) for name in NEEDED)
+        customers, scores, aliases = (
+            pl.read_parquet(_mart(release, name), columns=columns)
+            for name, columns in NEEDED.items()
+        )
         keys = pl.read_parquet(release.path / "state" / "customer_keys.parquet")
         by_hand, _ = find_overrides(overrides, keys, aliases, as_of)
         yield as_of, Facts(customers, scores, aliases, by_hand)

@@ -8,7 +8,6 @@ SHOWN = (
     "shown", "shown_before", "changed_on", "reason", "change_score", "change_cut_score",
     "override_until_on",
 )  # fmt: skip
-STANDING = {"customer_id": pl.String(), "ladder": pl.String(), "peer_group": pl.String(), **STATE}
 
 
 def carry_standing(before: pl.DataFrame | None, aliases: pl.DataFrame, ladder: str) -> pl.DataFrame:
@@ -19,7 +18,7 @@ def carry_standing(before: pl.DataFrame | None, aliases: pl.DataFrame, ladder: s
     An id that was split off has no standing yet.
 
     Args:
-        before: rows of `STANDING`; None on the first night.
+        before: customer_id, ladder and the columns of `STATE`; None on the first night.
         aliases: `customer_aliases`: the newest row of an id says whom it stands for.
         ladder: which ladder.
 

@@ -38,7 +38,7 @@ from pipelines.tiers.values import (
 class Facts:
     """What is known tonight.
 
-    customers: `customer_360`.
+    customers: the columns `READ` of `customer_360`.
     scores: customer_id, clv_365d_amount.
     aliases: `customer_aliases`.
     overrides: customer_id, grade, vip_band and until of customers set by hand.
