@@ -154,9 +154,15 @@ def climb(
         "customer_id", "peer_group", "refunded", score=track.score, is_comparable=True,
         override=pl.lit(None, pl.String), override_until_on=pl.lit(None, pl.Date),
     )  # fmt: skip
-    carried = carry_standing(before, NO_ALIASES, GRADE)
+    carried = carry_standing(before, NO_ALIASES, track.ladder)
     moved = move(tonight, carried, track.ladder, cut_offs, causes, tiers.policy, as_of)
-    return moved.with_columns(ladder=pl.lit(GRADE))
+    named = dict(enumerate(track.ladder.levels))
+    ranks = {"earned_level": "rank", "level": "shown", "level_before": "shown_before"}
+    levels = [
+        pl.col(rank).replace_strict(named, default=None, return_dtype=pl.String).alias(name)
+        for name, rank in ranks.items()
+    ]
+    return moved.with_columns(levels, ladder=pl.lit(GRADE))
 
 
 def compare(customers: int, nights: int, every: int) -> None:

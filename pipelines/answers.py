@@ -16,6 +16,7 @@ from pipelines.history import Known, Merge
 from pipelines.identity.refs import write_ref
 from pipelines.scoring.past.backtest import Backtest, Target
 from pipelines.summary import as_table
+from pipelines.tiers.replay import Replay
 
 RULES = {
     "must_link": "a steward's must_link",
@@ -192,3 +193,29 @@ def show_versions(
     changes = versions.drop_nulls("column").with_columns(pl.col("before", "after").fill_null("·"))
     lines = pl.concat([*told, changes], how="diagonal").sort("as_of", maintain_order=True)
     console.print(as_table(lines.fill_null(""), known.customer_id))
+
+
+def show_replay(console: Console, replay: Replay) -> None:
+    """Print what other rules of grades would have done: counts and money, never who."""
+    console.print(
+        f"{replay.nights} nights from {replay.first_on} to {replay.last_on}, from the same "
+        "standing before the first."
+    )
+    moved = replay.moves.filter(pl.col("level").ne_missing(pl.col("other_level")))
+    if moved.is_empty():
+        console.print("\nNobody would stand elsewhere after the last night.")
+    else:
+        named = moved.with_columns(pl.col("level", "other_level").fill_null("(none)"))
+        console.print(as_table(named, "\nWho would stand elsewhere after the last night"))
+    console.print(as_table(replay.changes, "\nHow often grades and bands change"))
+    console.print(as_table(replay.grades, "\nMoney of the last 365 days by grade"))
+
+
+def replay_as_json(replay: Replay) -> str:
+    """The same for a program, with the ids of whom it is about."""
+    frames = {
+        name: getattr(replay, name).to_dicts()
+        for name in ("moves", "changes", "grades", "customers")
+    }
+    looked_at = {name: getattr(replay, name) for name in ("nights", "first_on", "last_on")}
+    return json.dumps(looked_at | frames, default=str, ensure_ascii=False, indent=2)

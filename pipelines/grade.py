@@ -15,6 +15,7 @@ from pipelines.tiers.edges import read_edges, write_edges
 from pipelines.tiers.gaps import find_targets
 from pipelines.tiers.history import carry_grades
 from pipelines.tiers.night import Facts, Graded, Memory, grade_customers
+from pipelines.tiers.values import READ
 
 CAUSES = {
     "review": "it is the first night of a review period",
@@ -38,12 +39,14 @@ def grade(
         scores: customer_id, clv_365d_amount; empty on a night without scores.
     """
     before = previous_release(lake, run.as_of)
-    customers = run.scan("models", "customer_360", "score").collect()
+    memory = read_memory(before)
+    profiles = run.scan("models", "customer_360", "score")
+    customers = profiles.select(*READ, "is_erasure_requested").collect()
     aliases = run.scan("pipeline", "customer_aliases", "score").collect()
     keys = run.scan("pipeline", "customer_keys", "score").collect()
     overrides, strangers = find_overrides(book.grade_overrides, keys, aliases, run.as_of)
     facts = Facts(customers, scores, aliases, overrides)
-    graded = grade_customers(facts, read_memory(before), book.tiers, book.influence, run.as_of)
+    graded = grade_customers(facts, memory, book.tiers, book.influence, run.as_of)
     erased = customers.filter("is_erasure_requested")["customer_id"]
     history = carry_grades(_history(before), graded.standing, aliases, erased, run.as_of)
     targets = find_targets(graded.values, graded.standing, graded.edges, book.tiers, run.as_of)

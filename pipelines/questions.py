@@ -1,13 +1,15 @@
 """Commands that only ask: who a customer is, why, what changed, how good the models are."""
 
 import sys
+from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipelines.lake import Lake
 from pipelines.settings import load_settings
-from pipelines.terminal import Day, PastDay, out
+from pipelines.terminal import Day, PastDay, out, read_day
 
 app = typer.Typer()
 NAMED = "A customer id, or a record as source:id, account=source:id, guest_order=source:id."
@@ -88,3 +90,40 @@ def backtest(
         tried = line.backtest(cuts)
     show_backtest(out, tried)
     out.print(f"\nAll metrics of each day: {line.run.path / 'backtest'}")
+
+
+@app.command(epilog="Example: c360 simulate --tiers my_tiers.yml --from 2026-01-01")
+def simulate(
+    tiers: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Another tiers.yml.")],
+    begin: Annotated[
+        date | None,
+        typer.Option("--from", parser=read_day, metavar="YYYY-MM-DD", help="First release."),
+    ] = None,
+    end: Annotated[
+        date | None,
+        typer.Option("--to", parser=read_day, metavar="YYYY-MM-DD", help="Last release."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, customer ids too.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print who would stand elsewhere, by customer id.")
+    ] = False,
+) -> None:
+    """What other rules of grades would have done over past releases; nothing is changed.
+
+    Who would stand elsewhere, how often grades would change, and what each grade would bring.
+    """
+    from pipelines.answers import replay_as_json, show_replay
+    from pipelines.configured import configured_rules
+    from pipelines.simulate import simulate_tiers
+
+    settings = load_settings()
+    with out.status("going through past nights …"):
+        replay = simulate_tiers(
+            Lake(settings.home), settings.rules_dir, configured_rules(settings), tiers, begin, end
+        )
+    if as_csv:
+        sys.stdout.write(replay.customers.write_csv())
+    elif as_json:
+        sys.stdout.write(replay_as_json(replay) + "\n")
+    else:
+        show_replay(out, replay)

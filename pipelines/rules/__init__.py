@@ -51,9 +51,9 @@ def load_rules(files: dict[str, Path]) -> RuleBook:
         C360Error: with one sentence per fault.
     """
     book: dict[str, Any] = {}
-    for path in files.values():
+    for name, path in files.items():
         content = read_yaml(path)
-        book[path.stem] = {} if content is None else content
+        book[Path(name).stem] = {} if content is None else content
     try:
         return RuleBook.model_validate(book)
     except ValidationError as error:
@@ -76,7 +76,7 @@ def _sentence(fault: ErrorDetails, files: dict[str, Path]) -> str:
     file, *keys = (str(part) for part in fault["loc"])
     # After an entry's number in such a list stands its type, which the file does not have there.
     where = " > ".join(keys[:2] + keys[3:] if _is_typed(keys) else keys) or "the file"
-    path = {path.stem: path for path in files.values()}.get(file, Path(file))
+    path = {Path(name).stem: path for name, path in files.items()}.get(file, Path(file))
     if fault["type"] == "extra_forbidden":
         known = _known_keys([file, *keys[:-1]])
         near = difflib.get_close_matches(keys[-1], known, n=1) if keys else []

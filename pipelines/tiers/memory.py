@@ -2,26 +2,29 @@
 
 import polars as pl
 
-from pipelines.tiers.policy import STATE
+from pipelines.tiers.policy import STATE, Ladder
 
 SHOWN = (
     "shown", "shown_before", "changed_on", "reason", "change_score", "change_cut_score",
     "override_until_on",
 )  # fmt: skip
-STANDING = {"customer_id": pl.String(), "ladder": pl.String(), "peer_group": pl.String(), **STATE}
 
 
-def carry_standing(before: pl.DataFrame | None, aliases: pl.DataFrame, ladder: str) -> pl.DataFrame:
+def carry_standing(
+    before: pl.DataFrame | None, aliases: pl.DataFrame, ladder: Ladder
+) -> pl.DataFrame:
     """What the night before left on one ladder, by the customers of tonight.
 
     Where customers have become one, the customer that is left goes on from the best level of them,
     with its holds and warnings: nobody is lowered because two records turned out to be one person.
-    An id that was split off has no standing yet.
+    An id that was split off has no standing yet. Levels are carried by name: a ladder may have
+    others than the night before, and who had one that is no more is on the lowest.
 
     Args:
-        before: rows of `STANDING`; None on the first night.
+        before: customer_id, ladder, earned_level, level, level_before and the columns of `STATE`;
+            None on the first night.
         aliases: `customer_aliases`: the newest row of an id says whom it stands for.
-        ladder: which ladder.
+        ladder: the ladder of tonight.
 
     Returns:
         customer_id, the columns of `STATE`, and is_merged (the rank is of another one's); what was
@@ -34,7 +37,13 @@ def carry_standing(before: pl.DataFrame | None, aliases: pl.DataFrame, ladder: s
         event=pl.col("event").sort_by("changed_on").last(),
     )
     merged = newest.filter(event="merged").select(customer_id="alias_id", stands_for="stands_for")
-    own = before.filter(ladder=ladder).select("customer_id", *STATE)
+    known = pl.col("shown_before").is_not_null()
+    own = before.filter(ladder=ladder.name).select(
+        pl.all().exclude("rank", "shown", "shown_before"),
+        _rank("earned_level", ladder).alias("rank"),
+        _rank("level", ladder).alias("shown"),
+        pl.when(known).then(_rank("level_before", ladder)).alias("shown_before"),
+    ).select("customer_id", *STATE)  # fmt: skip
     moved = own.join(merged, on="customer_id", how="left").with_columns(
         is_merged=pl.col("stands_for").is_not_null(), former=pl.col("customer_id")
     )
@@ -50,3 +59,8 @@ def carry_standing(before: pl.DataFrame | None, aliases: pl.DataFrame, ladder: s
         .join(refunded, on="customer_id")
     )
     return result.select("customer_id", *STATE, "is_merged")
+
+
+def _rank(level: str, ladder: Ladder) -> pl.Expr:
+    ranks = {name: rank for rank, name in enumerate(ladder.levels) if name is not None}
+    return pl.col(level).replace_strict(ranks, default=0, return_dtype=pl.Int64)

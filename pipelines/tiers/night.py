@@ -38,7 +38,7 @@ from pipelines.tiers.values import (
 class Facts:
     """What is known tonight.
 
-    customers: `customer_360`.
+    customers: the columns `READ` of `customer_360`.
     scores: customer_id, clv_365d_amount.
     aliases: `customer_aliases`.
     overrides: customer_id, grade, vip_band and until of customers set by hand.
@@ -111,7 +111,7 @@ def grade_customers(
             on="customer_id", how="left",
         )  # fmt: skip
         standing = move(
-            tonight, carry_standing(known, facts.aliases, track.name), track.ladder,
+            tonight, carry_standing(known, facts.aliases, track.ladder), track.ladder,
             _cut_offs(edges, track), causes, tiers.policy, as_of,
         )  # fmt: skip
         return _tell(standing, scored, track, edges, tiers, as_of)
@@ -210,6 +210,7 @@ def _tell(
     told = standing.with_columns(
         ladder=pl.lit(track.name),
         level=named(pl.col("shown")),
+        earned_level=named(pl.col("rank")),
         level_before=named(pl.col("shown_before")),
         next_level=named(pl.col("shown") + 1),
         percentile=percentile,

@@ -11,7 +11,13 @@ from pipelines.tiers.scale import Floats, Scale
 
 PERSON, ORGANISATION = "person", "organisation"
 PEER_GROUPS = (ORGANISATION, PERSON)
-VALUE_MEASURES = tuple(Weights.model_fields)
+READ = (
+    "customer_id", "kind", "order_count", "order_count_365d", "net_margin_365d_amount",
+    "net_margin_amount", "net_revenue_365d_amount", "tenure_days", "nps_score",
+    "converted_referral_count", "referral_net_revenue_365d_amount",
+    "second_degree_net_revenue_365d_amount", "social_reach_count", "social_share_count_365d",
+    "refunded_amount",
+)  # fmt: skip
 PERCENTILES = {
     "net_margin_365d": "net_margin_percentile",
     "order_count_365d": "order_count_percentile",
@@ -39,7 +45,7 @@ def measure_customers(
     """The measures of every customer, as plain numbers.
 
     Args:
-        customers: `customer_360`.
+        customers: the columns `READ` of `customer_360`.
         scores: customer_id, clv_365d_amount; empty on a night without scores.
         influence: what makes an influencer.
         averages: yearly net revenue of an average customer, by peer group.

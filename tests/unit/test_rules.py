@@ -1,4 +1,5 @@
 import re
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.rules.sources import country_of
 from pipelines.rules.survivorship import GOLDEN_FIELDS
+from pipelines.rules.tiers import Policy
 
 FACTS = RunFacts(as_of=AS_OF, base_currency="EUR", personal_fields={"full_name"})
 
@@ -155,6 +157,19 @@ def test_a_missing_rules_directory_is_told(tmp_path):
             "at least one must be above 0",
         ),
         (
+            {"tiers": packaged("tiers", cut_by="net_margin_365d")},
+            "with a cut by net_margin_365d every line of grades has min_value, and no min_percent",
+        ),
+        ({"tiers": packaged("tiers", policy={"review_below": 0.8})},
+         "band must not be greater than review_below"),
+        ({"tiers": packaged("tiers", policy={"review_months": 5})}, "review_months: input should"),
+        ({"grade_overrides": "overrides: [{customer: Mr Li, grade: A, reason: x, owner: y, "
+          "until: 2026-12-31}]"}, "'Mr Li' is neither a customer id nor a record"),
+        ({"grade_overrides": "overrides: [{customer: 'crm:1', reason: x, owner: y, "
+          "until: 2026-12-31}]"}, "name a grade, a vip_band, or both"),
+        ({"grade_overrides": "overrides: [{customer: 'crm:1', grade: A, owner: y}]"},
+         "reason is missing"),
+        (
             {"lifecycle": packaged("lifecycle", min_rhythm_days=400)},
             "min_rhythm_days must not be greater than max_rhythm_days",
         ),
@@ -291,6 +306,25 @@ def test_grades_must_fall_to_zero(told):
     grades = yaml.safe_load((PACKAGED / "tiers.yml").read_text(encoding="utf-8"))["grades"]
     grades[3]["min_percentile"] = 0.1
     assert "down to D, which starts at 0" in told(tiers=packaged("tiers", grades=grades))
+
+
+def test_bands_are_listed_from_the_highest_down(told):
+    bands = yaml.safe_load((PACKAGED / "tiers.yml").read_text(encoding="utf-8"))["vip_bands"]
+    assert "list the VIP bands from the highest" in told(
+        tiers=packaged("tiers", vip_bands=bands[::-1])
+    )
+
+
+@pytest.mark.parametrize(
+    ("months", "day", "begun", "following"),
+    [(3, date(2026, 6, 30), date(2026, 4, 1), date(2026, 7, 1)),
+     (3, date(2026, 12, 31), date(2026, 10, 1), date(2027, 1, 1)),
+     (12, date(2026, 1, 1), date(2026, 1, 1), date(2027, 1, 1)),
+     (1, date(2024, 2, 29), date(2024, 2, 1), date(2024, 3, 1))],
+)  # fmt: skip
+def test_reviews_are_on_the_first_day_of_calendar_periods(months, day, begun, following):
+    policy = Policy(review_months=months)
+    assert (policy.period_of(day), policy.next_review(day)) == (begun, following)
 
 
 def test_two_segments_of_one_name_are_refused(told):

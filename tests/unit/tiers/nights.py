@@ -27,9 +27,16 @@ def night(before, rows, day, policy=POLICY, cause=None, cuts=CUTS, aliases=NO_AL
     """One night; rows are dicts of `TONIGHT`, of which only what matters need be said."""
     plain = {"customer_id": "one", "peer_group": "person", "refunded": 0.0, "is_comparable": True}
     tonight = pl.DataFrame([plain | row for row in rows], schema=TONIGHT)
-    was = None if before is None else before.with_columns(ladder=pl.lit("grade"))
+    ranks = {"earned_level": "rank", "level": "shown", "level_before": "shown_before"}
+    was = before
+    if before is not None:
+        named = [
+            pl.col(rank).replace_strict(dict(enumerate("DCBA")), default=None).alias(name)
+            for name, rank in ranks.items()
+        ]
+        was = before.with_columns(*named, ladder=pl.lit("grade"))
     causes = {"person": cause} if cause else {}
-    carried = carry_standing(was, aliases, "grade")
+    carried = carry_standing(was, aliases, LADDER)
     return move(tonight, carried, LADDER, {"person": cuts}, causes, policy, day)
 
 

@@ -6,15 +6,9 @@ from factories import AS_OF, PROJECT
 from pipelines.catalogue import load_catalogue
 from pipelines.rules import find_rules, load_rules
 from pipelines.tiers.night import Facts, Memory, grade_customers
+from pipelines.tiers.values import READ
 
 SCHEMA = load_catalogue(PROJECT)["models", "customer_360"].schema
-READ = (
-    "customer_id", "kind", "order_count", "order_count_365d", "net_margin_365d_amount",
-    "net_margin_amount", "net_revenue_365d_amount", "tenure_days", "nps_score",
-    "converted_referral_count", "referral_net_revenue_365d_amount",
-    "second_degree_net_revenue_365d_amount", "social_reach_count", "social_share_count_365d",
-    "refunded_amount",
-)  # fmt: skip
 BOOK = load_rules(find_rules(None))
 BY_MARGIN = BOOK.tiers.model_copy(
     update={

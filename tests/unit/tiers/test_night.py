@@ -168,6 +168,17 @@ def test_bands_are_within_grades_a_and_b_and_end_with_them():
     assert standing(lowest, "p100", "vip_band")["reason"] == "outside_grades"
 
 
+def test_a_band_that_the_rules_no_longer_have_ends_and_the_others_keep_their_names():
+    first = grade(hundred(), day=DAY)
+    without_gold = BY_MARGIN.model_copy(update={"vip_bands": BY_MARGIN.vip_bands[::2]})
+    second = grade(hundred(), first, NEXT_DAY, tiers=without_gold)
+    before, now = levels(first, "vip_band"), levels(second, "vip_band")
+    kept = {name for name, band in before.items() if band in ("diamond", "regular")}
+    assert {name: now[name] for name in kept} == {name: before[name] for name in kept}
+    assert all(standing(second, name, "vip_band")["changed_on"] == DAY for name in kept)
+    assert {now[name] for name, band in before.items() if band == "gold"} == {"regular"}
+
+
 def test_grades_may_be_cut_at_money_and_the_cut_offs_are_the_rules_own():
     limits = {"A": 90, "B": 60, "C": 20, "D": None}
     tiers = Tiers.model_validate(

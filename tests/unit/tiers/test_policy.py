@@ -38,6 +38,12 @@ def test_a_rise_is_at_once_to_what_is_earned_and_says_the_cut_off_that_was_reach
     assert rise["held_until_on"] == START + timedelta(1 + POLICY.hold_days)
 
 
+def test_a_rise_is_held_against_falling_and_not_against_rising_further():
+    told = follow([(0, 20), (1, 55), (2, 95)])
+    assert levels(told) == "DCA"
+    assert told[-1]["held_until_on"] == START + timedelta(2 + POLICY.hold_days)
+
+
 def test_a_step_at_a_time_each_is_held_before_the_next():
     policy = Policy(upgrade_steps="one")
     told = follow([(0, 20), (1, 95), (2, 95), (90, 95), (91, 95), (181, 95)], policy)
@@ -119,6 +125,13 @@ def test_a_refund_later_warns_at_once_and_the_grace_is_given():
     told = follow([(0, 75), (20, paid_back), (49, paid_back), (50, paid_back)])
     assert levels(told) == "BBBC"
     assert (told[1]["warned_because"], told[-1]["reason"]) == ("refund", "refund")
+
+
+def test_a_refund_when_the_hold_is_over_undoes_no_rise():
+    paid_back = {"score": 65, "refunded": 500.0}
+    told = follow([(0, 60), (1, 75), (91, paid_back)])
+    assert levels(told) == "CBB"
+    assert told[-1]["warned_because"] == "refund"
 
 
 def test_a_refund_that_costs_no_cut_off_or_falls_on_a_score_below_it_changes_nothing():
