@@ -131,7 +131,8 @@ def _contacts(run: Run) -> pl.DataFrame | None:
     present = run.scan("models", "int_sources_present", "publish").collect()
     if not present["has_consents"].item():
         return None
-    return run.scan("models", "customer_contacts", "publish").collect()
+    contacts = run.scan("models", "customer_contacts", "publish")
+    return contacts.select(*ASKED, "full_name", "contact_value").collect()
 
 
 def _refusals(run: Run) -> pl.DataFrame:

@@ -74,7 +74,7 @@ class Effect(Rules):
 
     windows_days: tuple[int, ...] = Field((30, 90), description="Days after coming onto the list.")
     min_customers: int = Field(
-        50, ge=2, description="With fewer customers listed or held out, no number is told."
+        30, ge=2, description="With fewer customers listed or held out, no number is told."
     )
 
 

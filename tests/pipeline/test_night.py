@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections import Counter
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -99,12 +100,35 @@ def test_nobody_is_on_a_list_without_a_standing_grant(released: Path) -> None:
     rules = {entry["name"]: entry for entry in current_release(Lake(released)).manifest["lists"]}
     for name, entry in rules.items():
         people = pl.read_parquet(Lake(released).current / "lists" / f"{name}.parquet")
+        if entry["channel"] == "none":
+            assert "contact" not in people.columns
+            continue
         allowed = granted.filter(
             pl.col("channel") == entry["channel"], pl.col("purpose") == entry["purpose"]
         )
         assert people.join(allowed, on=["customer_id", "contact"], how="anti").is_empty()
         assert people["customer_id"].is_unique().all()
         assert people["reason"].null_count() == 0
+
+
+def test_every_list_is_its_decisions_and_no_customer_is_on_two_of_a_channel(
+    released: Path,
+) -> None:
+    rules = {entry["name"]: entry for entry in current_release(Lake(released)).manifest["lists"]}
+    decisions, history = mart(released, "list_decisions"), mart(released, "list_history")
+    placed: Counter[tuple[str, str]] = Counter()
+    for name, entry in rules.items():
+        people = pl.read_parquet(Lake(released).current / "lists" / f"{name}.parquet")
+        mine = decisions.filter(pl.col("list") == name)
+        assert set(people["customer_id"]) == set(mine.filter("is_on_list")["customer_id"])
+        assert mine.height == entry["matched"]
+        assert mine.height == people.height + sum(entry["left_out"].values())
+        on_it = history.filter(pl.col("list") == name, pl.col("role") == "treated")
+        assert set(on_it["customer_id"]) == set(people["customer_id"])
+        if entry["channel"] != "none":
+            placed.update((who, entry["channel"]) for who in people["customer_id"])
+    assert set(placed.values()) == {1}
+    assert len(rules) == 22
 
 
 def test_every_customer_has_a_grade_and_a_stage(released: Path) -> None:

@@ -221,7 +221,7 @@ def test_a_hostile_condition_in_the_rules_is_refused_by_the_check(c360, rules_di
 def test_sound_rules_are_counted(c360, shop):
     code, text = c360("rules", "check")
     assert code == 0
-    assert "The rules are sound: 1 sources, 12 lists" in text
+    assert "The rules are sound: 1 sources, 22 lists" in text
 
 
 @pytest.mark.parametrize("step", [words for words in DATED if words[0] in

@@ -1,5 +1,7 @@
 import csv
 import hashlib
+import shutil
+from datetime import timedelta
 from decimal import Decimal
 
 import duckdb
@@ -8,8 +10,9 @@ import pytest
 from factories import AS_OF, rows
 
 from pipelines.errors import C360Error
-from pipelines.lake import write_table
+from pipelines.lake import write_json, write_table
 from pipelines.publish import MARTS, STATE, publish
+from pipelines.release import Release
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.segments import Holdout, Segment, Segments
 
@@ -329,6 +332,28 @@ def test_the_same_run_published_again_gives_the_same_bytes(run, catalogue, book)
     first.pop("marts.duckdb")
     again.pop("marts.duckdb")
     assert again == first
+
+
+def test_a_night_goes_on_from_the_lists_of_the_last_release(run, catalogue, book, lake):
+    publish(run, catalogue, book)
+    first = Release(run.path / f"{AS_OF}__first")
+    run.release.rename(first.path)
+    lists = [{"name": rule.name, "version": rule.version} for rule in SEGMENTS]
+    write_json({"lists": lists}, first.path / "manifest.json")
+    next_day = AS_OF + timedelta(days=1)
+    later = lake.run(next_day)
+    for folder in ("models", "pipeline"):
+        shutil.copytree(run.path / folder, later.path / folder)
+    without_b = rows("audience", *[p for p in people() if p["customer_id"] != "b"], group="models")
+    write_table(without_b, later.table("models", "audience"))
+    publish(later, catalogue, book, first)
+    history = pl.read_parquet(later.release / "marts" / "list_history.parquet")
+    on_everybody = history.filter(pl.col("list") == "everybody")
+    assert on_everybody.select("customer_id", "valid_from_on", "valid_to_on").rows() == [
+        ("a", AS_OF, None)
+    ]  # b is gone with all that was known, as an erased customer is
+    assert summary(later)["everybody"]["left_rate"] == 0.5
+    assert summary(later)["everybody"]["entered_rate"] == 0
 
 
 def test_nothing_of_a_former_publish_is_left(run, catalogue, book):
