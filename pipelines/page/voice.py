@@ -49,16 +49,20 @@ def _told_before() -> pl.Expr:
 def spread_problems(topics: pl.LazyFrame) -> pl.DataFrame:
     """Topics down, grades across: customers who had a problem; the largest topic first.
 
+    A topic of which few had no problem is left out: the sum of its grades would tell them.
+
     Returns:
         label, label_zh, one column for each grade.
     """
-    found = topics.filter(pl.col("grade") != "total").collect()
+    rest = pl.col("person_count_90d") - pl.col("problem_person_count_90d")
+    whole = topics.filter(pl.col("grade") == "total", rest.is_between(1, FEW - 1))
+    found = topics.filter(pl.col("grade") != "total").join(whole, on="topic", how="anti").collect()
     wide = found.group_by("topic", "label", "label_zh").agg(
         pl.col("problem_person_count_90d").filter(pl.col("grade") == grade).sum().alias(grade)
         for grade in GRADES
     )
-    whole = pl.sum_horizontal(GRADES)
-    there = wide.filter(whole > 0).sort(whole, pl.col("topic"), descending=[True, False])
+    size = pl.sum_horizontal(GRADES)
+    there = wide.filter(size > 0).sort(size, pl.col("topic"), descending=[True, False])
     return hide_small_parts(there.drop("topic"), GRADES)
 
 
