@@ -10,6 +10,8 @@ from pipelines.page.small_cells import FEW, hide_small_parts, hide_small_shares
 from pipelines.page.texts import column, with_words, word
 
 GRADES = ("A", "B", "C", "D")
+LEAVING = ("at_risk", "dormant", "churned")
+TOPICS, CAUSES = "feedback_topics_by_grade", "churn_causes"
 
 
 def count_topics(topics: pl.LazyFrame) -> pl.DataFrame:
@@ -66,21 +68,57 @@ def spread_problems(topics: pl.LazyFrame) -> pl.DataFrame:
     return hide_small_parts(there.drop("topic"), GRADES)
 
 
+def spread_causes(causes: pl.LazyFrame) -> pl.DataFrame:
+    """Causes down, stages across: customers at risk or gone; the most frequent cause first.
+
+    Args:
+        causes: `churn_causes`; a customer may have several.
+
+    Returns:
+        label, label_zh, at_risk, dormant, churned.
+    """
+    counts = (
+        causes.group_by("cause", "label", "label_zh")
+        .agg(
+            (pl.col("lifecycle_stage") == stage).sum().cast(pl.Int64).alias(stage)
+            for stage in LEAVING
+        )
+        .collect(engine="streaming")
+        .sort(pl.sum_horizontal(LEAVING), pl.col("cause"), descending=[True, False])
+    )
+    return hide_small_parts(counts.drop("cause"), LEAVING)
+
+
 def make_voice(marts: Mapping[str, pl.LazyFrame]) -> Section | None:
-    """The section, from `feedback_topics_by_grade`; none where nobody said anything."""
-    if "feedback_topics_by_grade" not in marts:
-        return None
-    topics = count_topics(marts["feedback_topics_by_grade"])
+    """The section, from `feedback_topics_by_grade` and `churn_causes`."""
+    figures = [
+        *(_topics(marts[TOPICS]) if TOPICS in marts else ()),
+        *(_causes(marts[CAUSES]) if CAUSES in marts else ()),
+    ]
+    return Section("voice", tuple(figures)) if figures else None
+
+
+def _topics(by_grade: pl.LazyFrame) -> list[Figure]:
+    topics = count_topics(by_grade)
     if not topics.height:
-        return None
+        return []
     counts = (column("speakers", "persons"), column("troubled", "persons"))
     rates = (column("troubled_rate", "rate"), column("troubled_rate_before", "rate"))
     columns = (column("topic", "label"), column("scope", "label"), *counts, *rates)
     named = topics.rename({"label": "topic", "label_zh": "topic_zh"})
     figures = [Figure("topics", columns, named, bars(named, "topic", counts))]
-    problems = spread_problems(marts["feedback_topics_by_grade"])
+    problems = spread_problems(by_grade)
     if problems.height:
         across = [Column(grade, "persons", word("grades", grade)) for grade in GRADES]
         chart = heat_map(problems, "label", across)
         figures.append(Figure("topic_grades", (column("label", "label"), *across), problems, chart))
-    return Section("voice", tuple(figures))
+    return figures
+
+
+def _causes(causes: pl.LazyFrame) -> list[Figure]:
+    rows = spread_causes(causes)
+    if not rows.height:
+        return []
+    stages = [column(stage, "persons") for stage in LEAVING]
+    chart = bars(rows, "label", stages, stacked=True)
+    return [Figure("churn_causes", (column("label", "label"), *stages), rows, chart)]
