@@ -8,7 +8,7 @@ import polars as pl
 from pipelines.page.charts import bars, heat_map, lines
 from pipelines.page.figure import Column, Figure, Kind, Section, Text
 from pipelines.page.numbers import write_number
-from pipelines.page.small_cells import FEW, hide_small_shares, small_groups
+from pipelines.page.small_cells import hide_small_shares, is_few, small_groups
 from pipelines.page.texts import column, texts, word
 
 THEMES = ("size", "money", "satisfaction", "loyalty", "conversion")
@@ -31,17 +31,24 @@ def told_values(figures: pl.DataFrame) -> pl.DataFrame:
     Args:
         figures: value, unit, base_count.
     """
-    value, base = pl.col("value"), pl.col("base_count")
-    part = pl.when(pl.col("unit") == "rate").then((value * base).round()).otherwise(None)
-    persons = pl.when(pl.col("unit") == "count").then(value)
-    few = [
-        base.is_between(0, FEW - 1),
-        part.is_between(1, FEW - 1),
-        (base - part).is_between(1, FEW - 1),
-        persons.is_between(1, FEW - 1),
+    hidden = [
+        any(is_few(count) for count in _counts(*row))
+        for row in figures.select("unit", "value", "base_count").iter_rows()
     ]
-    small = pl.any_horizontal(test.fill_null(value=False) for test in few)
-    return figures.with_columns(pl.when(~small).then(value).alias("value"))
+    return figures.with_columns(
+        pl.when(~pl.Series(hidden, dtype=pl.Boolean)).then(pl.col("value")).alias("value")
+    )
+
+
+def _counts(unit: str, value: float | None, base: int | None) -> tuple[int, int, int]:
+    """The persons that a value tells of: those it rests on, those who did, those who did not."""
+    whole = base or 0
+    if unit == "count":
+        return whole, round(value or 0), 0
+    if unit == "rate":
+        did = round((value or 0) * whole)
+        return whole, did, whole - did
+    return whole, 0, 0
 
 
 def spread_by_grade(figures: pl.LazyFrame) -> pl.DataFrame:
@@ -53,23 +60,21 @@ def spread_by_grade(figures: pl.LazyFrame) -> pl.DataFrame:
     Returns:
         metric, label, label_zh, unit, total, one column for each grade.
     """
-    found = told_values(
-        figures.filter(pl.col("kind") == TOTAL).collect().sort("metric", "grade")
-    ).with_columns(pl.col("base_count").fill_null(0))
+    found = figures.filter(pl.col("kind") == TOTAL).collect().sort("metric", "grade")
+    whole = told_values(found.filter(pl.col("grade") == TOTAL))
+    totals = dict(whole.select("metric", "value").iter_rows())
     rows = []
-    for (metric, label, label_zh, unit), group in found.group_by(
+    graded = found.filter(pl.col("grade") != TOTAL)
+    for (metric, label, label_zh, unit), group in graded.group_by(
         "metric", "label", "label_zh", "unit", maintain_order=True
     ):
-        values = dict(group.select("grade", "value").iter_rows())
-        bases = dict(group.select("grade", "base_count").iter_rows())
-        there = [grade for grade in GRADES if grade in bases]
-        hidden = small_groups(np.array([bases[grade] for grade in there], dtype=np.int64))
-        shown = {
-            grade: None if hides else values[grade]
-            for grade, hides in zip(there, hidden, strict=True)
-        }
+        counts = np.array(
+            [_counts(*row) for row in group.select("unit", "value", "base_count").iter_rows()]
+        )
+        hidden = np.any([small_groups(line) for line in counts.T], axis=0)
+        values = dict(group.filter(pl.Series(~hidden)).select("grade", "value").iter_rows())
         known = {"metric": metric, "label": label, "label_zh": label_zh, "unit": unit}
-        rows.append(known | {TOTAL: values.get(TOTAL)} | {g: shown.get(g) for g in GRADES})
+        rows.append(known | {TOTAL: totals.get(metric)} | {g: values.get(g) for g in GRADES})
     text = dict.fromkeys(("metric", "label", "label_zh", "unit"), pl.String)
     return pl.DataFrame(rows, {**text, **dict.fromkeys((TOTAL, *GRADES), pl.Float64)})
 

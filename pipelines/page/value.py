@@ -9,7 +9,7 @@ from pipelines.page.cross import TOTAL, cross, without_totals
 from pipelines.page.figure import Column, Figure, Section
 from pipelines.page.small_cells import hide_small_groups
 from pipelines.page.structure import labels_of, share_of
-from pipelines.page.texts import column, with_words
+from pipelines.page.texts import column, with_words, word
 
 BANDS = ("low", "medium", "high")
 SEVERITIES = ("high", "medium", "low")
@@ -57,19 +57,18 @@ def cut_tenths(audience: pl.LazyFrame) -> pl.DataFrame:
 
 
 def cut_risks(cube: pl.DataFrame) -> pl.DataFrame:
-    """Customers by tenths of churn risk.
+    """Customers by tenths of churn risk (down) and its band (across), with totals.
 
     Returns:
-        risk such as `0.3–0.4`, customers, customer_rate.
+        risk such as `0.3–0.4`, one column for each band, total.
     """
-    every = pl.DataFrame({"risk_tenth": range(TENTHS)}, {"risk_tenth": pl.Int64})
-    counts = cube.group_by("risk_tenth").agg(pl.col("customers").sum())
-    names = [f"{place / TENTHS:.1f}–{(place + 1) / TENTHS:.1f}" for place in range(TENTHS)]
-    told = every.join(counts, on="risk_tenth", how="left", maintain_order="left").select(
-        pl.Series("risk", names), pl.col("customers").fill_null(0)
+    counts = cube.filter(
+        pl.col("risk_tenth").is_not_null(), pl.col("churn_risk_band").is_not_null()
     )
-    shared = told.with_columns(share_of("customers").alias("customer_rate"))
-    return hide_small_groups(shared, "customers", ["customer_rate"])
+    names = [f"{place / TENTHS:.1f}–{(place + 1) / TENTHS:.1f}" for place in range(TENTHS)]
+    tenth = pl.col("risk_tenth").replace_strict(range(TENTHS), names, return_dtype=pl.String)
+    named = counts.with_columns(risk=tenth, persons=pl.col("customers"))
+    return with_words(cross(named, "risk", "churn_risk_band", names, BANDS), "risk", "bands")
 
 
 def cross_risks(cube: pl.DataFrame) -> pl.DataFrame:
@@ -188,6 +187,7 @@ def _at_risk(cube: pl.DataFrame) -> list[Figure]:
     if not bands.height:
         return []
     customers, share = column("customers", "persons"), column("customer_rate", "rate")
+    of_bands = [Column(band, "persons", word("bands", band)) for band in BANDS]
     value = column("predicted_rate", "rate")
     risks, crossed = cut_risks(cube), cross_risks(cube)
     grades = labels_of(cube, "grade")
@@ -195,9 +195,9 @@ def _at_risk(cube: pl.DataFrame) -> list[Figure]:
     return [
         Figure(
             "risks",
-            (column("risk", "text"), customers, share),
+            (column("risk", "label"), *of_bands, column(TOTAL, "persons")),
             risks,
-            bars(risks, "risk", [customers], upright=True),
+            bars(without_totals(risks), "risk", of_bands, stacked=True, upright=True),
         ),
         Figure(
             "risk_grades",

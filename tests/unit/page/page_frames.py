@@ -221,6 +221,21 @@ def topics(*figures):
     return pl.DataFrame(told).lazy()
 
 
+def causes(*kinds):
+    """churn_causes: (cause, stage, customers)"""
+    told = [
+        {
+            "cause": cause,
+            "label": cause.title(),
+            "label_zh": f"原因{cause}",
+            "lifecycle_stage": stage,
+        }
+        for cause, stage, count in kinds
+        for _ in range(count)
+    ]
+    return pl.DataFrame(told).lazy()
+
+
 def effects(**columns):
     usual = {
         "list": "win_back", "window_days": 30, "status": "measured",
@@ -280,6 +295,7 @@ def all_marts():
             ("delivery", dict.fromkeys(("total", *"ABCD"), (120, 60))),
             ("price", dict.fromkeys(("total", *"ABCD"), (80, 20))),
         ),
+        "churn_causes": causes(("return", "at_risk", 30), ("complaint", "churned", 20)),
         "list_effectiveness": effects(),
     }  # fmt: skip
 

@@ -113,3 +113,29 @@ def test_the_index_lists_releases_with_what_stands_beside_them():
     assert page.count("<mark>") == 1
     assert "1,234" in page
     assert "docs/index.html" not in render_index([], has_docs=False)
+
+
+def luminance(colour):
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_and_bars_stand_out_in_light_and_dark():
+    style = (HERE / "templates" / "report.css").read_text()
+    palettes = [dict(re.findall(r"--([a-z0-9-]+): (#\w{6})", block)) for block in style.split("}")]
+    light, by_system, dark = [palette for palette in palettes if palette]
+    assert by_system == dark
+    for colours in (light, dark):
+        for ground in ("paper", "card"):
+            for text in ("ink", "dim", "link"):
+                assert contrast(colours[text], colours[ground]) >= 4.5
+            for bar in range(1, 9):
+                assert contrast(colours[f"c{bar}"], colours[ground]) >= 3
+        for cell in ("heat-0", "heat-1"):
+            assert contrast(colours["ink"], colours[cell]) >= 4.5

@@ -1,5 +1,5 @@
-from pipelines.page.voice import count_topics, make_voice, spread_problems
-from tests.unit.page.page_frames import topics
+from pipelines.page.voice import count_topics, make_voice, spread_causes, spread_problems
+from tests.unit.page.page_frames import causes, topics
 
 
 def test_topics_come_with_the_most_troubled_first():
@@ -25,3 +25,18 @@ def test_problems_are_spread_over_grades_without_small_cells():
 def test_where_nobody_said_anything_there_is_no_section():
     assert make_voice({}) is None
     assert make_voice({"feedback_topics_by_grade": topics(("price", {"total": (0, 0)}))}) is None
+
+
+def test_causes_are_spread_over_stages_the_most_frequent_first():
+    told = spread_causes(
+        causes(("return", "at_risk", 12), ("rival", "churned", 30), ("rival", "dormant", 15))
+    )
+    assert told.rows() == [("Rival", "原因rival", 0, 15, 30), ("Return", "原因return", 12, 0, 0)]
+    few = spread_causes(causes(("return", "at_risk", 3), ("return", "churned", 30)))
+    assert few.select("at_risk", "dormant", "churned").row(0) == (None, 0, None)
+
+
+def test_causes_alone_make_a_section():
+    section = make_voice({"churn_causes": causes(("return", "at_risk", 12))})
+    assert [figure.name for figure in section.figures] == ["churn_causes"]
+    assert make_voice({"churn_causes": causes(("return", "at_risk", 12)).head(0)}) is None
