@@ -92,7 +92,31 @@ class DriftLimits(Rules):
         return self
 
 
-OrderModelKind = Literal["mbg_nbd", "bg_nbd", "pareto_nbd", "nbd"]
+OrderModelKind = Literal["mbg_nbd", "bg_nbd", "pareto_nbd", "nbd", "mbg_nbd_cohorts"]
+TriedKind = OrderModelKind | Literal["bg_bb", "sbg"]
+
+
+class Relation(Rules):
+    """How customers are bound: orders come on any day, once a period, or by contract."""
+
+    kind: Literal["free", "periodic", "contractual"] = Field(
+        "free",
+        description="free: on any day; periodic: once a period at most (a box, a donation); "
+        "contractual: renewed each period, or ended for good.",
+    )
+    period_days: int | None = Field(None, ge=2, description="Days of a period, if not free.")
+
+    @model_validator(mode="after")
+    def _period_is_known(self) -> Self:
+        if (self.kind == "free") != (self.period_days is None):
+            raise ValueError("period_days is needed if the kind is periodic or contractual only")
+        return self
+
+    @property
+    def models(self) -> tuple[TriedKind, ...]:
+        """The models of such a relation that are tried beside the others."""
+        tried: dict[str, tuple[TriedKind, ...]] = {"periodic": ("bg_bb",), "contractual": ("sbg",)}
+        return tried.get(self.kind, ())
 
 
 class ScoringParams(Rules):
@@ -125,9 +149,17 @@ class ScoringParams(Rules):
         default_factory=RiskBands, description="Bands of churn risk: low, medium, high."
     )
     order_models: tuple[OrderModelKind, ...] = Field(
-        ("mbg_nbd", "bg_nbd", "pareto_nbd"),
+        ("mbg_nbd", "bg_nbd", "pareto_nbd", "mbg_nbd_cohorts"),
         min_length=1,
         description="Models of order times that are tried; of two equals the first is taken.",
+    )
+    min_cohort_customers: int = Field(
+        1_000,
+        ge=100,
+        description="So many first orders of one year (of the sample) make a cohort of its own.",
+    )
+    relation: Relation = Field(
+        default_factory=Relation, description="How customers are bound; adds a model to try."
     )
     sample_customers: int = Field(
         30_000, ge=1_000, description="Models are learnt and tried on so many customers at most."
@@ -141,6 +173,11 @@ class ScoringParams(Rules):
     drift_limits: DriftLimits = Field(
         default_factory=DriftLimits, description="When the drift of an input or a score is told."
     )
+
+    @property
+    def kinds(self) -> tuple[TriedKind, ...]:
+        """All models of order times that are tried."""
+        return self.order_models + self.relation.models
 
     @property
     def training_cuts(self) -> int:

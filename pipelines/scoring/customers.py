@@ -19,8 +19,9 @@ from pipelines.scoring.churn.reasons import describe_reasons
 from pipelines.scoring.churn.scores import predict_total, score_churn, see_today
 from pipelines.scoring.drift import describe_drift, measure_drift, summarise_columns
 from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
+from pipelines.scoring.models.kinds import Kind, fit_kind
 from pipelines.scoring.models.newton import Floats
-from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, fit_order_model
+from pipelines.scoring.models.order_model import OrderFit
 from pipelines.scoring.models.record import (
     FitInUse,
     keep_or_replace,
@@ -31,7 +32,7 @@ from pipelines.scoring.next_order import predict_windows
 from pipelines.scoring.order_habits import Habits, find_habits
 from pipelines.scoring.past.backtest import Backtest, run_backtest
 from pipelines.scoring.past.candidates import OWN_RATE, mean_margins
-from pipelines.scoring.past.days import Day
+from pipelines.scoring.past.days import Day, describe_base
 from pipelines.scoring.past.order_models import histories_of
 from pipelines.scoring.past.snapshots import prepare_order_days
 from pipelines.scoring.report import ModelReport, report_gamma_gamma
@@ -168,14 +169,16 @@ def _fit_orders(
 ) -> tuple[FitInUse, OrderFit]:
     """Fit the order model that did best in the back-test, to everybody, from the last release's."""
     last = memory.report if memory else None
+    base = describe_base(today.feature_on, params)
+    # Of a kind that the rules have given up since nothing is restored.
     good, refused = (
-        restore_fit(record) if record else None
+        restore_fit(record, base) if record and record.kind in params.kinds else None
         for record in (last.order_model if last else None, last.refused_fit if last else None)
     )
     kind = _kind(tried, params)
     start = good.model if good and good.model.kind == kind else None
-    fit = fit_order_model(
-        kind, *histories_of(today.aggregates), start=start, prior_sd=params.prior_sd
+    fit = fit_kind(
+        kind, histories_of(today.aggregates), base, start=start, prior_sd=params.prior_sd
     )
     return keep_or_replace(fit, good, refused, _refused_nights(memory)), fit
 
@@ -184,11 +187,11 @@ def _refused_nights(memory: Memory | None) -> int:
     return memory.report.refused_nights if memory else 0
 
 
-def _kind(tried: Backtest, params: ScoringParams) -> OrderModelKind:
+def _kind(tried: Backtest, params: ScoringParams) -> Kind:
     """The kind of order model chosen for value, else for orders, else the preferred one."""
     chosen = [tried.choices["value"].model, tried.choices["orders"].model]
-    kinds = [kind for name in chosen for kind in params.order_models if kind == name]
-    return kinds[0] if kinds else params.order_models[0]
+    kinds = [kind for name in chosen for kind in params.kinds if kind == name]
+    return kinds[0] if kinds else params.kinds[0]
 
 
 def _score(

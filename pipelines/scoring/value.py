@@ -14,6 +14,7 @@ import polars as pl
 from scipy.special import ndtri
 
 from pipelines.scoring.models.gamma_gamma import GammaGamma
+from pipelines.scoring.models.kinds import find_rates
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import OrderModel
 
@@ -93,12 +94,12 @@ def _spread_of(
 ) -> _Spread:
     """Return how far next year's orders and margins may lie from what is expected.
 
-    While active, orders are a Poisson process whose rate has a gamma posterior (shape r + x, rate
-    alpha + T); who stops within the year is counted as never there, in the share that gives the
-    model's own expectation. Margins: Fader and Hardie (2013), equation 4 of the posterior.
+    While active, orders are a Poisson process whose rate has a gamma posterior (`find_rates`); who
+    stops within the year is counted as never there, in the share that gives the model's own
+    expectation. Margins: Fader and Hardie (2013), equation 4 of the posterior.
     """
-    shape = orders.parameters["r"] + histories.x
-    busy = level * shape * YEAR_DAYS / (orders.parameters["alpha"] + histories.tenure)
+    shape, rate = find_rates(orders, histories.x, histories.t_x, histories.tenure)
+    busy = level * rate * YEAR_DAYS
     expected = level * orders.expected_orders(
         YEAR_DAYS, histories.x, histories.t_x, histories.tenure
     )

@@ -1,68 +1,187 @@
-"""A model for each cohort (acquisition period, channel) that is large enough, one for the rest."""
+"""A model of its own for each cohort that is large enough, one of all for the rest.
+
+A cohort is whoever first ordered in one calendar year: those whom a shop wins later are often
+others than those it began with. The year follows from T and the day at which T was counted.
+"""
 
 # ruff: noqa: N803  (T is the name in the papers)
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
-import polars as pl
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from pipelines.scoring.models.fitting import Fit
 from pipelines.scoring.models.histories import as_floats
-from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, fit_order_model
+from pipelines.scoring.models.newton import Floats
+from pipelines.scoring.models.order_model import (
+    OrderFit,
+    OrderModel,
+    OrderModelKind,
+    build_order_model,
+    fit_order_model,
+)
+
+Rows = NDArray[np.bool_] | slice
+# Between the name of a parameter and the cohort that it is of.
+OF = "_"
 
 
 @dataclass(frozen=True)
-class CohortFits:
-    """The fit of all customers, and of each cohort that has its own."""
+class CohortModels:
+    """The model of all customers, and of each cohort (a year) that has its own, as of a day."""
 
-    pooled: OrderFit
-    by_cohort: dict[str, OrderFit]
+    pooled: OrderModel
+    by_cohort: Mapping[int, OrderModel]
+    as_of: date
 
-    def fit_for(self, cohort: str | None) -> OrderFit:
-        """Return the fit to score a customer of this cohort with."""
-        return self.pooled if cohort is None else self.by_cohort.get(cohort, self.pooled)
+    @property
+    def kind(self) -> str:
+        """The kind of its parts, said to be of cohorts."""
+        return f"{self.pooled.kind}_cohorts"
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters of the model of all by their names; those of a cohort as `r_2025`."""
+        own = {
+            f"{name}{OF}{cohort}": value
+            for cohort, model in self.by_cohort.items()
+            for name, value in model.parameters.items()
+        }
+        return self.pooled.parameters | own
+
+    def split(self, T: ArrayLike) -> Iterator[tuple[OrderModel, Rows]]:
+        """Return each model with the customers, known by T, that it is of."""
+        cohort = find_cohorts(self.as_of, *as_floats(T))
+        for name, model in self.by_cohort.items():
+            yield model, cohort == name
+        yield self.pooled, ~np.isin(cohort, list(self.by_cohort))
+
+    def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the log-likelihood of each customer's history."""
+        orders, last, tenure = as_floats(x, t_x, T)
+        return self._join(
+            tenure, lambda model, at: model.log_likelihood(orders[at], last[at], tenure[at])
+        )
+
+    def p_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the probability of being active at T."""
+        orders, last, tenure = as_floats(x, t_x, T)
+        return self._join(tenure, lambda model, at: model.p_alive(orders[at], last[at], tenure[at]))
+
+    def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the probability of no order in the next h days."""
+        ahead, orders, last, tenure = as_floats(h, x, t_x, T)
+        return self._join(
+            tenure, lambda model, at: model.p_no_order(ahead[at], orders[at], last[at], tenure[at])
+        )
+
+    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the expected number of orders in the next t days."""
+        orders, last, tenure = as_floats(x, t_x, T)
+        return self._join(
+            tenure, lambda model, at: model.expected_orders(t, orders[at], last[at], tenure[at])
+        )
+
+    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the expected number of orders in the next t days of a customer active at T."""
+        orders, tenure = as_floats(x, T)
+        return self._join(
+            tenure, lambda model, at: model.orders_if_alive(t, orders[at], tenure[at])
+        )
+
+    def _join(self, tenure: Floats, ask: Callable[[OrderModel, Rows], Floats]) -> Floats:
+        told = np.empty_like(tenure)
+        for model, rows in self.split(tenure):
+            told[rows] = ask(model, rows)
+        return told
 
 
-def fit_by_cohort(
+def find_cohorts(as_of: date, tenure: Floats) -> NDArray[np.int64]:
+    """Return the year of each customer's first order, T days before."""
+    days = np.datetime64(as_of, "D") - np.floor(tenure).astype(np.int64)
+    return days.astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+def split_models(model: OrderModel, T: Floats) -> Iterator[tuple[OrderModel, Rows]]:
+    """Return the models that a model is made of, each with the customers that it is of."""
+    if isinstance(model, CohortModels):
+        yield from model.split(T)
+    else:
+        yield model, slice(None)
+
+
+def fit_cohorts(
     kind: OrderModelKind,
-    cohort: pl.Series,
     x: ArrayLike,
     t_x: ArrayLike,
     T: ArrayLike,
     *,
+    as_of: date,
     min_customers: int,
-    start: CohortFits | None = None,
+    start: CohortModels | None = None,
     prior_sd: float | None = 2.0,
-) -> CohortFits:
-    """Return a fit for each cohort of at least `min_customers`, and one of all customers.
+) -> Fit[CohortModels]:
+    """Return a model for each cohort of at least `min_customers`, and one of all customers.
 
-    A cohort whose search does not end is scored with the fit of all, like one that is too small.
+    A cohort whose search does not end is scored with the model of all, like one that is too small.
 
     Args:
-        kind: Which model, as in `fit_order_model`.
-        cohort: Of each customer, a string; null if unknown.
+        kind: Of the parts, as in `fit_order_model`.
         x: Repeat purchase days.
         t_x: Days from the first to the last purchase.
-        T: Days from the first purchase to today.
+        T: Days from the first purchase to as_of.
+        as_of: The day at which T was counted.
         min_customers: The size from which a cohort has a model of its own.
-        start: The fits of the last release.
+        start: The models of the last release.
         prior_sd: As in `fit_order_model`.
 
     Raises:
         ValueError: As in `fit_order_model`.
     """
     orders, last, tenure = as_floats(x, t_x, T)
-    begin = None if start is None else start.pooled.model
+    begin = None if start is None else start.pooled
     pooled = fit_order_model(kind, orders, last, tenure, start=begin, prior_sd=prior_sd)
-    fits = {}
-    for name in cohort.drop_nulls().unique().sort():
-        rows = (cohort == name).fill_null(value=False).to_numpy()
+    cohort = find_cohorts(as_of, tenure)
+    own: dict[int, OrderFit] = {}
+    for name in np.unique(cohort).tolist():
+        rows = cohort == name
         if rows.sum() < min_customers:
             continue
-        begin = pooled.model if start is None else start.fit_for(name).model
+        begin = pooled.model if start is None else start.by_cohort.get(name, start.pooled)
         fit = fit_order_model(
             kind, orders[rows], last[rows], tenure[rows], start=begin, prior_sd=prior_sd
         )
         if fit.converged:
-            fits[name] = fit
-    return CohortFits(pooled, fits)
+            own[name] = fit
+    model = CohortModels(pooled.model, {name: fit.model for name, fit in own.items()}, as_of)
+    fits = [pooled, *own.values()]
+    errors = [fit.standard_errors for fit in fits]
+    return Fit(
+        model=model,
+        log_likelihood=float(model.log_likelihood(orders, last, tenure).sum()),
+        standard_errors=None if None in errors else tuple(e for each in errors for e in each or ()),
+        iterations=max(fit.iterations for fit in fits),
+        converged=pooled.converged,
+        gradient_norm=max(fit.gradient_norm for fit in fits),
+        customers=len(orders),
+    )
+
+
+def build_cohorts(
+    kind: OrderModelKind, parameters: Mapping[str, float], as_of: date
+) -> CohortModels:
+    """Return the models of these parameters, named as in `CohortModels.parameters`, as of a day.
+
+    Raises:
+        ValueError: If they are not those of the kind, or not positive.
+    """
+    parts: dict[int, dict[str, float]] = {}
+    for name, value in parameters.items():
+        plain, _, cohort = name.partition(OF)
+        parts.setdefault(int(cohort or 0), {})[plain] = value
+    pooled = build_order_model(kind, parts.pop(0, {}))
+    own = {cohort: build_order_model(kind, part) for cohort, part in parts.items()}
+    return CohortModels(pooled, own, as_of)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.scoring.models.order_model import OrderFit, OrderModelKind, build_order_model
+from pipelines.scoring.models.kinds import Base, Kind, build_kind
+from pipelines.scoring.models.order_model import OrderFit
 
 LARGEST_CHANGE = 5.0
 MOST_NIGHTS = 7
@@ -19,7 +20,7 @@ class OrderModelRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: OrderModelKind
+    kind: Kind
     parameters: dict[str, float] = Field(description="By their names in the papers.")
     standard_errors: tuple[float, ...] | None = Field(description="In the same order, if known.")
     log_likelihood: float
@@ -55,14 +56,14 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def restore_fit(record: OrderModelRecord) -> OrderFit:
-    """Return the fit that a record was made of.
+def restore_fit(record: OrderModelRecord, base: Base) -> OrderFit:
+    """Return the fit that a record was made of, for the histories of a base.
 
     Raises:
         ValueError: If the parameters are not those of the kind.
     """
     return OrderFit(
-        model=build_order_model(record.kind, record.parameters),
+        model=build_kind(record.kind, record.parameters, base),
         log_likelihood=record.log_likelihood,
         standard_errors=record.standard_errors,
         iterations=record.iterations,
@@ -120,11 +121,14 @@ def keep_or_replace(
 
 def _largest_change(fit: OrderFit, last_good: OrderFit) -> tuple[str, float]:
     """Return which log parameter moved most, in standard errors of the last good fit."""
-    names = list(fit.model.parameters)
+    known = last_good.model.parameters
     if last_good.standard_errors is None:
-        return names[0], 0.0
-    before, now = (np.array(list(f.model.parameters.values())) for f in (last_good, fit))
-    errors = np.array(last_good.standard_errors) / before
+        return next(iter(known)), 0.0
+    # A new year has brought a cohort, or one has become large enough.
+    errors_of = dict(zip(known, last_good.standard_errors, strict=True))
+    names = [name for name in fit.model.parameters if name in known]
+    before, now = (np.array([f.model.parameters[n] for n in names]) for f in (last_good, fit))
+    errors = np.array([errors_of[name] for name in names]) / before
     moved = np.abs(np.log(now / before))
     changes = np.where(moved > LEAST_CHANGE, moved / errors, 0.0)
     largest = int(np.argmax(changes))

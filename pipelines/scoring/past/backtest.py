@@ -38,6 +38,7 @@ from pipelines.scoring.past.metrics import (
     poisson_deviances,
     tweedie_deviances,
 )
+from pipelines.scoring.past.order_models import says_more
 from pipelines.scoring.past.snapshots import sample_customers
 
 Target = Literal["churn", "orders", "value"]
@@ -154,7 +155,12 @@ def run_backtest(
             ],
         )
     names = () if optional is None else _find_tried_columns(optional, tried)
-    kinds = [k for k in params.order_models if all(k in day.order_models for day in days)]
+    kinds = [
+        kind
+        for kind in params.kinds
+        if all(kind in day.order_models for day in days)
+        and all(says_more(day.order_models[kind]) for day, _ in tried)
+    ]
     candidates: dict[Target, dict[str, Candidate]] = {
         "churn": churn_candidates(kinds, names),
         "orders": order_candidates(kinds),

@@ -17,7 +17,7 @@ from pipelines.scoring.churn.logistic import ChurnModel, fit_logistic, is_known
 from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
 from pipelines.scoring.past.days import Day
 from pipelines.scoring.past.metrics import Floats
-from pipelines.scoring.past.order_models import histories_of, level_columns
+from pipelines.scoring.past.order_models import histories_of, level_columns, says_more
 from pipelines.scoring.past.season import change_hazard, find_level
 
 Candidate = Callable[..., Floats]
@@ -63,7 +63,11 @@ def fit_churn_model(
     examples = [past.example() for past in earlier]
     if name == RECENCY:
         return fit_logistic(examples, ["log_recency"], [])
-    kinds = [k for k in day.order_models if all(k in past.order_models for past in earlier)]
+    kinds = [
+        kind
+        for kind, model in day.order_models.items()
+        if says_more(model) and all(kind in past.order_models for past in earlier)
+    ]
     level = [column for kind in kinds for column in level_columns(kind)]
     # Orders are known of every day, or their window was too short; a source may have come later.
     own = [n for n in ORDER_FEATURES if all(is_known(e.features, n) for e in examples)]

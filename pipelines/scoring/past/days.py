@@ -8,6 +8,7 @@ import polars as pl
 from pipelines.rules.schemas import ScoringParams
 from pipelines.scoring.churn.features import aggregate_history, build_features
 from pipelines.scoring.churn.logistic import Example
+from pipelines.scoring.models.kinds import Base
 from pipelines.scoring.past.metrics import Floats
 from pipelines.scoring.past.order_models import OrderModel, fit_order_models
 from pipelines.scoring.past.season import find_seasons
@@ -81,7 +82,8 @@ def see_day(
     if aggregates is None:
         aggregates = aggregate_history(order_days, feature_on)
     if like is None:
-        models = fit_order_models(aggregates, params.order_models, params.prior_sd)
+        base = describe_base(feature_on, params)
+        models = fit_order_models(aggregates, params.kinds, base, params.prior_sd)
         seasons = _see_seasons(order_days, models, feature_on, params)
     else:
         models, seasons = like.order_models, like.seasons
@@ -90,6 +92,11 @@ def see_day(
         of_day = optional.filter(pl.col("feature_on") == feature_on).drop("feature_on")
     features = build_features(aggregates, models, params.horizon_days, of_day)
     return Day(feature_on, aggregates, features, models, seasons)
+
+
+def describe_base(as_of: date, params: ScoringParams) -> Base:
+    """Return what the order models need to know of the customers beside their orders."""
+    return Base(as_of, params.min_cohort_customers, params.relation.period_days)
 
 
 def _see_seasons(

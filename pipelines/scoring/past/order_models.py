@@ -5,28 +5,43 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from pipelines.scoring.models.cohorts import CohortModels, split_models
+from pipelines.scoring.models.kinds import Base, Kind, fit_kind
 from pipelines.scoring.models.newton import Floats
-from pipelines.scoring.models.order_model import OrderModel, OrderModelKind, fit_order_model
+from pipelines.scoring.models.order_model import OrderModel
 
-__all__ = ["OrderModel", "fit_order_models", "histories_of", "level_columns", "logits_of_no_order"]
+__all__ = [
+    "OrderModel",
+    "fit_order_models",
+    "histories_of",
+    "level_columns",
+    "logits_of_no_order",
+    "says_more",
+]
 
 # A probability of exactly 0 or 1 has no logit; nobody is surer than one in a million.
 SUREST = 1e-6
 
 
 def fit_order_models(
-    aggregates: pl.DataFrame, kinds: Sequence[OrderModelKind], prior_sd: float
+    aggregates: pl.DataFrame, kinds: Sequence[Kind], base: Base, prior_sd: float
 ) -> dict[str, OrderModel]:
     """Return a fitted model per kind; a kind whose search did not end is left out.
 
     Args:
         aggregates: One row per customer, of `aggregate_history`.
         kinds: Names of models.
+        base: The day of the aggregates, and what else models need.
         prior_sd: Of the weak prior on the log parameters.
     """
-    x, t_x, tenure = histories_of(aggregates)
-    fits = {kind: fit_order_model(kind, x, t_x, tenure, prior_sd=prior_sd) for kind in kinds}
+    histories = histories_of(aggregates)
+    fits = {kind: fit_kind(kind, histories, base, prior_sd=prior_sd) for kind in kinds}
     return {kind: fit.model for kind, fit in fits.items() if fit.converged}
+
+
+def says_more(model: OrderModel) -> bool:
+    """Whether a model is more than the one of all customers: cohorts are if there are two."""
+    return not isinstance(model, CohortModels) or len(model.by_cohort) > 1
 
 
 def histories_of(aggregates: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
@@ -54,10 +69,20 @@ def logits_of_no_order(
     x, t_x, tenure = histories_of(aggregates)
     columns: dict[str, Floats] = {}
     for kind, model in models.items():
-        at_last = _logit(model.p_no_order(horizon_days, x, t_x, t_x))
+        at_last = _logit(_no_order_after_last(model, horizon_days, x, t_x, tenure))
         now = _logit(model.p_no_order(horizon_days, x, t_x, tenure))
         columns |= dict(zip(level_columns(kind), (at_last, now - at_last), strict=True))
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Float64))
+
+
+def _no_order_after_last(
+    model: OrderModel, horizon_days: int, x: Floats, t_x: Floats, tenure: Floats
+) -> Floats:
+    """Return the chance of no order in the horizon as it was on the day of the last order."""
+    chance = np.empty_like(x)
+    for part, rows in split_models(model, tenure):
+        chance[rows] = part.p_no_order(horizon_days, x[rows], t_x[rows], t_x[rows])
+    return chance
 
 
 def _logit(risk: Floats) -> Floats:

@@ -1,8 +1,13 @@
 from dataclasses import replace
+from datetime import date
+from typing import get_args
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from pipelines.scoring.models.cohorts import CohortModels
+from pipelines.scoring.models.kinds import Base, Kind, fit_kind
 from pipelines.scoring.models.order_model import build_order_model, fit_order_model
 from pipelines.scoring.models.record import (
     OrderModelRecord,
@@ -10,6 +15,8 @@ from pipelines.scoring.models.record import (
     record_fit,
     restore_fit,
 )
+
+BASE = Base(date(2026, 6, 30), period_days=30)
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +31,15 @@ def moved(fit, by_errors: float):
     return replace(fit, model=replace(fit.model, alpha=alpha))
 
 
-@pytest.mark.parametrize("kind", ["mbg_nbd", "bg_nbd", "pareto_nbd", "nbd"])
+@pytest.mark.parametrize("kind", get_args(Kind))
 def test_fit_written_to_text_and_read_again_is_the_same(cdnow_sample, kind):
-    fit = fit_order_model(kind, *cdnow_sample[:3])
+    x, t_x, tenure = cdnow_sample[:3]
+    # As if half of them had come a year earlier.
+    tenure = 7.0 * tenure + 365.0 * (np.arange(len(x)) % 2)
+    fit = fit_kind(kind, (x, np.round(7.0 * t_x), np.round(tenure)), BASE)
     text = record_fit(fit).model_dump_json()
 
-    read = restore_fit(OrderModelRecord.model_validate_json(text))
+    read = restore_fit(OrderModelRecord.model_validate_json(text), BASE)
     assert read.model.kind == kind
     assert read.model.parameters == pytest.approx(fit.model.parameters, rel=1e-8)
     assert read.standard_errors == pytest.approx(fit.standard_errors, rel=1e-8)
@@ -40,7 +50,7 @@ def test_fit_written_to_text_and_read_again_is_the_same(cdnow_sample, kind):
 def test_record_with_parameters_of_another_kind_is_refused(last_good):
     record = record_fit(last_good).model_copy(update={"kind": "pareto_nbd"})
     with pytest.raises(ValueError, match="are not the parameters of a pareto_nbd"):
-        restore_fit(record)
+        restore_fit(record, BASE)
 
 
 def test_record_of_an_unknown_kind_is_refused(last_good):
@@ -96,3 +106,18 @@ def test_after_a_week_of_refusals_whatever_comes_is_believed(last_good):
     assert keep_or_replace(jumped, last_good, refused_nights=6).fit is last_good
     assert keep_or_replace(jumped, last_good, refused_nights=7).fit is jumped
     assert keep_or_replace(jumped, last_good, last_refused=jumped).fit is jumped
+
+
+def test_a_cohort_that_is_new_is_no_jump(last_good):
+    def of_years(*years, by_errors=0.0):
+        parts = {year: moved(last_good, by_errors).model for year in years}
+        model = CohortModels(last_good.model, parts, BASE.as_of)
+        errors = last_good.standard_errors * (len(years) + 1)
+        return replace(last_good, model=model, standard_errors=errors)
+
+    older, newer = of_years(2024, 2025), of_years(2024, 2025, 2026)
+    assert keep_or_replace(newer, older).fit is newer
+    assert keep_or_replace(older, newer).fit is older
+    in_use = keep_or_replace(of_years(2024, 2025, by_errors=9.0), older)
+    assert in_use.fit is older
+    assert in_use.reason.startswith("alpha_2024 of the mbg_nbd_cohorts moved from")

@@ -6,6 +6,7 @@ import pytest
 from simulated_orders import AS_OF, simulate_orders
 
 from pipelines.scoring.churn.features import aggregate_history
+from pipelines.scoring.models.kinds import Base
 from pipelines.scoring.past.order_models import fit_order_models
 from pipelines.scoring.past.season import change_hazard, find_level, find_seasons, shrink_factor
 from pipelines.scoring.past.snapshots import prepare_order_days
@@ -16,7 +17,7 @@ HORIZON = 91
 
 def seasons_of(orders: pl.DataFrame, begins):
     prepared = prepare_order_days(orders)
-    models = fit_order_models(aggregate_history(prepared, AS_OF), (MODEL,), 2.0)
+    models = fit_order_models(aggregate_history(prepared, AS_OF), (MODEL,), Base(AS_OF), 2.0)
     return find_seasons(prepared, models[MODEL], AS_OF, HORIZON, begins)
 
 
