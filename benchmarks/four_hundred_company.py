@@ -33,6 +33,8 @@ TWO_RECORDS = range(1, 7)  # persons who are in both systems
 # Who is told to be one customer, or never one, from which night to which.
 MUST_LINK = ((2, 40, 100), (2, 200, 230), (4, 60, 260))
 CANNOT_LINK = ((1, 60, 120), (5, 90, 92), (1, 290, 330))
+# Nights by which each of these has just happened.
+EVENTFUL = frozenset({0, 40, 61, 66, 76, 101, 140, 151, 171, 181, 210, 222, 231, 301, 311, 331})
 SECOND_RECORD_ON = {3: 150}  # the shop learns later of this person, by the same mailbox
 
 Rules = dict[str, Any]

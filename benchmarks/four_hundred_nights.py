@@ -1,6 +1,6 @@
 """Four hundred nights in a row, and whether the histories tell them again.
 
-    .venv/bin/python benchmarks/four_hundred_nights.py [FOLDER] [--nights 400] [--check-only]
+    .venv/bin/python benchmarks/four_hundred_nights.py [FOLDER] [--nights 400] [--few]
 
 Runs the whole line, gates and all, for the small company of `four_hundred_company.py`, one night
 after the other in one process; stopped, it goes on with the night after the last one that was
@@ -8,7 +8,9 @@ released. Then every `*_history` of the newest release is held against the daily
 releases: on each run date it must tell exactly what that night's own release told, of everybody
 but those of whom nothing may be remembered; no interval may be empty, overlap another, begin or
 end on a day without a run, or go on in the next one with the same state. Run it from a copy of the
-project that nobody changes meanwhile. Without a folder, ten nights in a temporary one.
+project that nobody changes meanwhile (with `PYTHONPATH=.`, if the environment is another copy's).
+With `--few` only the nights run on which something planned has just happened, and what the others
+bring lies there by then; without a folder, those few in a temporary one. `--check-only` runs none.
 """
 
 import argparse
@@ -22,8 +24,9 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
-from four_hundred_company import AGAIN, SKIPPED, day_of, decide_rules, drop_night
+from four_hundred_company import AGAIN, EVENTFUL, SKIPPED, day_of, decide_rules, drop_night
 
+import pipelines
 from pipelines.configured import configured_sources
 from pipelines.lake import Lake, read_json, write_json
 from pipelines.line import Line
@@ -31,7 +34,6 @@ from pipelines.release import Release, find_releases, standing_release
 from pipelines.settings import Settings
 from pipelines.steps import LINE, run_step
 
-FEW = 10
 KEPT_RUNS = 3  # nothing reads older ones; a run is forty times its release
 ALWAYS = pl.lit(value=True)
 Facts = Callable[[Release], pl.DataFrame]
@@ -92,24 +94,21 @@ HISTORIES = (
 )  # fmt: skip
 
 
-def run_nights(root: Path, nights: int) -> None:
-    """Run what has not been run of the nights; tells the seconds of each."""
+def run_nights(root: Path, nights: int, chosen: frozenset[int] | None) -> None:
+    """Run what has not been run of the nights, or of those chosen; tells the seconds of each."""
     done = root / "done.json"
     first = read_json(done)["night"] + 1 if done.exists() else 0
     for night in range(first, nights):
         began, busy = time.perf_counter(), time.process_time()
         drop_night(root, night)
-        if night not in SKIPPED:
+        if night not in SKIPPED and (chosen is None or night in chosen):
             run_night(root, night)
             if night in AGAIN:
                 run_night(root, night, second_time=True)
             forget_runs(Lake(root / "home"), day_of(night))
+            wall, spent = time.perf_counter() - began, time.process_time() - busy
+            print(f"night {night}: {wall:.0f} s, {spent:.1f} s of processors", flush=True)
         write_json({"night": night}, done)
-        wall, spent = time.perf_counter() - began, time.process_time() - busy
-        print(
-            f"night {night} ({day_of(night)}): {wall:.0f} s, {spent:.1f} s of processors",
-            flush=True,
-        )
 
 
 def run_night(root: Path, night: int, *, second_time: bool = False) -> None:
@@ -224,12 +223,15 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     arguments.add_argument("folder", type=Path, nargs="?")
     arguments.add_argument("--nights", type=int, default=400)
+    arguments.add_argument("--few", action="store_true")
     arguments.add_argument("--check-only", action="store_true")
     given = arguments.parse_args()
+    print(f"The line of {Path(pipelines.__file__).parent}", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        root, nights = given.folder or Path(scratch), given.nights if given.folder else FEW
+        root = given.folder or Path(scratch)
+        few = given.few or given.folder is None
         if not given.check_only:
-            run_nights(root, nights)
+            run_nights(root, given.nights, EVENTFUL if few else None)
         faults = check_histories(Lake(root / "home"))
     raise SystemExit(1 if faults else 0)
 

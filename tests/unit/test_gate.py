@@ -50,6 +50,9 @@ OVERRIDES: dict[str, Any] = {
     "next_order_from_on": date(2026, 7, 1),
     "next_order_to_on": date(2026, 7, 9),
     "lifecycle_stage": ["repeat", "churned", "vip"],
+    "valid_to_on": date(2026, 6, 2),
+    "score": [1, 2, 3],
+    "moved_rate": 0.01,
 }
 PLAIN: dict[type[pl.DataType], Any] = {
     pl.Boolean: True,

@@ -22,6 +22,22 @@ traits as (
     {% endfor %}
 ),
 
+fitted as (
+    select
+        traits.customer_id,
+        traits.trait,
+        bands.band,
+        bands.label,
+        bands.label_zh
+    from traits
+    inner join bands
+        on
+            traits.trait = bands.trait
+            and traits.evidence_count >= bands.min_evidence
+            and traits.trait_value >= bands.from_value
+            and (bands.to_value is null or traits.trait_value < bands.to_value)
+),
+
 -- What is known by too little has a value and no band.
 banded as (
     select
@@ -29,16 +45,11 @@ banded as (
         traits.trait,
         traits.trait_value,
         traits.evidence_count,
-        bands.band,
-        bands.label,
-        bands.label_zh
+        fitted.band,
+        fitted.label,
+        fitted.label_zh
     from traits
-    left join bands
-        on
-            traits.trait = bands.trait
-            and traits.evidence_count >= bands.min_evidence
-            and traits.trait_value >= bands.from_value
-            and (bands.to_value is null or traits.trait_value < bands.to_value)
+    left join fitted on traits.customer_id = fitted.customer_id and traits.trait = fitted.trait
 )
 
 select * from banded
