@@ -24,8 +24,8 @@ def find_topics(texts: pl.DataFrame, rules: FeedbackTopics) -> pl.DataFrame:
 
     Args:
         texts: one row for each thing said: customer_id, source_kind (case, survey, social or
-            return), source, source_account_id, source_record_id, said_on, said_text, source_category,
-            sentiment, rating_rate, is_complaint.
+            return), source, source_account_id, source_record_id, said_on, said_text,
+            source_category, sentiment, rating_rate, is_complaint.
         rules: topics, their words, and names of rivals.
 
     Returns:
