@@ -58,17 +58,21 @@ windows as (
     select 365 as days_ago
 ),
 
+history_begins as (
+    select min(valid_from_on) as begins_on
+    from grade_history
+),
+
 -- A history that begins later than the day asked about knows nothing of it.
 history_reaches as (
     select
         windows.days_ago,
         coalesce(
-            max({{ days_between('grade_history.valid_from_on', 'run.as_of') }}) >= windows.days_ago, false
+            {{ days_between('history_begins.begins_on', 'run.as_of') }} >= windows.days_ago, false
         ) as are_grades_known
     from windows
     cross join run
-    left join grade_history on {{ days_between('grade_history.valid_from_on', 'run.as_of') }} >= windows.days_ago
-    group by windows.days_ago
+    cross join history_begins
 ),
 
 past_levels as (
