@@ -48,6 +48,7 @@ OVERRIDES: dict[str, Any] = {
     "next_order_from_on": date(2026, 7, 1),
     "next_order_to_on": date(2026, 7, 9),
     "lifecycle_stage": ["repeat", "churned", "vip"],
+    "months_since": [0, 1, 2],
 }
 PLAIN: dict[type[pl.DataType], Any] = {
     pl.Boolean: True,
