@@ -13,6 +13,12 @@ from opencc import OpenCC
 
 from pipelines.rules.feedback_topics import RIVAL, FeedbackTopics, Topic
 
+TEXTS = pl.Schema(
+    {"customer_id": pl.String, "source_kind": pl.String, "source": pl.String,
+     "source_account_id": pl.String, "source_record_id": pl.String, "said_on": pl.Date,
+     "said_text": pl.String, "source_category": pl.String, "sentiment": pl.String,
+     "rating_rate": pl.Float64, "is_complaint": pl.Boolean}
+)  # fmt: skip
 SAID = ["customer_id", "source_kind", "source", "source_account_id", "source_record_id"]
 KEPT = [*SAID, "said_on", "sentiment", "rating_rate", "is_complaint"]
 HAN = r"\p{Han}"
@@ -23,9 +29,8 @@ def find_topics(texts: pl.DataFrame, rules: FeedbackTopics) -> pl.DataFrame:
     """The topics of each text; a text without one is of the topic for all others.
 
     Args:
-        texts: one row for each thing said: customer_id, source_kind (case, survey, social or
-            return), source, source_account_id, source_record_id, said_on, said_text,
-            source_category, sentiment, rating_rate, is_complaint.
+        texts: one row for each thing said, with the columns of `TEXTS`; source_kind is case,
+            survey, social or return, source_category what the source calls the topic.
         rules: topics, their words, and names of rivals.
 
     Returns:

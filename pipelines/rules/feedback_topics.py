@@ -37,9 +37,10 @@ class FeedbackTopics(Rules):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        refuse_repeats("topic", [*(topic.topic for topic in self.topics), self.other.topic])
+        named = [topic.topic for topic in self.topics]
+        refuse_repeats("topic", [*named, self.other.topic])
         called = [word.lower() for topic in self.topics for word in topic.categories]
         refuse_repeats("category", called)
-        if self.rivals and RIVAL not in {topic.topic for topic in self.topics}:
+        if self.rivals and RIVAL not in named:
             raise ValueError(f"rivals are named, and there is no topic {RIVAL!r} to put them under")
         return self

@@ -33,8 +33,8 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
             for tag in entry.tags
         ],
         "festivals": book.festivals.rows(),
-        "feedback_topics": _feedback_topics(book),
-        "churn_causes": _churn_causes(book),
+        "topics": _topics(book),
+        "cause_limits": _cause_limits(book),
         "warnings": [warning.model_dump() for warning in book.warnings.warnings],
         "engagement_weights": [weight.model_dump() for weight in book.engagement.weights],
         "survivorship": _survivorship(book, facts),
@@ -96,7 +96,7 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
     }
 
 
-def _feedback_topics(book: RuleBook) -> list[dict[str, Any]]:
+def _topics(book: RuleBook) -> list[dict[str, Any]]:
     rules = book.feedback_topics
     return [
         {"priority": priority, **topic.model_dump(include={"topic", "label", "label_zh"})}
@@ -104,7 +104,7 @@ def _feedback_topics(book: RuleBook) -> list[dict[str, Any]]:
     ]
 
 
-def _churn_causes(book: RuleBook) -> list[dict[str, Any]]:
+def _cause_limits(book: RuleBook) -> list[dict[str, Any]]:
     """One row for each cause, each with all the limits."""
     limits = book.churn_causes.model_dump(exclude={"causes"})
     return [

@@ -10,16 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import C360Error
-from pipelines.feedback import KEPT, find_topics
+from pipelines.feedback import KEPT, TEXTS, find_topics
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.feedback_topics import FeedbackTopics
 
-SCHEMA = {
-    "customer_id": pl.String, "source_kind": pl.String, "source": pl.String,
-    "source_account_id": pl.String, "source_record_id": pl.String, "said_on": pl.Date,
-    "said_text": pl.String, "source_category": pl.String, "sentiment": pl.String,
-    "rating_rate": pl.Float64, "is_complaint": pl.Boolean,
-}  # fmt: skip
 EXAMPLES = yaml.safe_load(
     (Path(__file__).parent / "feedback_texts.yml").read_text(encoding="utf-8")
 )
@@ -34,7 +28,7 @@ def texts(*said):
     }  # fmt: skip
     rows = [{"said_text": row} if isinstance(row, str) else row for row in said]
     numbered = [plain | {"source_record_id": f"{i:04}"} | row for i, row in enumerate(rows)]
-    return pl.DataFrame(numbered, schema=SCHEMA)
+    return pl.DataFrame(numbered, schema=TEXTS)
 
 
 def rules(rivals=(), **words):

@@ -53,6 +53,7 @@ OVERRIDES: dict[str, Any] = {
     "valid_to_on": date(2026, 6, 2),
     "score": [1, 2, 3],
     "moved_rate": 0.01,
+    "months_since": [0, 1, 2],
 }
 PLAIN: dict[type[pl.DataType], Any] = {
     pl.Boolean: True,

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from factories import rows
 
+from pipelines.feedback import TEXTS
 from pipelines.lake import read_json, write_table
 from pipelines.release import release_run, write_manifest
 from pipelines.rules import find_rules, load_rules
@@ -67,6 +68,8 @@ def profile(run, orders=ORDERS):
         )
     ]
     write("int_order_items_attributed", pl.concat(bought))
+    said = ("c1", "case", "crm", "", "k1", AS_OF, "Where is my parcel?", None, None, None, True)
+    write("int_texts_attributed", pl.DataFrame([said], schema=TEXTS, orient="row"))
     write(
         "int_items_merged_to_ids",
         pl.DataFrame(
@@ -152,6 +155,7 @@ def test_with_too_little_it_says_why_and_recommends_all_the_same(lake, catalogue
     assert result.notes == (result.summary,)
     assert tables["customer_scores"].is_empty()
     assert not tables["recommendations"].is_empty()
+    assert tables["feedback_topics"]["topic"].to_list() == ["delivery"]
     assert read_json(run.path / "pipeline" / REPORT)["status"] == "refused"
 
 

@@ -34,11 +34,11 @@ mentions as (
 ),
 
 topics as (
-    select * from {{ ref('stg_rules__feedback_topics') }}
+    select * from {{ ref('stg_rules__topics') }}
 ),
 
 causes as (
-    select * from {{ ref('stg_rules__churn_causes') }}
+    select * from {{ ref('stg_rules__cause_limits') }}
 ),
 
 leaving as (

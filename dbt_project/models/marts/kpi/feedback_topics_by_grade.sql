@@ -7,7 +7,7 @@ grades as (
 ),
 
 topics as (
-    select * from {{ ref('stg_rules__feedback_topics') }}
+    select * from {{ ref('stg_rules__topics') }}
 ),
 
 run as (

@@ -1,5 +1,0 @@
-with source as (
-    select * from {{ source('rules', 'feedback_topics') }}
-)
-
-select * from source

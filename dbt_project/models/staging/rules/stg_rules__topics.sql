@@ -1,0 +1,5 @@
+with source as (
+    select * from {{ source('rules', 'topics') }}
+)
+
+select * from source
