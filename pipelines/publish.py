@@ -1,5 +1,7 @@
 """The `publish` step: marts and lists are put together, in the run's private folder."""
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +10,12 @@ import polars as pl
 
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, empty_folder, with_parent, write_table
+from pipelines.rules import FILES
 from pipelines.rules.schemas import RuleBook
 from pipelines.rules.segments import Segment
+from pipelines.segments.condition import Condition, read_conditions
 from pipelines.segments.cut import Cut, cut_list, needs_scores
+from pipelines.segments.prepare import prepare_audience, read_events
 from pipelines.segments.reasons import guard_formulas
 
 MARTS = {
@@ -36,8 +41,16 @@ MARTS = {
     "identity_edges": "pipeline",
     "identity_reviews": "pipeline",
 }  # each with the group of the catalogue that it is of
-# What the next night reads of this one.
-STATE = ("customer_keys", "score_distributions")
+# What the next night reads of this one, and what questions about lists read of it.
+STATE = {
+    "customer_keys": "pipeline",
+    "score_distributions": "pipeline",
+    "int_event_kinds": "models",
+}
+# Too large to hold in memory: the model's own file, which is sorted already.
+EVENT_DAYS = "int_events_summed_to_customer_days"
+# Rules that name no person and hold no secret: by these a list of the release can be explained.
+KEPT_RULES = tuple(name for name in FILES if name not in ("sources.yml", "identity_rules.yml"))
 NOBODYS = {
     "grade_unknown": "of one grade, and grades are given after costs",
     "customer_unknown": "of somebody unknown",
@@ -63,16 +76,26 @@ def publish(run: Run, catalogue: Catalogue, book: RuleBook) -> Published:
     for name, group in MARTS.items():
         frame = run.scan(group, name, "publish").sort(catalogue[group, name].key)
         write_table(frame, run.release / "marts" / f"{name}.parquet")
-    for name in STATE:
-        kept = run.scan("pipeline", name, "publish")
+    for name, group in STATE.items():
+        kept = run.scan(group, name, "publish")
         write_table(kept, run.release / "state" / f"{name}.parquet")
+    days = run.scan("models", EVENT_DAYS, "publish")
+    _copy(run.table("models", EVENT_DAYS), run.release / "state" / f"{EVENT_DAYS}.parquet")
+    for name in KEPT_RULES:
+        _copy(run.rules / name, run.release / "rules" / name)
     _write_duckdb(run.release, catalogue)
     audience = pl.read_parquet(run.release / "marts" / "audience.parquet")
     contacts = _contacts(run)
     refusals = _refusals(run) if contacts is None else None
+    segments = book.segments.segments
+    conditions = read_conditions(segments, audience.schema)
+    kinds = run.scan("models", "int_event_kinds", "publish")
+    prepared = prepare_audience(audience, conditions, read_events(days, kinds), run.as_of)
     cuts = {
-        segment.name: cut_list(_willing(audience, segment, refusals), segment, contacts)
-        for segment in book.segments.segments
+        segment.name: cut_list(
+            _willing(prepared, segment, refusals), segment, conditions[segment.name], contacts
+        )
+        for segment in segments
     }
     for name, cut in cuts.items():
         write_table(cut.rows, run.release / "lists" / f"{name}.parquet")
@@ -82,8 +105,15 @@ def publish(run: Run, catalogue: Catalogue, book: RuleBook) -> Published:
     )
     write_table(summary, run.table("pipeline", "list_summary"))
     return Published(
-        customers=audience.height, lists=cuts, notes=_notes(run, audience, contacts, cuts, book)
+        customers=audience.height,
+        lists=cuts,
+        notes=_notes(run, audience, contacts, cuts, conditions),
     )
+
+
+def _copy(path: Path, target: Path) -> None:
+    """A copy and no link: a rerun writes the run's own files in place."""
+    shutil.copyfile(path, with_parent(target))
 
 
 def _contacts(run: Run) -> pl.DataFrame | None:
@@ -175,7 +205,7 @@ def _notes(
     audience: pl.DataFrame,
     contacts: pl.DataFrame | None,
     cuts: dict[str, Cut],
-    book: RuleBook,
+    conditions: Mapping[str, Condition],
 ) -> tuple[str, ...]:
     notes = []
     if contacts is None:
@@ -190,11 +220,7 @@ def _notes(
     if nobodys := _costs_of_nobody(run):
         notes.append(f"Costs that are no customer's: {nobodys}.")
     if audience["churn_risk"].null_count() == audience.height:
-        empty = [
-            segment.name
-            for segment in book.segments.segments
-            if needs_scores(segment, audience.columns) and not cuts[segment.name].matched
-        ]
+        empty = [name for name in cuts if needs_scores(conditions[name]) and not cuts[name].matched]
         if empty:
             notes.append(f"Without scores these lists are empty: {', '.join(empty)}.")
     return tuple(notes)

@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.rules.schemas import RuleBook, RunFacts
+from pipelines.rules.segments import EVENT_DAYS
 
 
 def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]]:
@@ -73,6 +74,7 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "max_household_persons": book.relations.households.max_persons,
         "max_household_families": book.relations.households.max_families,
         "max_ties_passed": book.relations.max_ties_passed,
+        "event_days": EVENT_DAYS,
     }
 
 

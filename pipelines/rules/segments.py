@@ -9,6 +9,8 @@ from pipelines.rules.model import Labelled, Name, Rules, refuse_repeats
 Channel = Literal["email", "sms", "phone", "wechat"]
 Purpose = Literal["marketing", "service", "survey"]
 
+EVENT_DAYS = 730  # how far back a condition may count events, and the night keeps them for it
+
 
 class Segment(Labelled):
     """One list that marketing pulls."""

@@ -1,12 +1,11 @@
 """Cuts lists from the audience: who matches, who may be written to, and a reason for every row."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
 
 from pipelines.rules.segments import Segment
-from pipelines.segments.condition import match_condition, read_condition
+from pipelines.segments.condition import Condition
 from pipelines.segments.judgements import PROFILING, SCORES
 from pipelines.segments.reasons import named_columns, write_reason
 
@@ -21,12 +20,18 @@ class Cut:
     without_consent: int
 
 
-def cut_list(audience: pl.DataFrame, segment: Segment, contacts: pl.DataFrame | None) -> Cut:
+def cut_list(
+    audience: pl.DataFrame,
+    segment: Segment,
+    condition: Condition,
+    contacts: pl.DataFrame | None,
+) -> Cut:
     """The people of one list, best first, each with the reason why.
 
     Args:
-        audience: the audience mart.
+        audience: the audience mart, prepared for the conditions of all lists.
         segment: the list's rule.
+        condition: its condition.
         contacts: `customer_contacts`, or None on nights on which no source states any consent:
             then the list holds ids only, for whoever must decide by other means.
 
@@ -34,9 +39,8 @@ def cut_list(audience: pl.DataFrame, segment: Segment, contacts: pl.DataFrame | 
         Cut: rows with customer_id, full_name and contact (if contacts are given), channel, reason,
         reason_zh and the segment's columns.
     """
-    condition, columns = read_condition(segment, audience.columns)
-    matched = match_condition(audience, segment, condition)
-    allowed = matched.filter(~_is_suppressed(segment, columns | named_columns(segment)))
+    matched = condition.match(audience)
+    allowed = matched.filter(~is_suppressed(segment, condition))
     reachable = allowed
     if contacts is not None:
         here = (pl.col("channel") == segment.channel) & (pl.col("purpose") == segment.purpose)
@@ -68,16 +72,16 @@ def cut_list(audience: pl.DataFrame, segment: Segment, contacts: pl.DataFrame | 
     )
 
 
-def _is_suppressed(segment: Segment, columns: set[str]) -> pl.Expr:
+def is_suppressed(segment: Segment, condition: Condition) -> pl.Expr:
     """Erased and under age never; no promotion during a complaint; no profile for who refused."""
     suppressed = pl.col("suppressed_because").is_not_null()
     if segment.purpose == "marketing":
         suppressed |= pl.col("has_open_complaint")
-    if columns & PROFILING:
+    if (condition.columns | named_columns(segment)) & PROFILING:
         suppressed |= pl.col("is_profiling_refused")
     return suppressed
 
 
-def needs_scores(segment: Segment, audience: Iterable[str]) -> bool:
+def needs_scores(condition: Condition) -> bool:
     """Whether the list is empty on a night without scores."""
-    return bool(read_condition(segment, audience)[1] & SCORES)
+    return bool(condition.columns & SCORES)

@@ -8,8 +8,8 @@ import pytest
 from factories import AS_OF, rows
 
 from pipelines.errors import C360Error
-from pipelines.lake import write_table
-from pipelines.publish import MARTS, STATE, publish
+from pipelines.lake import write_table, write_text
+from pipelines.publish import EVENT_DAYS, KEPT_RULES, MARTS, STATE, publish
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.segments import Segment, Segments
 
@@ -89,7 +89,20 @@ def run(lake):
     write_table(statements, made.table("models", "int_consent_statements"))
     write_table(permissions, made.table("models", "int_contact_permissions"))
     allocate(made, ("a", "direct", 5))
+    happen(made, ("a", "order", None, AS_OF, 2), ("a", "order", "Tea", AS_OF, 1))
+    for name in KEPT_RULES:
+        write_text(f"# {name} as the night read it\n", made.rules / name)
     return made
+
+
+def happen(run, *days):
+    """What customers did, which conditions of lists may count."""
+    names = ["customer_id", "kind", "category", "occurred_on", "event_count"]
+    types = [pl.String, pl.String, pl.String, pl.Date, pl.Int64]
+    schema = dict(zip(names, types, strict=True))
+    write_table(pl.DataFrame(days, schema, orient="row"), run.table("models", EVENT_DAYS))
+    kinds = pl.DataFrame({"kind": ["order", "view"], "is_known": [True, False]})
+    write_table(kinds, run.table("models", "int_event_kinds"))
 
 
 def allocate(run, *costs):
@@ -127,8 +140,38 @@ def test_a_release_holds_marts_lists_and_the_ids_for_the_next_night(run, catalog
     lists = [f"lists/{rule.name}.{kind}" for rule in SEGMENTS for kind in ("csv", "parquet")]
     marts = [f"marts/{name}.parquet" for name in MARTS]
     assert sorted(digests(run.release)) == sorted(
-        [*lists, *marts, "marts.duckdb", *(f"state/{name}.parquet" for name in STATE)]
+        [
+            *lists,
+            *marts,
+            "marts.duckdb",
+            *(f"state/{name}.parquet" for name in (*STATE, EVENT_DAYS)),
+            *(f"rules/{name}" for name in KEPT_RULES),
+        ]
     )
+
+
+def test_a_release_keeps_the_rules_it_used_and_none_that_hold_secrets_or_people(
+    run, catalogue, book
+):
+    publish(run, catalogue, book)
+    kept = {path.name for path in (run.release / "rules").iterdir()}
+    assert {"segments.yml", "tiers.yml", "lifecycle.yml"} <= kept
+    assert not {"sources.yml", "identity_rules.yml"} & kept
+    told = (run.release / "rules" / "segments.yml").read_text()
+    assert told == "# segments.yml as the night read it\n"
+
+
+def test_lists_count_events_and_name_one_another(run, catalogue, book):
+    rules = (
+        segment("regulars", "on_list('buyers') and events('order', 30, 'Tea') = 1"),
+        segment("buyers", "events('order', 30) >= 2"),
+        segment("viewers", "events('view', 30) = 0"),
+    )
+    lists = book.model_copy(update={"segments": Segments(segments=rules)})
+    publish(run, catalogue, lists)
+    assert of_list(run, "buyers")["customer_id"].to_list() == ["a"]
+    assert of_list(run, "regulars")["customer_id"].to_list() == ["a"]
+    assert of_list(run, "viewers").is_empty()
 
 
 def test_marts_are_the_models_sorted_by_their_key_in_the_catalogues_types(run, catalogue, book):
@@ -255,12 +298,12 @@ def test_the_summary_finds_a_cut_that_let_the_wrong_people_in(run, catalogue, bo
 
     cut_list = module.cut_list
 
-    def careless(audience, rule, contacts):
+    def careless(audience, rule, condition, contacts):
         everybody = audience.with_columns(suppressed_because=pl.lit(None, pl.String))
         wrong = contacts.with_columns(
             channel=pl.lit(rule.channel), purpose=pl.lit(rule.purpose)
         ).unique("customer_id", keep="last", maintain_order=True)
-        return cut_list(everybody, rule, wrong)
+        return cut_list(everybody, rule, condition, wrong)
 
     monkeypatch.setattr(module, "cut_list", careless)
     publish(run, catalogue, book)
