@@ -61,9 +61,7 @@ def refuse_characters(text: str) -> None:
         raise RefusedError("a condition holds no comments, and no minus of a minus")
     strange = code[PLAIN.match(code).end() :][:1]  # type: ignore[union-attr]
     if strange == "'":
-        raise RefusedError(
-            "a quote is not closed; within a text it is written twice: 'it''s'"
-        )
+        raise RefusedError("a quote is not closed; within a text it is written twice: 'it''s'")
     if strange:
         raise RefusedError(f"{strange} has no meaning in a condition")
 
