@@ -48,6 +48,8 @@ def show_preview(console: Console, asked: AskedPreview) -> None:
             f"{found.suppressed:,} of them are suppressed and left out. "
             "Consent, caps and holdout are asked in the night."
         )
+    if segment.limit is not None and found.matched - found.suppressed > segment.limit:
+        console.print(f"The list takes the first {segment.limit:,} of them.")
     parts = found.parts.select(
         predicate="predicate",
         true=_count("true_count"),
@@ -238,10 +240,12 @@ def verdict(why: WhyListed) -> str:
         told = DECISIONS.get(why.decision, why.decision)
         return f"Not on the list: {told}{f' ({why.detail})' if why.detail else ''}."
     missed = list(failing(why.step))
+    if not missed and why.is_suppressed:
+        return f"Not on the list, though the condition is true: {DECISIONS['suppressed']}."
     if not missed:
         return (
-            "Not on the list, though the condition is true: suppression, consent or the limit "
-            "decided, and this release does not keep which."
+            "Not on the list, though the condition is true: consent or the limit decided, and "
+            "this release does not keep which."
         )
     near = "Nearly on the list: only " if len(missed) == 1 else "Not on the list: "
     return near + "; ".join(say(step) for step in missed) + "."
@@ -265,6 +269,7 @@ def why_listed_as_dict(why: WhyListed) -> dict[str, Any]:
         "rules": why.rules_are,
         "is_on_list": why.is_on_list,
         "verdict": verdict(why),
+        "is_suppressed": why.is_suppressed,
         "decision": why.decision,
         "detail": why.detail,
         "reason": why.reason,

@@ -21,9 +21,16 @@ from pipelines.segment_releases import (
     read_night,
     released_segments,
 )
+from pipelines.segments.cut import is_suppressed
 from pipelines.segments.diff import Change, diff_members, diff_rules, member_ids
 from pipelines.segments.lint import Finding, find_doubts, find_faults
-from pipelines.segments.preview import Preview, columns_read, find_members, preview_list
+from pipelines.segments.preview import (
+    ALWAYS_READ,
+    Preview,
+    columns_read,
+    find_members,
+    preview_list,
+)
 from pipelines.segments.trace import Step, trace_condition
 from pipelines.settings import Settings
 
@@ -71,6 +78,7 @@ class WhyListed:
     """Why a customer is on a list of a release, or is not.
 
     is_on_list: whether the list that went out has it.
+    is_suppressed: whether nothing of the list's kind is ever sent to the customer.
     decision: the night's, if it kept one and the condition was true.
     """
 
@@ -79,6 +87,7 @@ class WhyListed:
     customer_id: str
     step: Step
     is_on_list: bool
+    is_suppressed: bool
     decision: str | None
     detail: str | None
     reason: str | None
@@ -197,19 +206,22 @@ def ask_why_listed(settings: Settings, release: Release, customer_id: str, name:
         segments = load_rules(find_rules(settings.rules_dir)).segments.segments
         rules_are = "as they stand now, for this release keeps none"
     segment = pick(segments, name)
-    night = read_night(release, segments, customer_id=customer_id)
+    night = read_night(release, segments, ALWAYS_READ, customer_id)
     if night.prepared.is_empty():
         raise C360Error(
             f"{customer_id} is not in the audience of {release.path.name}.", "Ask for another date."
         )
+    condition = night.conditions[name]
+    suppressed = night.prepared.filter(is_suppressed(segment, condition))
     decision = _row(decisions_of(release, name), customer_id)
     row = _row(listed(release, name), customer_id)
     return WhyListed(
         segment=segment,
         release=release,
         customer_id=customer_id,
-        step=trace_condition(night.conditions[name].tree, night.prepared)[0],
+        step=trace_condition(condition.tree, night.prepared)[0],
         is_on_list=row is not None,
+        is_suppressed=not suppressed.is_empty(),
         decision=decision["decision"] if decision else None,
         detail=decision["detail"] if decision else None,
         reason=row["reason"] if row else None,

@@ -159,7 +159,7 @@ def _events_of_nobody(condition: Condition, events: Events) -> Iterator[str]:
             seen = of_kind.select(pl.col("category").drop_nulls().unique().sort()).collect()
             if event.category not in seen["category"]:
                 near = nearest(event.category, seen["category"])
-                near = near or f"; there are {', '.join(seen['category'].head(10))}"
+                near = near or f"; there are {', '.join(seen['category'].head(10))}."
                 yield f"no {event.event} has the category {event.category!r}{near}"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import polars as pl
@@ -96,7 +97,7 @@ def show_value(value: Any) -> str:
         return "unknown"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         return f"{value:.4f}".rstrip("0").rstrip(".")
     return str(value)
 

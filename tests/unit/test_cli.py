@@ -68,7 +68,7 @@ def test_the_commands_are_those_the_design_promises():
         "release",
         "status", "rollback", "rules check", "quarantine list", "demo serve", "docs",
         "sources check", "sources add", "why", "why-merged", "history", "identity train",
-        "backtest",
+        "backtest", "segment preview", "segment lint", "segment diff",
     }  # fmt: skip
 
 
