@@ -27,7 +27,7 @@ cast(floor(({{ calendar_number(on_date) }} - {{ calendar_number(birth_date) }}) 
 (extract(year from {{ day }}) * 10000 + extract(month from {{ day }}) * 100 + extract(day from {{ day }}))
 {%- endmacro %}
 
-{#- Days from a day to the next birthday, 0 on it. Whoever is born on 29 February has it on the 28th of other years. -#}
+{#- Days to the next birthday, 0 on it. Whoever is born on 29 February has it on the 28th of other years. -#}
 {% macro days_until_birthday(month, day, on_date) -%}
 case
             when {{ birthday_in_year('extract(year from ' ~ on_date ~ ')', month, day) }} >= {{ on_date }}
