@@ -195,7 +195,7 @@ def ask_diff(settings: Settings, before: date | None, after: date | None) -> Com
 def ask_why_listed(settings: Settings, release: Release, customer_id: str, name: str) -> WhyListed:
     """Why a customer is on a list of a release or not, by the rules that it was made with.
 
-    A release of an older version keeps no rules: then the rules as they stand now are asked.
+    Where the release keeps no rules, or those of another version, the rules of now are asked.
 
     Raises:
         C360Error: there is no such list, or no such customer in the audience.
@@ -204,7 +204,7 @@ def ask_why_listed(settings: Settings, release: Release, customer_id: str, name:
         segments, rules_are = released_segments(release), "the release's own"
     except C360Error:
         segments = load_rules(find_rules(settings.rules_dir)).segments.segments
-        rules_are = "as they stand now, for this release keeps none"
+        rules_are = "as they stand now, for the release keeps none that can be read"
     segment = pick(segments, name)
     night = read_night(release, segments, ALWAYS_READ, customer_id)
     if night.prepared.is_empty():

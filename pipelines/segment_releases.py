@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import ValidationError
 
 from pipelines.errors import C360Error
 from pipelines.publish import EVENT_DAYS
 from pipelines.release import Release
-from pipelines.rules import find_rules, load_rules
-from pipelines.rules.segments import Segment
+from pipelines.rules.segments import Segment, Segments
 from pipelines.segments.condition import Condition, all_columns, read_conditions
 from pipelines.segments.prepare import NO_EVENTS, Events, prepare_audience, read_events
+from pipelines.yaml_files import read_yaml
 
 KEY = ("customer_id", "as_of")
 
@@ -97,15 +98,22 @@ def released_segments(release: Release) -> tuple[Segment, ...]:
     """The lists by the rules that the release was made with.
 
     Raises:
-        C360Error: a release of an older version keeps no rules.
+        C360Error: an older version made the release, and kept no rules or other ones.
     """
-    rules = release.path / "rules"
-    if not rules.is_dir():
+    path = release.path / "rules" / "segments.yml"
+    if not path.exists():
         raise C360Error(
             f"The release {release.path.name} keeps no rules: an older version made it.",
             "Ask for a date of a later release, or leave the date out.",
         )
-    return load_rules(find_rules(rules)).segments.segments
+    try:
+        return Segments.model_validate(read_yaml(path)).segments
+    except ValidationError as error:
+        raise C360Error(
+            f"The rules of the release {release.path.name} are those of another version: "
+            f"{error.error_count()} faults in {path}.",
+            "Ask with the version that made it (`version` in its manifest), or a later date.",
+        ) from None
 
 
 def decisions_of(release: Release, name: str) -> pl.LazyFrame | None:

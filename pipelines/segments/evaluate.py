@@ -32,6 +32,8 @@ def as_expression(node: Node) -> pl.Expr:
             return (value_of(operand) >= value_of(low)) & (value_of(operand) <= value_of(high))
         case words.In(operand, values):
             one = value_of(operand)
+            if operand.kind == "text":
+                return one.is_in([value.value for value in values])
             return reduce(or_, (one == value_of(value) for value in values))
         case words.Differs(left, right):
             return value_of(left).ne_missing(value_of(right))

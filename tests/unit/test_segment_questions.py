@@ -11,7 +11,8 @@ from factories import rows
 
 from pipelines.lake import write_table, write_text
 from pipelines.publish import EVENT_DAYS
-from pipelines.release import release_run, write_manifest
+from pipelines.release import current_release, release_run, write_manifest
+from pipelines.segment_releases import lists_of
 from tests.unit.segments.segment_people import audience, segment
 
 BEFORE, AFTER = date(2026, 6, 29), date(2026, 6, 30)
@@ -241,12 +242,35 @@ def test_a_release_of_an_older_version_is_asked_by_the_rules_of_now(c360, lake, 
     release(lake, AFTER, PEOPLE, segments=None)
     code, text = c360("why", "c2", "--list", "regulars")
     assert code == 0
-    assert "as they stand now, for this release keeps none" in text
+    assert "as they stand now, for the release keeps none" in text
     assert "though the condition is true: never written to" in text
     code, text = c360("why", "c0", "--list", "best", "--json")
     assert json.loads(text)["condition"]["answer"] == "unknown"
     code, text = c360("segment", "diff")
     assert (code, "keeps no rules" in text) == (1, True)
+
+
+def test_a_release_with_rules_of_another_version_is_asked_by_the_rules_of_now(
+    c360, lake, rules_dir
+):
+    run = lake.run(AFTER)
+    write_text("segments: [{name: regulars, colour: red}]", run.release / "rules" / "segments.yml")
+    release(lake, AFTER, PEOPLE, segments=None)
+    code, text = c360("why", "c0", "--list", "regulars")
+    assert (code, "as they stand now" in text) == (0, True)
+    code, text = c360("segment", "diff")
+    assert (code, "are those of another version" in text) == (1, True)
+    assert "red" not in text
+
+
+def test_the_lists_that_a_customer_is_on_are_told_with_the_reason(lake, nights):
+    current = current_release(lake)
+    assert lists_of(current, "c0") == [
+        {"name": rule.name, "label": "A list", "label_zh": "名单", "reason": "9 orders",
+         "reason_zh": "9单"}
+        for rule in RULES
+    ]  # fmt: skip
+    assert lists_of(current, "c3") == []
 
 
 def test_a_rule_is_compared_with_a_night_that_cannot_be_asked_the_same(c360, lake, rules_dir):

@@ -1,11 +1,13 @@
 """What conditions say: SQL's three values, and only true is in."""
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 
 import duckdb
 import polars as pl
 import pytest
+from factories import PROJECT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -365,6 +367,21 @@ def test_events_are_counted_as_a_loop_would(days, kind, category, window, known)
     for count in {*wanted, 0, 1}:
         answer = answers(f"{call} = {count}", people, happened)
         assert answer == [n == count if kind in known else None for n in wanted]
+
+
+def test_a_long_condition_is_read_and_answered():
+    people = audience({"order_count": 159}, {"order_count": 160})
+    long = " or ".join(f"order_count={n}" for n in range(0, 160, 2)) + " or order_count = 159"
+    assert len(long) < 2000
+    assert on_list(long, people) == ["c0"]
+    many = ", ".join(map(str, range(400)))
+    assert on_list(f"order_count in ({many})", people) == ["c0", "c1"]
+
+
+def test_the_kinds_of_events_are_those_that_the_model_knows():
+    folder = PROJECT / "dbt_project" / "models" / "intermediate" / "profile"
+    model = (folder / "int_event_kinds.sql").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"\('(\w+)', '\w+'\)", model)) == sorted(EVENTS)
 
 
 def test_walking_a_tree_meets_every_node_once():
