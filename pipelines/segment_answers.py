@@ -234,6 +234,9 @@ def show_why_listed(console: Console, why: WhyListed) -> None:
 
 def verdict(why: WhyListed) -> str:
     """Whether the customer is on the list, and what decided it, in a sentence."""
+    if why.is_on_list and why.step.answer is not True:
+        now = "; ".join(say(step) for step in failing(why.step))
+        return f"On the list until it is refreshed, though tonight {now}."
     if why.is_on_list:
         return "On the list."
     if why.decision is not None:

@@ -219,6 +219,8 @@ def test_a_diff_of_two_nights_names_everybody_in_json(c360, nights):
          "Not on the list: grade = 'A' is false (B); events('order', 7) >= 1 is false (0)."),
         ("c2", "others", "Nearly on the list: only not on_list('regulars') is false (true)."),
         ("c3", "others", "Not on the list, though the condition is true: consent or the limit"),
+        ("c0", "others",
+         "On the list until it is refreshed, though tonight not on_list('regulars') is false"),
     ],
 )  # fmt: skip
 def test_why_says_what_put_somebody_on_a_list_or_kept_them_off(c360, nights, who, on, told):
