@@ -27,27 +27,6 @@ cast(floor(({{ calendar_number(on_date) }} - {{ calendar_number(birth_date) }}) 
 (extract(year from {{ day }}) * 10000 + extract(month from {{ day }}) * 100 + extract(day from {{ day }}))
 {%- endmacro %}
 
-{#- Days to the next birthday, 0 on it. Whoever is born on 29 February has it on the 28th of other years. -#}
-{% macro days_until_birthday(month, day, on_date) -%}
-case
-            when {{ birthday_in_year('extract(year from ' ~ on_date ~ ')', month, day) }} >= {{ on_date }}
-                then {{ days_between(on_date, birthday_in_year('extract(year from ' ~ on_date ~ ')', month, day)) }}
-            else {{ days_between(on_date, birthday_in_year('extract(year from ' ~ on_date ~ ') + 1', month, day)) }}
-        end
-{%- endmacro %}
-
-{% macro birthday_in_year(year, month, day) -%}
-cast(concat(
-    {{ year }}, '-', lpad(cast({{ month }} as varchar), 2, '0'), '-',
-    case
-        when {{ month }} = 2 and {{ day }} = 29 and not (
-            mod({{ year }}, 4) = 0 and (mod({{ year }}, 100) <> 0 or mod({{ year }}, 400) = 0)
-        ) then '28'
-        else lpad(cast({{ day }} as varchar), 2, '0')
-    end
-) as date)
-{%- endmacro %}
-
 {#- The hour of a UTC time on the company's clock, 0 to 23. -#}
 {% macro business_hour(utc_time) %}{{ return(adapter.dispatch('business_hour', 'customer_360')(utc_time)) }}{% endmacro %}
 

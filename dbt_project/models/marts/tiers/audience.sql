@@ -64,10 +64,6 @@ joined as (
         customers.age_band,
         customers.birthday_month,
         customers.birthday_day,
-        case
-            when customers.birthday_month is not null
-                then {{ days_until_birthday('customers.birthday_month', 'customers.birthday_day', 'run.as_of') }}
-        end as days_until_birthday,
         customers.occupation,
         customers.income_band,
         customers.industry,
@@ -143,7 +139,6 @@ joined as (
         customers.campaign_click_count_90d,
         customers.social_share_count_365d,
         customers.last_interaction_on,
-        {{ days_between('customers.last_interaction_on', 'run.as_of') }} as days_since_last_interaction,
         customers.nps_score,
         customers.csat_score,
         customers.complaint_count_90d,
