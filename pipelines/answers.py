@@ -55,7 +55,9 @@ def show_customer(
         )
         console.print(as_table(fields, "\nGolden record"))
     _show_facts(console, "Grade, stage and scores", told["standing"], catalogue, "audience")
+    _show_decided(console, catalogue, told)
     for title, rows, columns in (
+        ("On lists 所在名单", told["lists"], ("name", "label_zh", "reason")),
         ("Why it is at risk", told["risks"], ("text_en", "text_zh")),
         ("Early warnings", told["warnings"], ("label", "label_zh", "severity", "owner", "value")),
     ):
@@ -64,6 +66,18 @@ def show_customer(
     told_above = ("customer_id", "as_of", "kind")
     facts = {name: value for name, value in profile.items() if name not in told_above}
     _show_facts(console, "Facts", facts, catalogue, "customer_360")
+
+
+def _show_decided(console: Console, catalogue: Catalogue, told: dict[str, Any]) -> None:
+    """Print what decided on grade and stage, beside what is told of both elsewhere."""
+    for title, key, mart in (
+        ("Why this grade", "grade", "customer_grades"),
+        ("Why this stage", "stage", "customer_lifecycle"),
+    ):
+        above = {"as_of", *told["profile"], *told["standing"]}
+        for row in told[key]:
+            rest = {n: v for n, v in row.items() if n not in above and v is not None}
+            _show_facts(console, title, rest, catalogue, mart)
 
 
 def _show_facts(

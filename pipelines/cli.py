@@ -15,6 +15,7 @@ from pipelines.deliveries import app as deliveries_app
 from pipelines.errors import C360Error
 from pipelines.lake import Lake
 from pipelines.questions import app as questions_app
+from pipelines.segment_commands import app as segment_app
 from pipelines.settings import load_settings
 from pipelines.steps import LINE, StepResult, run_step
 from pipelines.terminal import Day, err, out, plain, read_day
@@ -35,7 +36,6 @@ app.add_typer(deliveries_app)
 app.add_typer(demo_app, name="demo")
 app.add_typer(sources_app, name="sources")
 app.add_typer(rules_app, name="rules")
-segment_app = typer.Typer(no_args_is_help=True, help="Look at a list before it goes out.")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(segment_app, name="segment")
 identity_app = typer.Typer(no_args_is_help=True, help="Teach the matching of records.")
@@ -302,16 +302,6 @@ def list_quarantine(
     asked = {"table": table, "source": source, "landed_on": day and day.isoformat()}
     wanted = {name: value for name, value in asked.items() if value}
     show_quarantine(out, Lake(load_settings().home), wanted, rows)
-
-
-@segment_app.command("preview", epilog="Example: c360 segment preview churn_warning")
-def preview_segment(name: Annotated[str, typer.Argument(help="Name in segments.yml.")]) -> None:
-    """Whom a list's rule finds in the current release, before consent; ids and reasons only."""
-    from pipelines.configured import configured_rules
-    from pipelines.summary import show_segment
-
-    settings = load_settings()
-    show_segment(out, Lake(settings.home), configured_rules(settings), name)
 
 
 @demo_app.callback(epilog="Example: c360 demo --customers 20000 --date 2026-06-30")

@@ -17,7 +17,7 @@ from pipelines.rules.schemas import RuleBook
 from pipelines.rules.source_types.sql import SqlSource
 from pipelines.rules.sources import AnySource
 from pipelines.rules.survivorship import Survivorship
-from pipelines.segments.check import check_segment
+from pipelines.segments.check import check_segments
 from pipelines.settings import Settings
 
 
@@ -97,9 +97,7 @@ def configured_rules(settings: Settings) -> RuleBook:
         check_own_fields(source, catalogue.landing)
         if isinstance(source, SqlSource):
             check_mapping(source, catalogue.landing)
-    audience = catalogue["models", "audience"].schema
-    for segment in book.segments.segments:
-        check_segment(segment, audience)
+    check_segments(book.segments.segments, catalogue["models", "audience"].schema)
     for destination in book.deliveries.destinations:
         check_destination(destination, book)
     return book

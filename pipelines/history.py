@@ -11,6 +11,7 @@ from pipelines.identity.explain import find_path
 from pipelines.identity.refs import RECORD, mint_id, read_ref, write_ref
 from pipelines.lake import Lake
 from pipelines.release import Release, current_release, find_releases, standing_release
+from pipelines.segment_releases import lists_of
 
 NAMED_BY = (
     "a customer id, or a record: source:id for a contact, account=source:id for an organisation, "
@@ -162,9 +163,11 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
 
     Returns:
         profile: the row of `customer_360`, without what is null; standing: what `audience` has
-        beside it (grade, stage, scores); risks and warnings: the rows of `churn_reasons` and
-        `customer_warnings`; fields: the rows of
-        `customer_fields`; records: its records as references, with the night that knew each first;
+        beside it (grade, stage, scores); grade and stage: the rows of `customer_grades` and
+        `customer_lifecycle`, with the rule and numbers that decided; lists: those it is on, with
+        the reason; risks and warnings: the rows of `churn_reasons` and `customer_warnings`;
+        fields: the rows of `customer_fields`; records: its records as references, with the night
+        that knew each first;
         aliases: ids that stand for it.
 
     Raises:
@@ -202,6 +205,9 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
         "release": release.path.name,
         "profile": profile,
         "standing": standing,
+        "grade": _rows_of(release, "customer_grades", customer_id),
+        "stage": _rows_of(release, "customer_lifecycle", customer_id),
+        "lists": lists_of(release, customer_id),
         "risks": _rows_of(release, "churn_reasons", customer_id),
         "warnings": _rows_of(release, "customer_warnings", customer_id),
         "fields": fields.drop("customer_id").to_dicts(),

@@ -15,7 +15,7 @@ from pipelines.release import Release
 from pipelines.rules.schemas import RuleBook
 from pipelines.rules.segments import PROGRAMME, Segment, Segments
 from pipelines.segments.caps import find_capped, find_contacts
-from pipelines.segments.condition import read_condition
+from pipelines.segments.condition import Condition, read_conditions
 from pipelines.segments.cut import Cut, write_rows
 from pipelines.segments.effects import measure_effects
 from pipelines.segments.funnel import (
@@ -29,17 +29,20 @@ from pipelines.segments.funnel import (
 )
 from pipelines.segments.holdout import STRATA, Drawn, global_salt, is_drawn, measure_balance
 from pipelines.segments.membership import carry_membership, find_members
+from pipelines.segments.prepare import prepare_audience, read_events
 from pipelines.segments.reasons import guard_formulas, named_columns
 from pipelines.segments.tally import count_lists
 
 ASKED = ["customer_id", "channel", "purpose"]
+EVENT_DAYS = "int_events_summed_to_customer_days"
 
 
 @dataclass(frozen=True)
 class Lists:
-    """Tonight's lists by name, and whether any source states consents."""
+    """Tonight's lists by name, their conditions, and whether any source states consents."""
 
     cuts: dict[str, Cut]
+    conditions: dict[str, Condition]
     has_consents: bool
 
 
@@ -59,7 +62,9 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     holdout_balance and list_summary of the run.
     """
     rules = book.segments
-    audience = _audience(run, rules)
+    scanned = run.scan("models", "audience", "publish")
+    conditions = read_conditions(rules.segments, scanned.collect_schema())
+    audience = _audience(run, scanned, rules, conditions)
     contacts = _contacts(run)
     merged = _merged(run)
     memory = _memory(before, merged) if before else _Memory()
@@ -102,17 +107,22 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     for name, frame in told.items():
         dataset = catalogue["pipeline", name]
         write_table(dataset.conform(frame.lazy()), run.table("pipeline", name))
-    return Lists(cuts, contacts is not None)
+    return Lists(cuts, conditions, contacts is not None)
 
 
-def _audience(run: Run, rules: Segments) -> pl.DataFrame:
-    """The columns of the audience that some list, or what is told of lists, reads."""
-    audience = run.scan("models", "audience", "publish")
-    known = audience.collect_schema().names()
+def _audience(
+    run: Run, audience: pl.LazyFrame, rules: Segments, conditions: dict[str, Condition]
+) -> pl.DataFrame:
+    """The columns of the audience that some list, or what is told of lists, reads; prepared."""
     read = {*KEY, *SUPPRESSING, *STRATA.values()}
     for segment in rules.segments:
-        read |= read_condition(segment, known)[1] | named_columns(segment)
-    return audience.select(name for name in known if name in read).sort(KEY).collect()
+        read |= conditions[segment.name].columns | named_columns(segment)
+    known = audience.collect_schema().names()
+    plain = audience.select(name for name in known if name in read).sort(KEY).collect()
+    events = read_events(
+        run.scan("models", EVENT_DAYS, "publish"), run.scan("models", "int_event_kinds", "publish")
+    )
+    return prepare_audience(plain, conditions, events, run.as_of)
 
 
 def _memory(before: Release, merged: pl.DataFrame) -> _Memory:

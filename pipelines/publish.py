@@ -1,5 +1,6 @@
 """The `publish` step: marts and lists are put together, in the run's private folder."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import polars as pl
 
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, empty_folder, with_parent, write_table
-from pipelines.lists import Lists, make_lists
+from pipelines.lists import EVENT_DAYS, Lists, make_lists
 from pipelines.release import Release
+from pipelines.rules import FILES
 from pipelines.rules.schemas import RuleBook
 from pipelines.segments.cut import Cut, needs_scores
 from pipelines.segments.funnel import NO_CONSENT
@@ -61,8 +63,18 @@ MARTS = {
     "identity_edges": "pipeline",
     "identity_reviews": "pipeline",
 }  # each with the group of the catalogue that it is of
-# What the next night reads of this one.
-STATE = ("customer_keys", "order_state", "score_distributions", "grade_decisions", "grade_edges")
+# What the next night reads of this one, and what questions about lists read of it.
+STATE = {
+    "customer_keys": "pipeline",
+    "order_state": "pipeline",
+    "score_distributions": "pipeline",
+    "grade_decisions": "pipeline",
+    "grade_edges": "pipeline",
+    "int_event_kinds": "models",
+}
+# Rules that name no person and hold no secret: by these a list of the release can be explained.
+PRIVATE_RULES = ("sources.yml", "identity_rules.yml", "grade_overrides.yml", "deliveries.yml")
+KEPT_RULES = tuple(name for name in FILES if name not in PRIVATE_RULES)
 NOBODYS = {
     "grade_unknown": "of one grade, and grades are given after costs",
     "customer_unknown": "of somebody unknown",
@@ -92,12 +104,21 @@ def publish(
     for name, group in MARTS.items():
         frame = run.scan(group, name, "publish").sort(catalogue[group, name].key)
         write_table(frame, run.release / "marts" / f"{name}.parquet")
-    for name in STATE:
-        kept = run.scan("pipeline", name, "publish")
+    for name, group in STATE.items():
+        kept = run.scan(group, name, "publish")
         write_table(kept, run.release / "state" / f"{name}.parquet")
+    # Too large to hold in memory: the model's own file, which is sorted already.
+    _copy(run.table("models", EVENT_DAYS), run.release / "state" / f"{EVENT_DAYS}.parquet")
+    for name in KEPT_RULES:
+        _copy(run.rules / name, run.release / "rules" / name)
     _write_duckdb(run.release, catalogue)
     audience = pl.read_parquet(run.release / "marts" / "audience.parquet")
-    return Published(audience.height, lists.cuts, _notes(run, audience, lists, book))
+    return Published(audience.height, lists.cuts, _notes(run, audience, lists))
+
+
+def _copy(path: Path, target: Path) -> None:
+    """A copy and no link: a rerun writes the run's own files in place."""
+    shutil.copyfile(path, with_parent(target))
 
 
 def _write_duckdb(release: Path, catalogue: Catalogue) -> None:
@@ -120,7 +141,7 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _notes(run: Run, audience: pl.DataFrame, lists: Lists, book: RuleBook) -> tuple[str, ...]:
+def _notes(run: Run, audience: pl.DataFrame, lists: Lists) -> tuple[str, ...]:
     notes = []
     if not lists.has_consents:
         notes.append("No source states any consent: the lists hold customer ids only.")
@@ -135,9 +156,9 @@ def _notes(run: Run, audience: pl.DataFrame, lists: Lists, book: RuleBook) -> tu
         notes.append(f"Costs that are no customer's: {nobodys}.")
     if audience["churn_risk"].null_count() == audience.height:
         empty = [
-            segment.name
-            for segment in book.segments.segments
-            if needs_scores(segment, audience.columns) and not lists.cuts[segment.name].matched
+            name
+            for name, cut in lists.cuts.items()
+            if needs_scores(lists.conditions[name]) and not cut.matched
         ]
         if empty:
             notes.append(f"Without scores these lists are empty: {', '.join(empty)}.")

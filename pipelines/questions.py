@@ -15,24 +15,42 @@ app = typer.Typer()
 NAMED = "A customer id, or a record as source:id, account=source:id, guest_order=source:id."
 
 
-@app.command(epilog="Examples: c360 why edky2lnjnajvf5f4, c360 why shop:10023 --date 2026-05-31")
+@app.command(
+    epilog="Examples: c360 why edky2lnjnajvf5f4, c360 why shop:10023 --date 2026-05-31, "
+    "c360 why shop:10023 --list churn_warning"
+)
 def why(
     customer: Annotated[str, typer.Argument(help=NAMED)],
+    on: Annotated[
+        str | None, typer.Option("--list", help="Why it is on this list, or is not.")
+    ] = None,
     day: PastDay = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Who a customer is: each value with its source and rule, as released by a date.
 
+    With --list: each part of the list's condition, true or false, with the value it used, by the
+    rules of that night; then what suppression, consent, priority, caps and holdout decided.
+
     A customer is named by its id, also one it had before a merge, or by any of its records:
     crm:77 (a contact), account=crm:77 (an organisation), guest_order=shop:77 (an order without an
     account), shop/uk:77 (where a source has several accounts).
     """
-    from pipelines import answers, history
+    from pipelines import answers, history, segment_answers
     from pipelines.catalogue import load_catalogue
+    from pipelines.segment_questions import ask_why_listed
 
     settings = load_settings()
     release = history.find_release(Lake(settings.home), day)
     known = history.find_customer(release, customer, settings.pseudonym)
+    if on is not None:
+        listed = ask_why_listed(settings, release, known.customer_id, on)
+        if as_json:
+            told = {"asked": known.asked} | segment_answers.why_listed_as_dict(listed)
+            sys.stdout.write(segment_answers.as_json(told) + "\n")
+        else:
+            segment_answers.show_why_listed(out, listed)
+        return
     told = history.describe_customer(release, known.customer_id)
     if as_json:
         sys.stdout.write(answers.as_json(known, told) + "\n")

@@ -17,8 +17,6 @@ from pipelines.errors import C360Error
 from pipelines.extract.check import Finding
 from pipelines.lake import Lake, Run, read_json
 from pipelines.release import Release, current_release
-from pipelines.rules.schemas import RuleBook
-from pipelines.segments.cut import cut_list
 from pipelines.steps import LINE
 
 MARKS = {"ok": "[green]✓[/green]", "doubt": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}
@@ -240,35 +238,6 @@ def _what_is_there(kept: list[tuple[Path, dict[str, str]]]) -> str:
         f"There are rows of source {', '.join(sources)}; of table {', '.join(tables)}; "
         f"landed from {days[0]} to {days[-1]}."
     )
-
-
-def show_segment(console: Console, lake: Lake, book: RuleBook, name: str) -> None:
-    """Print how many customers a list's rule finds, by grade, and ten examples.
-
-    Raises:
-        C360Error: there is no such list, or no release to look at.
-    """
-    found = [segment for segment in book.segments.segments if segment.name == name]
-    if not found:
-        known = ", ".join(segment.name for segment in book.segments.segments)
-        raise C360Error(f"There is no list {name!r}.", f"Lists are: {known}.")
-    release = current_release(lake)
-    if release is None:
-        raise C360Error("Nothing has been released yet.", "Run c360 nightly --date D first.")
-    audience = pl.read_parquet(release.path / "marts" / "audience.parquet")
-    cut = cut_list(audience, found[0])
-    left_out = f"; {cut.suppressed:,} of them suppressed and left out" if cut.suppressed else ""
-    console.print(
-        f"{found[0].label} {found[0].label_zh}: {cut.matched:,} customers of {release.path.name} "
-        f"match{left_out}. Consent is asked when the list is cut."
-    )
-    graded = cut.rows.select("customer_id").join(audience, on="customer_id")
-    grades = graded.group_by("grade").len("customers").sort("grade")
-    limit = f", the most that the list takes of {cut.matched - cut.suppressed:,}"
-    is_limited = cut.rows.height < cut.matched - cut.suppressed
-    console.print(f"\nGrades of these {cut.rows.height:,}{limit if is_limited else ''}")
-    console.print(as_table(grades, ""))
-    console.print(as_table(cut.rows.select("customer_id", "reason").head(10), "\nThe first ten"))
 
 
 def as_table(frame: pl.DataFrame, title: str) -> Table:

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.rules.schemas import RuleBook, RunFacts
+from pipelines.rules.segments import EVENT_DAYS
 
 
 def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]]:
@@ -93,6 +94,7 @@ def _run(book: RuleBook, facts: RunFacts) -> dict[str, Any]:
         "max_household_families": book.relations.households.max_families,
         "max_ties_passed": book.relations.max_ties_passed,
         "max_cap_days": max((cap.days for cap in book.segments.caps), default=0),
+        "event_days": EVENT_DAYS,
     }
 
 

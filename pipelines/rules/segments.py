@@ -12,6 +12,8 @@ Refresh = Literal["nightly", "weekly", "monthly"]
 NO_CHANNEL = "none"
 PROGRAMME = "programme"  # all lists together, in what tells of holdouts
 
+EVENT_DAYS = 730  # how far back a condition may count events, and the night keeps them for it
+
 
 class Segment(Labelled):
     """One list that marketing pulls."""

@@ -1,28 +1,38 @@
 """What `c360 rules check` refuses of a segment."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
 from pipelines.errors import C360Error
 from pipelines.rules.segments import Segment
-from pipelines.segments.condition import match_condition, read_condition, refuse_unknown
+from pipelines.segments.condition import Condition, read_conditions, refuse_unknown
 from pipelines.segments.reasons import PLACEHOLDER, named_columns
 
 
-def check_segment(segment: Segment, audience: Iterable[str] | pl.Schema) -> None:
-    """Refuse a segment whose condition, order, columns or reasons name what is not there.
+def check_segments(segments: Sequence[Segment], audience: pl.Schema) -> dict[str, Condition]:
+    """Refuse lists whose condition, order, columns or reasons name what is not there.
 
-    Given the audience's schema, the condition is also tried on it, so that a number compared with
-    a text is found by `c360 rules check`, not at night.
+    Returns:
+        The conditions of the lists, each after those that it names.
+
+    Raises:
+        C360Error: with the segment and the name.
+    """
+    conditions = read_conditions(segments, audience)
+    for segment in segments:
+        check_columns(segment, audience)
+    return conditions
+
+
+def check_columns(segment: Segment, audience: Iterable[str]) -> None:
+    """Refuse an order, columns or reasons that name what is not there.
 
     Raises:
         C360Error: with the segment and the name.
     """
     where = f"Segment {segment.name}"
-    known = set(audience)
-    condition, _ = read_condition(segment, known)
-    refuse_unknown(where, named_columns(segment), known)
+    refuse_unknown(where, named_columns(segment), audience)
     for reason in (segment.reason, segment.reason_zh):
         if set("{}") & set(PLACEHOLDER.sub("", reason)):
             raise C360Error(
@@ -35,5 +45,3 @@ def check_segment(segment: Segment, audience: Iterable[str] | pl.Schema) -> None
             f"{where}: {(*twice, 'customer_id')[0]} stands in the list twice.",
             "Every list begins with customer_id; name each other column once under `columns`.",
         )
-    if isinstance(audience, pl.Schema):
-        match_condition(pl.DataFrame(schema=audience), segment, condition)

@@ -1,90 +1,127 @@
-"""Conditions of segments: an expression over the audience, read as a tree and never as code."""
+"""The conditions of all lists together: what each reads, and in which order they are answered."""
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
 
 import polars as pl
-import sqlglot
-from sqlglot import exp
 
 from pipelines.errors import C360Error
 from pipelines.rules.segments import Segment
+from pipelines.segments.evaluate import as_expression
+from pipelines.segments.language import (
+    Column,
+    DaysSince,
+    EventCount,
+    Node,
+    OnList,
+    walk,
+)
+from pipelines.segments.parse import parse_condition
+from pipelines.segments.refusals import HINT, nearest
 
-# What a condition may be made of. Whatever else parses as SQL (functions, queries) is refused.
-ALLOWED = (
-    exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In,
-    exp.Between, exp.Is, exp.Null, exp.Boolean, exp.Literal, exp.Neg, exp.Column, exp.Identifier,
-    exp.Coalesce,
-)  # fmt: skip
-LONGEST = 2000
+Asked = EventCount | DaysSince
 
 
-def read_condition(segment: Segment, audience: Iterable[str]) -> tuple[pl.Expr, set[str]]:
-    """The segment's condition as a Polars expression, and the columns it reads.
+@dataclass(frozen=True)
+class Condition:
+    """The condition of one list.
+
+    columns: of the audience, that it reads itself or by way of lists that it names.
+    events: counts of events, likewise.
+    lists: that it names itself.
+    """
+
+    name: str
+    tree: Node
+    columns: frozenset[str]
+    events: tuple[Asked, ...]
+    lists: tuple[str, ...]
+
+    @property
+    def expression(self) -> pl.Expr:
+        """True, false or null for each row of a prepared audience."""
+        return as_expression(self.tree)
+
+    def match(self, audience: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a prepared audience for which it is true: false and unknown are both out."""
+        return audience.filter(self.expression)
+
+
+def read_conditions(
+    segments: Sequence[Segment], columns: Mapping[str, pl.DataType]
+) -> dict[str, Condition]:
+    """The condition of each list, each after those that it names with `on_list`.
+
+    Args:
+        segments: the lists.
+        columns: the audience's schema.
 
     Raises:
-        C360Error: it is no condition, or names what is not a column of the audience.
+        C360Error: one is no condition, names a list that there is not, or names itself by way of
+            others; the sentence has the way.
     """
-    where = f"Segment {segment.name}"
-    if len(segment.where) > LONGEST:
-        raise _no_condition(segment, f"it is longer than {LONGEST} characters")
-    try:
-        tree = sqlglot.parse_one(segment.where, dialect="duckdb")
-        for node in tree.walk():
-            if not _is_allowed(node):
-                raise C360Error(
-                    f"{where}: {node.sql('duckdb')[:60]!r} may not stand in a condition.",
-                    "Use columns, values, and, or, not, in, between, is null, coalesce; "
-                    "a day is written date '2026-06-30'; no comments.",
-                )
-        columns = {column.name for column in tree.find_all(exp.Column)}
-        refuse_unknown(where, columns, audience)
-        return pl.sql_expr(tree.sql(dialect="postgres")), columns
-    except (sqlglot.errors.SqlglotError, pl.exceptions.PolarsError) as error:
-        raise _no_condition(segment, str(error).partition("\n")[0]) from None
-    except RecursionError:
-        raise _no_condition(segment, "it is nested too deep") from None
+    trees = {
+        segment.name: parse_condition(f"Segment {segment.name}", segment.where, columns)
+        for segment in segments
+    }
+    done: dict[str, Condition] = {}
+    for name in trees:
+        _finish(name, trees, done, ())
+    return done
 
 
-def _is_allowed(node: exp.Expr) -> bool:
-    if node.comments:
-        return False
-    if isinstance(node, exp.Cast):  # date '2026-06-30', and no other cast
-        day = isinstance(node.this, exp.Literal) and node.this.is_string and node.to.is_type("date")
-        return day and _is_day(node.this.name)
-    if isinstance(node, exp.DataType):
-        return isinstance(node.parent, exp.Cast)
-    return isinstance(node, ALLOWED) and not (isinstance(node, exp.Column) and node.table)
-
-
-def _is_day(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def _no_condition(segment: Segment, why: str) -> C360Error:
-    return C360Error(
-        f"Segment {segment.name}: {segment.where[:200]!r} is not a condition: {why}.",
-        "Mend `where` in segments.yml.",
+def _finish(
+    name: str, trees: Mapping[str, Node], done: dict[str, Condition], way: tuple[str, ...]
+) -> None:
+    if name in done:
+        return
+    if name in way:
+        path = " → ".join((*way[way.index(name) :], name))
+        raise C360Error(f"Segment {name}: on_list goes round in a circle: {path}.", HINT)
+    tree = trees[name]
+    named = tuple(dict.fromkeys(part.name for part in walk(tree) if isinstance(part, OnList)))
+    for other in named:
+        if other not in trees:
+            raise C360Error(
+                f"Segment {name}: on_list names {other!r}, and there is no such list"
+                f"{nearest(other, trees).removesuffix('?')}.",
+                HINT,
+            )
+        _finish(other, trees, done, (*way, name))
+    inner = [done[other] for other in named]
+    own = {part.name for part in walk(tree) if isinstance(part, Column)}
+    events = [part for part in walk(tree) if isinstance(part, Asked)]
+    done[name] = Condition(
+        name=name,
+        tree=tree,
+        columns=frozenset(own).union(*(condition.columns for condition in inner)),
+        events=tuple(dict.fromkeys([*events, *(e for c in inner for e in c.events)])),
+        lists=named,
     )
 
 
-def match_condition(audience: pl.DataFrame, segment: Segment, condition: pl.Expr) -> pl.DataFrame:
-    """The rows of the audience that a condition is true for.
+def with_named(conditions: Mapping[str, Condition], name: str) -> dict[str, Condition]:
+    """A list's condition and those that it needs, each after those that it names."""
+    needed = set(_named(conditions, name))
+    return {other: condition for other, condition in conditions.items() if other in needed}
 
-    Raises:
-        C360Error: it compares values of different kinds.
-    """
-    try:
-        audience.clear().filter(condition)
-    except pl.exceptions.PolarsError as error:
-        raise _no_condition(segment, str(error).partition("\n")[0]) from None
-    try:
-        return audience.filter(condition)
-    except pl.exceptions.PolarsError:  # its message may quote what customers' rows hold
-        raise _no_condition(segment, "it compares values of different kinds") from None
+
+def _named(conditions: Mapping[str, Condition], name: str) -> Iterator[str]:
+    yield name
+    for other in conditions[name].lists:
+        yield from _named(conditions, other)
+
+
+def asked_events(conditions: Iterable[Condition]) -> tuple[Asked, ...]:
+    """What conditions count, each once."""
+    return tuple(dict.fromkeys(event for condition in conditions for event in condition.events))
+
+
+def all_columns(conditions: Iterable[Condition]) -> frozenset[str]:
+    """What conditions read of the audience."""
+    empty: frozenset[str] = frozenset()
+    return reduce(frozenset.union, (condition.columns for condition in conditions), empty)
 
 
 def refuse_unknown(where: str, named: set[str], known: Iterable[str]) -> None:

@@ -1,12 +1,11 @@
 """Cuts lists from the audience: the rows of a list, best first, with a reason for each."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
 
 from pipelines.rules.segments import NO_CHANNEL, Segment
-from pipelines.segments.condition import match_condition, read_condition
+from pipelines.segments.condition import Condition
 from pipelines.segments.funnel import KEY, SUPPRESSED, sort_best_first, suppressed_because
 from pipelines.segments.judgements import SCORES
 from pipelines.segments.reasons import named_columns, write_reason
@@ -26,20 +25,19 @@ class Cut:
         return self.left_out.get(SUPPRESSED, 0)
 
 
-def cut_list(audience: pl.DataFrame, segment: Segment) -> Cut:
+def cut_list(audience: pl.DataFrame, segment: Segment, condition: Condition) -> Cut:
     """What a list's rule finds by itself, without consent, other lists and former nights.
 
     Args:
-        audience: the audience mart.
+        audience: the audience mart, prepared for the conditions of all lists.
         segment: the list's rule.
+        condition: its condition.
 
     Returns:
         Cut: rows as of `write_rows`, without contacts.
     """
-    condition, columns = read_condition(segment, audience.columns)
-    matched = match_condition(audience, segment, condition)
-    suppressed = suppressed_because(segment, columns | named_columns(segment))
-    allowed = matched.with_columns(is_refused=pl.lit(value=False)).filter(suppressed.is_null())
+    matched = condition.match(audience)
+    allowed = matched.filter(~is_suppressed(segment, condition))
     ordered = sort_best_first(allowed, segment)
     listed = ordered.head(segment.limit) if segment.limit else ordered
     return Cut(
@@ -83,6 +81,12 @@ def write_rows(
     )
 
 
-def needs_scores(segment: Segment, audience: Iterable[str]) -> bool:
+def is_suppressed(segment: Segment, condition: Condition) -> pl.Expr:
+    """Whether a list may never have a customer, whatever the customer's consents say."""
+    columns = condition.columns | named_columns(segment)
+    return suppressed_because(segment, columns, pl.lit(value=False)).is_not_null()
+
+
+def needs_scores(condition: Condition) -> bool:
     """Whether the list is empty on a night without scores."""
-    return bool(read_condition(segment, audience)[1] & SCORES)
+    return bool(condition.columns & SCORES)

@@ -16,13 +16,14 @@ from those who are by chance alone. Who is held out of a list takes its place al
 another list of that channel instead, they would be no measure of getting nothing.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 
 import polars as pl
 
 from pipelines.rules.segments import NO_CHANNEL, Refresh, Segment, Segments
-from pipelines.segments.condition import match_condition, read_condition
+from pipelines.segments.condition import Condition, read_conditions
 from pipelines.segments.holdout import GLOBALLY, TREATED, draw_roles
 from pipelines.segments.judgements import PROFILING
 from pipelines.segments.reasons import named_columns
@@ -67,7 +68,7 @@ class Members:
 class Night:
     """What one night knows of the customers.
 
-    audience: the audience mart.
+    audience: the audience mart, prepared for the conditions of all lists.
     allowed: customer_id, channel, purpose with consent; None if no source states any consent:
         then only who refused is kept off.
     refused: customer_id, channel (may be `any`), purpose.
@@ -92,11 +93,12 @@ def decide_lists(night: Night, rules: Segments) -> pl.DataFrame:
         DECISION; of each list best first. detail says which suppression, list, cap or holdout;
         null where there is nothing to add.
     """
+    conditions = read_conditions(rules.segments, night.audience.schema)
     placed: dict[str, pl.DataFrame] = {}
     decided: dict[str, pl.DataFrame] = {}
     for segment in rules.by_priority:
         before = placed.get(segment.channel, NOBODY)
-        rows = decide_list(night, segment, rules, before)
+        rows = decide_list(night, segment, conditions[segment.name], rules, before)
         decided[segment.name] = rows
         if segment.channel != NO_CHANNEL:
             taken = rows.filter(pl.col("decision").is_in([ON_LIST, HOLDOUT]))
@@ -107,25 +109,29 @@ def decide_lists(night: Night, rules: Segments) -> pl.DataFrame:
 
 
 def decide_list(
-    night: Night, segment: Segment, rules: Segments, placed: pl.DataFrame = NOBODY
+    night: Night,
+    segment: Segment,
+    condition: Condition,
+    rules: Segments,
+    placed: pl.DataFrame = NOBODY,
 ) -> pl.DataFrame:
-    """Decide for one list.
+    """Decide for one list, by its condition.
 
     `placed` has customer_id and placed_on: who is on lists of its channel that go before it.
     """
-    _, columns = read_condition(segment, night.audience.columns)
+    columns = condition.columns | named_columns(segment)
     members = night.members.of(segment)
     capped = night.capped.filter(pl.col("channel") == segment.channel).select(*KEY, cap="detail")
     stays = pl.col("is_member") if segment.sent == "on_entry" else pl.lit(value=False)
     judged = (
-        _find(night, segment, members)
+        _find(night, segment, condition, members)
         .pipe(_ask_consent, night, segment)
         .join(members.with_columns(is_member=True), on=KEY, how="left", maintain_order="left")
         .with_columns(pl.col("is_member").fill_null(value=False))
         .join(placed, on=KEY, how="left", maintain_order="left")
         .join(capped, on=KEY, how="left", maintain_order="left")
         .with_columns(
-            suppressed_because(segment, columns | named_columns(segment)).alias("suppressed")
+            suppressed_because(segment, columns, pl.col("is_refused")).alias("suppressed")
         )
     )
     decision, detail = _first(
@@ -162,16 +168,17 @@ def is_refreshed(refresh: Refresh, as_of: date, released_on: date | None) -> boo
     return (as_of.year, as_of.month) != (released_on.year, released_on.month)
 
 
-def suppressed_because(segment: Segment, columns: set[str]) -> pl.Expr:
+def suppressed_because(segment: Segment, columns: AbstractSet[str], is_refused: pl.Expr) -> pl.Expr:
     """Why a list may not have a customer; null if it may.
 
     Args:
         segment: the list.
         columns: what its condition reads and it shows; whoever refused profiling is on no list by
             a judgement.
+        is_refused: whether the customer said no to this channel and purpose.
 
     Returns:
-        An expression over the audience with `is_refused`.
+        An expression over the audience.
     """
     by_mail = pl.lit(segment.channel == "email")
     is_promotion = pl.lit(segment.purpose == "marketing")
@@ -182,7 +189,7 @@ def suppressed_because(segment: Segment, columns: set[str]) -> pl.Expr:
     )
     return pl.coalesce(
         "suppressed_because",
-        pl.when("is_refused").then(pl.lit("withdrawn")),
+        pl.when(is_refused).then(pl.lit("withdrawn")),
         pl.when(by_mail & bounced).then(pl.lit("hard_bounce")),
         pl.when(by_mail & complained).then(pl.lit("complained")),
         pl.when(is_promotion & open_complaint).then(pl.lit("open_complaint")),
@@ -190,17 +197,18 @@ def suppressed_because(segment: Segment, columns: set[str]) -> pl.Expr:
     )
 
 
-def _find(night: Night, segment: Segment, members: pl.DataFrame) -> pl.DataFrame:
+def _find(
+    night: Night, segment: Segment, condition: Condition, members: pl.DataFrame
+) -> pl.DataFrame:
     """Those whom the condition is true for, or who stay until the next refresh; best first."""
-    condition, columns = read_condition(segment, night.audience.columns)
     order = segment.order_by.removesuffix(" desc")
-    read = night.audience.select(sorted({*KEY, *columns, order, *SUPPRESSING}))
     is_known = (segment.name, segment.version) in night.members.lists
     if is_known and not is_refreshed(segment.refresh, night.as_of, night.members.released_on):
-        found = read.join(members, on=KEY, how="semi")
+        found = night.audience.join(members, on=KEY, how="semi")
     else:
-        found = match_condition(read, segment, condition)
-    return sort_best_first(found, segment).select(*KEY, *SUPPRESSING)
+        found = condition.match(night.audience)
+    read = found.select(sorted({*KEY, order, *SUPPRESSING}))
+    return sort_best_first(read, segment).select(*KEY, *SUPPRESSING)
 
 
 def sort_best_first(rows: pl.DataFrame, segment: Segment) -> pl.DataFrame:

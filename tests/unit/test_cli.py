@@ -68,7 +68,7 @@ def test_the_commands_are_those_the_design_promises():
         "release",
         "status", "rollback", "rules check", "quarantine list", "demo serve", "docs",
         "sources check", "sources add", "why", "why-merged", "history", "identity train",
-        "backtest",
+        "backtest", "segment preview", "segment lint", "segment diff",
     }  # fmt: skip
 
 
@@ -214,7 +214,7 @@ def test_a_hostile_condition_in_the_rules_is_refused_by_the_check(c360, rules_di
     code, text = c360("rules", "check")
     assert code == 1
     assert "Segment second_tier_network: " in text
-    assert "may not stand in a condition" in text
+    assert "READ_CSV('/etc/passwd') may not stand in it" in text
     assert "root:" not in text
 
 

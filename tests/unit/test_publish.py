@@ -10,8 +10,9 @@ import pytest
 from factories import AS_OF, rows
 
 from pipelines.errors import C360Error
-from pipelines.lake import write_json, write_table
-from pipelines.publish import MARTS, STATE, publish
+from pipelines.lake import write_json, write_table, write_text
+from pipelines.lists import EVENT_DAYS
+from pipelines.publish import KEPT_RULES, MARTS, STATE, publish
 from pipelines.release import Release
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.segments import Holdout, Segment, Segments
@@ -107,7 +108,20 @@ def run(lake):
     no_orders = pl.DataFrame(schema=bought | {"net_margin_amount": pl.Decimal(18, 4)})
     write_table(no_orders, made.table("models", "int_orders_summed_to_customer_days"))
     allocate(made, ("a", "direct", 5))
+    happen(made, ("a", "order", None, AS_OF, 2), ("a", "order", "Tea", AS_OF, 1))
+    for name in KEPT_RULES:
+        write_text(f"# {name} as the night read it\n", made.rules / name)
     return made
+
+
+def happen(run, *days):
+    """What customers did, which conditions of lists may count."""
+    names = ["customer_id", "kind", "category", "occurred_on", "event_count"]
+    types = [pl.String, pl.String, pl.String, pl.Date, pl.Int64]
+    schema = dict(zip(names, types, strict=True))
+    write_table(pl.DataFrame(days, schema, orient="row"), run.table("models", EVENT_DAYS))
+    kinds = pl.DataFrame({"kind": ["order", "view"], "is_known": [True, False]})
+    write_table(kinds, run.table("models", "int_event_kinds"))
 
 
 def allocate(run, *costs):
@@ -145,8 +159,39 @@ def test_a_release_holds_marts_lists_and_the_ids_for_the_next_night(run, catalog
     lists = [f"lists/{rule.name}.{kind}" for rule in SEGMENTS for kind in ("csv", "parquet")]
     marts = [f"marts/{name}.parquet" for name in MARTS]
     assert sorted(digests(run.release)) == sorted(
-        [*lists, *marts, "marts.duckdb", *(f"state/{name}.parquet" for name in STATE)]
+        [
+            *lists,
+            *marts,
+            "marts.duckdb",
+            *(f"state/{name}.parquet" for name in (*STATE, EVENT_DAYS)),
+            *(f"rules/{name}" for name in KEPT_RULES),
+        ]
     )
+
+
+def test_a_release_keeps_the_rules_it_used_and_none_that_hold_secrets_or_people(
+    run, catalogue, book
+):
+    publish(run, catalogue, book)
+    kept = {path.name for path in (run.release / "rules").iterdir()}
+    assert {"segments.yml", "tiers.yml", "lifecycle.yml"} <= kept
+    assert not {"sources.yml", "identity_rules.yml", "grade_overrides.yml"} & kept
+    told = (run.release / "rules" / "segments.yml").read_text()
+    assert told == "# segments.yml as the night read it\n"
+
+
+def test_lists_count_events_and_name_one_another(run, catalogue, book):
+    rules = (
+        segment("regulars", "on_list('buyers') and events('order', 30, 'Tea') = 1"),
+        segment("buyers", "events('order', 30) >= 2"),
+        segment("viewers", "events('view', 30) = 0"),
+    )
+    no_holdout = Holdout(global_rate=0, list_rate=0)
+    lists = book.model_copy(update={"segments": Segments(segments=rules, holdout=no_holdout)})
+    publish(run, catalogue, lists)
+    kept = pl.read_parquet(run.table("pipeline", "list_decisions"))
+    found = kept.group_by("list").agg(pl.col("customer_id").sort())
+    assert dict(found.sort("list").rows()) == {"buyers": ["a"], "regulars": ["a"]}
 
 
 def test_marts_are_the_models_sorted_by_their_key_in_the_catalogues_types(run, catalogue, book):

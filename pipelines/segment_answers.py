@@ -1,0 +1,283 @@
+"""Answers about lists, for people at a terminal and as JSON. No name, no contact."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.segment_questions import AskedPreview, Compared, Linted, WhyListed
+from pipelines.segments.diff import moved
+from pipelines.segments.trace import Step, failing, say, told_values
+from pipelines.summary import as_table
+
+MARKS = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]?[/yellow]"}
+DECISIONS = {
+    "on_list": "on the list 在名单上",
+    "holdout": "held out, to measure what the list is worth 对照组",
+    "suppressed": "never written to 禁止联系",
+    "no_consent": "no consent for its purpose and channel 未授权",
+    "lower_priority": "on a list of higher priority 让位于优先名单",
+    "capped": "written to often enough already 频次已满",
+    "over_limit": "after the list's limit 超出名额",
+    "list_too_small": "the list is too small to go out 名单过小",
+}
+
+
+def as_json(content: dict[str, Any]) -> str:
+    """Content for a program."""
+    return json.dumps(content, default=str, ensure_ascii=False, indent=2)
+
+
+def show_preview(console: Console, asked: AskedPreview) -> None:
+    """Print what a list would be."""
+    segment, found = asked.segment, asked.preview
+    share = f"{found.matched / found.asked:.1%}" if found.asked else "0%"
+    console.print(
+        f"[bold]{segment.name}[/bold]  {escape(segment.label)} {escape(segment.label_zh)}: "
+        f"[bold]{found.matched:,}[/bold] of {found.asked:,} customers ({share}), "
+        f"release {asked.release.path.name}"
+    )
+    console.print(f"where {escape(segment.where)}", style="dim")
+    console.print(_since_text(asked))
+    if found.suppressed:
+        console.print(
+            f"{found.suppressed:,} of them are suppressed and left out. "
+            "Consent, caps and holdout are asked in the night."
+        )
+    if segment.limit is not None and found.matched - found.suppressed > segment.limit:
+        console.print(f"The list takes the first {segment.limit:,} of them.")
+    parts = found.parts.select(
+        predicate="predicate",
+        true=_count("true_count"),
+        false=_count("false_count"),
+        unknown=_count("unknown_count"),
+        **{"keeps off alone": _count("stopped_alone_count")},
+    )
+    console.print(as_table(parts, "\nWhat each part does"))
+    if found.matched:
+        console.print(_grades(found.by_grade_and_stage))
+    if found.overlaps.height:
+        overlaps = found.overlaps.select(
+            "list",
+            both=_count("both_count"),
+            **{
+                "of this list": _percent("of_this_rate"),
+                "of the other": _percent("of_other_rate"),
+            },
+        )
+        console.print(as_table(overlaps, "\nAlso on 名单重叠"))
+    _show_decided(console, asked)
+    if found.examples.height:
+        examples = found.examples.select("customer_id", "grade", "lifecycle_stage", "reason")
+        console.print(as_table(examples, f"\nThe first {found.examples.height}"))
+
+
+def _since_text(asked: AskedPreview) -> str:
+    if asked.before is None:
+        return "There is no earlier release to compare with."
+    if asked.entered is None:
+        return f"The release {asked.before.path.name} cannot be asked the same."
+    return f"Since {asked.before.as_of}: {asked.entered:,} came, {asked.left:,} went."
+
+
+def _show_decided(console: Console, asked: AskedPreview) -> None:
+    if asked.decided is None or asked.decided.is_empty():
+        return
+    by = "" if asked.is_as_released else ", by the rule as it was then"
+    table = asked.decided.select(
+        customers=_count("customer_count"),
+        decided=pl.col("decision").replace(DECISIONS),
+    )
+    console.print(as_table(table, f"\nWhat the night of {asked.release.as_of} decided{by}"))
+
+
+def _grades(counts: pl.DataFrame) -> Table:
+    """Customers by stage and grade."""
+    grades = sorted(counts["grade"].drop_nulls().unique())
+    table = Table(
+        title="\nBy stage and grade 阶段与等级", title_justify="left", box=None, pad_edge=False
+    )
+    table.add_column("stage")
+    for grade in (*grades, "all"):
+        table.add_column(grade, justify="right")
+    for (stage,), rows in counts.group_by("lifecycle_stage", maintain_order=True):
+        of = dict(rows.select("grade", "customer_count").iter_rows())
+        cells = [f"{of[grade]:,}" if grade in of else "·" for grade in grades]
+        table.add_row(str(stage), *cells, f"{sum(of.values()):,}")
+    return table
+
+
+def _count(name: str) -> pl.Expr:
+    return pl.col(name).map_elements(lambda n: f"{n:,}", return_dtype=pl.String)
+
+
+def _percent(name: str) -> pl.Expr:
+    return pl.col(name).map_elements(lambda rate: f"{rate:.0%}", return_dtype=pl.String)
+
+
+def preview_as_dict(asked: AskedPreview) -> dict[str, Any]:
+    """The same for a program."""
+    found = asked.preview
+    return {
+        "list": asked.segment.name,
+        "where": asked.segment.where,
+        "release": asked.release.path.name,
+        "customers": found.asked,
+        "matched": found.matched,
+        "suppressed": found.suppressed,
+        "since": asked.before.path.name if asked.before else None,
+        "entered": asked.entered,
+        "left": asked.left,
+        "parts": found.parts.to_dicts(),
+        "by_grade_and_stage": found.by_grade_and_stage.to_dicts(),
+        "overlaps": found.overlaps.to_dicts(),
+        "decided": asked.decided.to_dicts() if asked.decided is not None else None,
+        "is_as_released": asked.is_as_released,
+        "examples": found.examples.to_dicts(),
+    }
+
+
+def show_lint(console: Console, linted: Linted) -> None:
+    """Print faults and doubts, list by list."""
+    for finding in linted.findings:
+        color = "red" if finding.severity == "error" else "yellow"
+        console.print(
+            f"[{color}]{finding.severity:<7}[/{color}] {finding.name}: {escape(finding.told)}"
+        )
+    faults = sum(finding.severity == "error" for finding in linted.findings)
+    doubts = len(linted.findings) - faults
+    told = f"{len(linted.segments)} lists: {faults} faults, {doubts} doubts"
+    if linted.release is not None:
+        console.print(f"{told}; by the customers of {linted.release.path.name}.")
+    elif faults:
+        console.print(f"{told}. Customers are asked once there are no faults.")
+    else:
+        console.print(f"{told}. Nothing has been released yet, so no customers were asked.")
+
+
+def lint_as_dict(linted: Linted) -> dict[str, Any]:
+    """The same for a program."""
+    return {
+        "release": linted.release.path.name if linted.release else None,
+        "lists": len(linted.segments),
+        "findings": [
+            {"list": f.name, "severity": f.severity, "told": f.told} for f in linted.findings
+        ],
+    }
+
+
+def show_diff(console: Console, compared: Compared) -> None:
+    """Print which rules changed and who would come and go."""
+    console.print(f"{compared.before} → {compared.after}")
+    for change in compared.rules:
+        console.print(f"\n[bold]{change.name}[/bold]  {_changed(change.key)}")
+        if change.before is not None:
+            console.print(f"  [red]- {escape(change.before)}[/red]")
+        if change.after is not None:
+            console.print(f"  [green]+ {escape(change.after)}[/green]")
+    if not compared.rules:
+        console.print("No rule of a list has changed.")
+    moved_at_all = compared.lists.filter((pl.col("entered_count") > 0) | (pl.col("left_count") > 0))
+    if moved_at_all.is_empty():
+        console.print("\nNobody enters or leaves a list.")
+        return
+    table = moved_at_all.select(
+        "list",
+        before=_count("before_count"),
+        after=_count("after_count"),
+        enter=_count("entered_count"),
+        leave=_count("left_count"),
+    )
+    console.print(as_table(table, "\nWho enters and leaves, before consent and caps"))
+    console.print(f"\n{compared.lists.height - moved_at_all.height} other lists stay as they are.")
+
+
+def _changed(key: str) -> str:
+    return "is new or gone" if key == "list" else key
+
+
+def diff_as_dict(compared: Compared) -> dict[str, Any]:
+    """The same for a program, with everybody's id."""
+    lists = []
+    for row in compared.lists.iter_rows(named=True):
+        entered, left = moved(*compared.members, row["list"])
+        lists.append(row | {"entered": entered, "left": left})
+    return {
+        "before": compared.before,
+        "after": compared.after,
+        "rules": [
+            {"list": c.name, "key": c.key, "before": c.before, "after": c.after}
+            for c in compared.rules
+        ],
+        "lists": lists,
+    }
+
+
+def show_why_listed(console: Console, why: WhyListed) -> None:
+    """Print why a customer is on a list or is not: each predicate with the value it used."""
+    where = f"{escape(why.segment.label)} {escape(why.segment.label_zh)}"
+    console.print(
+        f"[bold]{why.customer_id}[/bold]  {why.segment.name} ({where}), release "
+        f"{why.release.path.name}"
+    )
+    console.print(escape(verdict(why)))
+    if why.reason:
+        console.print(f"{escape(why.reason)}\n{escape(why.reason_zh or '')}")
+    console.print(f"\nCondition (rules: {why.rules_are})")
+    for line in _lines(why.step, 0):
+        console.print(line)
+
+
+def verdict(why: WhyListed) -> str:
+    """Whether the customer is on the list, and what decided it, in a sentence."""
+    if why.is_on_list and why.step.answer is not True:
+        now = "; ".join(say(step) for step in failing(why.step))
+        return f"On the list until it is refreshed, though tonight {now}."
+    if why.is_on_list:
+        return "On the list."
+    if why.decision is not None:
+        told = DECISIONS.get(why.decision, why.decision)
+        return f"Not on the list: {told}{f' ({why.detail})' if why.detail else ''}."
+    missed = list(failing(why.step))
+    if not missed and why.is_suppressed:
+        return f"Not on the list, though the condition is true: {DECISIONS['suppressed']}."
+    if not missed:
+        return (
+            "Not on the list, though the condition is true: consent or the limit decided, and "
+            "this release does not keep which."
+        )
+    near = "Nearly on the list: only " if len(missed) == 1 else "Not on the list: "
+    return near + "; ".join(say(step) for step in missed) + "."
+
+
+def _lines(step: Step, depth: int) -> Iterator[str]:
+    words = {"and": "all of", "or": "any of", "not": step.text.split("(")[0].strip() or "not"}
+    told = words.get(step.joined, step.text)
+    values = told_values(step) if step.joined == "is" else ""
+    yield f"{'  ' * depth}{MARKS[step.answer]} {escape(told)}[dim]{escape(values)}[/dim]"
+    for part in step.parts:
+        yield from _lines(part, depth + 1)
+
+
+def why_listed_as_dict(why: WhyListed) -> dict[str, Any]:
+    """The same for a program."""
+    return {
+        "customer_id": why.customer_id,
+        "list": why.segment.name,
+        "release": why.release.path.name,
+        "rules": why.rules_are,
+        "is_on_list": why.is_on_list,
+        "verdict": verdict(why),
+        "is_suppressed": why.is_suppressed,
+        "decision": why.decision,
+        "detail": why.detail,
+        "reason": why.reason,
+        "reason_zh": why.reason_zh,
+        "where": why.segment.where,
+        "condition": why.step.as_dict(),
+        "failing": [step.as_dict() for step in failing(why.step)],
+    }
