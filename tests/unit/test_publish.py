@@ -387,7 +387,7 @@ def test_a_night_goes_on_from_the_lists_of_the_last_release(run, catalogue, book
     write_json({"lists": lists}, first.path / "manifest.json")
     next_day = AS_OF + timedelta(days=1)
     later = lake.run(next_day)
-    for folder in ("models", "pipeline"):
+    for folder in ("models", "pipeline", "rules"):
         shutil.copytree(run.path / folder, later.path / folder)
     without_b = rows("audience", *[p for p in people() if p["customer_id"] != "b"], group="models")
     write_table(without_b, later.table("models", "audience"))
