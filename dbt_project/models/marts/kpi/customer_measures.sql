@@ -59,24 +59,17 @@ windows as (
 ),
 
 -- A history that begins later than the day asked about knows nothing of it.
-history_reaches as (
+history as (
     select
-        windows.days_ago,
-        coalesce(
-            max({{ days_between('grade_history.valid_from_on', 'run.as_of') }}) >= windows.days_ago, false
-        ) as are_grades_known,
-        coalesce(
-            max(
-                case
-                    when grade_history.is_first_tier is not null
-                        then {{ days_between('grade_history.valid_from_on', 'run.as_of') }}
-                end
-            ) >= windows.days_ago, false
-        ) as are_tiers_known
-    from windows
+        max({{ days_between('grade_history.valid_from_on', 'run.as_of') }}) as days_of_grades,
+        max(
+            case
+                when grade_history.is_first_tier is not null
+                    then {{ days_between('grade_history.valid_from_on', 'run.as_of') }}
+            end
+        ) as days_of_tiers
+    from grade_history
     cross join run
-    left join grade_history on {{ days_between('grade_history.valid_from_on', 'run.as_of') }} >= windows.days_ago
-    group by windows.days_ago
 ),
 
 past_grades as (
@@ -108,8 +101,8 @@ then_and_now as (
         coalesce(past_orders.rhythm_ratio > run.churned_above, false) as was_churned,
         past_grades.grade as past_grade,
         coalesce(past_grades.is_second_tier, false) as was_second_tier,
-        history_reaches.are_grades_known,
-        history_reaches.are_tiers_known,
+        coalesce(history.days_of_grades >= windows.days_ago, false) as are_grades_known,
+        coalesce(history.days_of_tiers >= windows.days_ago, false) as are_tiers_known,
         customers.order_count,
         customers.order_count > coalesce(past_orders.order_count, 0) as has_ordered_since,
         coalesce(customers.rhythm_ratio > run.churned_above, false) as is_churned,
@@ -121,7 +114,7 @@ then_and_now as (
     cross join windows
     cross join run
     cross join steps
-    inner join history_reaches on windows.days_ago = history_reaches.days_ago
+    cross join history
     inner join grades on customers.customer_id = grades.customer_id
     left join past_orders
         on customers.customer_id = past_orders.customer_id and windows.days_ago = past_orders.days_ago
