@@ -19,7 +19,7 @@ past_orders as (
 ),
 
 grade_history as (
-    select * from {{ ref('stg_pipeline__grade_history') }}
+    select * from {{ ref('stg_pipeline__released_grade_history') }}
 ),
 
 second_tier_grades as (
@@ -60,24 +60,18 @@ windows as (
 
 -- A history that begins later than the day asked about knows nothing of it.
 history as (
-    select
-        max({{ days_between('grade_history.valid_from_on', 'run.as_of') }}) as days_of_grades,
-        max(
-            case
-                when grade_history.is_first_tier is not null
-                    then {{ days_between('grade_history.valid_from_on', 'run.as_of') }}
-            end
-        ) as days_of_tiers
+    select max({{ days_between('grade_history.valid_from_on', 'run.as_of') }}) as days_of_grades
     from grade_history
     cross join run
+    where grade_history.ladder = 'grade'
 ),
 
-past_grades as (
+past_levels as (
     select
         windows.days_ago,
         grade_history.customer_id,
-        grade_history.grade,
-        second_tier_grades.grade is not null and not grade_history.is_first_tier as is_second_tier
+        max(case when grade_history.ladder = 'grade' then grade_history.level end) as grade,
+        max(case when grade_history.ladder = 'vip_band' then grade_history.level end) as vip_band
     from grade_history
     cross join run
     inner join windows
@@ -87,7 +81,19 @@ past_grades as (
                 grade_history.valid_to_on is null
                 or {{ days_between('grade_history.valid_to_on', 'run.as_of') }} < windows.days_ago
             )
-    left join second_tier_grades on grade_history.grade = second_tier_grades.grade
+    group by windows.days_ago, grade_history.customer_id
+),
+
+-- First tier is grade A or any VIP band, then as now.
+past_grades as (
+    select
+        past_levels.days_ago,
+        past_levels.customer_id,
+        past_levels.grade,
+        second_tier_grades.grade is not null and past_levels.grade <> 'A' and past_levels.vip_band is null
+            as is_second_tier
+    from past_levels
+    left join second_tier_grades on past_levels.grade = second_tier_grades.grade
 ),
 
 -- What a customer was at the end of the day before each window, and is now.
@@ -102,7 +108,6 @@ then_and_now as (
         past_grades.grade as past_grade,
         coalesce(past_grades.is_second_tier, false) as was_second_tier,
         coalesce(history.days_of_grades >= windows.days_ago, false) as are_grades_known,
-        coalesce(history.days_of_tiers >= windows.days_ago, false) as are_tiers_known,
         customers.order_count,
         customers.order_count > coalesce(past_orders.order_count, 0) as has_ordered_since,
         coalesce(customers.rhythm_ratio > run.churned_above, false) as is_churned,
@@ -143,8 +148,8 @@ changes as (
         {{ one_if(
             'past_order_count >= repeat_from and past_order_count < loyal_from and order_count >= loyal_from'
         ) }} as repeat_to_loyal,
-        case when are_tiers_known then {{ one_if('was_second_tier') }} end as second_tier,
-        case when are_tiers_known then {{ one_if('was_second_tier and is_first_tier') }} end as second_to_first_tier,
+        case when are_grades_known then {{ one_if('was_second_tier') }} end as second_tier,
+        case when are_grades_known then {{ one_if('was_second_tier and is_first_tier') }} end as second_to_first_tier,
         case when are_grades_known then {{ one_if("past_grade = 'D'") }} end as grade_d,
         case when are_grades_known then {{ one_if("past_grade = 'D' and grade <= 'C'") }} end as d_to_c,
         case when are_grades_known then {{ one_if("past_grade = 'C'") }} end as grade_c,
