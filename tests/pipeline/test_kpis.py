@@ -238,14 +238,14 @@ def test_the_history_of_grades_is_that_of_the_release_before_or_none(
     handed = run.table("pipeline", "released_grade_history")
     assert pl.read_parquet(handed).is_empty()
     history = pl.DataFrame(
-        {"customer_id": ["ann"], "grade": ["B"], "valid_from_on": [date(2026, 1, 1)],
-         "valid_to_on": pl.Series([None], dtype=pl.Date), "reason": ["value_percentile"]}
+        {"customer_id": ["ann"], "ladder": ["grade"], "level": ["B"], "reason": ["review"],
+         "valid_from_on": [date(2026, 1, 1)]}
     )  # fmt: skip
     _release(lake, night.as_of - timedelta(days=1), grade_history=history)
     hand_on_grade_history(lake, run, catalogue)
     told = pl.read_parquet(handed)
     assert told.schema == rows("released_grade_history", group="pipeline").schema
-    assert told.row(0) == ("ann", "B", None, date(2026, 1, 1), None)
+    assert told.row(0) == ("ann", "grade", "B", date(2026, 1, 1), None)
 
 
 def test_topics_tell_no_word_of_what_was_written(night: Night) -> None:

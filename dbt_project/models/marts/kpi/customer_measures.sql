@@ -58,21 +58,12 @@ windows as (
     select 365 as days_ago
 ),
 
-history_begins as (
-    select min(valid_from_on) as begins_on
-    from grade_history
-),
-
 -- A history that begins later than the day asked about knows nothing of it.
-history_reaches as (
-    select
-        windows.days_ago,
-        coalesce(
-            {{ days_between('history_begins.begins_on', 'run.as_of') }} >= windows.days_ago, false
-        ) as are_grades_known
-    from windows
+history as (
+    select max({{ days_between('grade_history.valid_from_on', 'run.as_of') }}) as days_of_grades
+    from grade_history
     cross join run
-    cross join history_begins
+    where grade_history.ladder = 'grade'
 ),
 
 past_levels as (
@@ -93,15 +84,14 @@ past_levels as (
     group by windows.days_ago, grade_history.customer_id
 ),
 
--- First tier is grade A or any band.
+-- First tier is grade A or any VIP band, then as now.
 past_grades as (
     select
         past_levels.days_ago,
         past_levels.customer_id,
         past_levels.grade,
-        second_tier_grades.grade is not null
-        and past_levels.grade <> 'A'
-        and past_levels.vip_band is null as is_second_tier
+        second_tier_grades.grade is not null and past_levels.grade <> 'A' and past_levels.vip_band is null
+            as is_second_tier
     from past_levels
     left join second_tier_grades on past_levels.grade = second_tier_grades.grade
 ),
@@ -117,7 +107,7 @@ then_and_now as (
         coalesce(past_orders.rhythm_ratio > run.churned_above, false) as was_churned,
         past_grades.grade as past_grade,
         coalesce(past_grades.is_second_tier, false) as was_second_tier,
-        history_reaches.are_grades_known,
+        coalesce(history.days_of_grades >= windows.days_ago, false) as are_grades_known,
         customers.order_count,
         customers.order_count > coalesce(past_orders.order_count, 0) as has_ordered_since,
         coalesce(customers.rhythm_ratio > run.churned_above, false) as is_churned,
@@ -129,7 +119,7 @@ then_and_now as (
     cross join windows
     cross join run
     cross join steps
-    inner join history_reaches on windows.days_ago = history_reaches.days_ago
+    cross join history
     inner join grades on customers.customer_id = grades.customer_id
     left join past_orders
         on customers.customer_id = past_orders.customer_id and windows.days_ago = past_orders.days_ago
