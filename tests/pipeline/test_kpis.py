@@ -10,11 +10,11 @@ import pytest
 
 from pipelines.catalogue import load_catalogue
 from pipelines.lake import Lake, Run, write_json, write_table
-from pipelines.measure import TOTAL, hand_on_grade_history, measure_by_grade, measure_kpis
+from pipelines.measure import TOTAL, measure_by_grade, measure_kpis
 from pipelines.metrics import Metrics
 from pipelines.publish import MARTS
 from pipelines.rules import find_rules, load_rules
-from tests.factories import PROJECT, rows
+from tests.factories import PROJECT
 from tests.pipeline.conftest import Night
 
 pytestmark = pytest.mark.slow
@@ -227,25 +227,6 @@ def test_the_figures_of_earlier_nights_stay_and_a_night_run_again_replaces_its_o
         nps = daily.filter(as_of=tonight, metric="nps")["value"].item()
         assert nps == _kpis(night).filter(metric="nps", grade=TOTAL, kind=TOTAL)["value"].item()
         _release(lake, tonight, kpi_daily=daily)
-
-
-def test_the_history_of_grades_is_that_of_the_release_before_or_none(
-    night: Night, tmp_path: Path
-) -> None:
-    catalogue = load_catalogue(PROJECT)
-    lake, run = _next_run(night, tmp_path, night.as_of)
-    hand_on_grade_history(lake, run, catalogue)
-    handed = run.table("pipeline", "released_grade_history")
-    assert pl.read_parquet(handed).is_empty()
-    history = pl.DataFrame(
-        {"customer_id": ["ann"], "ladder": ["grade"], "level": ["B"], "reason": ["review"],
-         "valid_from_on": [date(2026, 1, 1)]}
-    )  # fmt: skip
-    _release(lake, night.as_of - timedelta(days=1), grade_history=history)
-    hand_on_grade_history(lake, run, catalogue)
-    told = pl.read_parquet(handed)
-    assert told.schema == rows("released_grade_history", group="pipeline").schema
-    assert told.row(0) == ("ann", "grade", "B", date(2026, 1, 1), None)
 
 
 def test_topics_tell_no_word_of_what_was_written(night: Night) -> None:
