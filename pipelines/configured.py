@@ -14,6 +14,7 @@ from pipelines.rules import find_rules, load_rules
 from pipelines.rules.deliveries import AnyDestination, FolderDestination
 from pipelines.rules.model import OwnFields
 from pipelines.rules.schemas import RuleBook
+from pipelines.rules.segments import Segment
 from pipelines.rules.source_types.sql import SqlSource
 from pipelines.rules.sources import AnySource
 from pipelines.rules.survivorship import Survivorship
@@ -58,6 +59,17 @@ def check_survivorship(rules: Survivorship, sources: Iterable[str]) -> None:
                 )
 
 
+def check_platform_name(segment: Segment, form: str, alias: str) -> None:
+    """Refuse a name that tells an advertising platform what a list is about.
+
+    Raises:
+        C360Error: naming the list, the word and what to write.
+    """
+    platform = PLATFORMS.get(form)
+    if platform and platform.is_advertising:
+        check_alias(alias, segment.name, [segment.label])
+
+
 def check_destination(destination: AnyDestination, book: RuleBook) -> None:
     """Refuse a list or source that there is not, and an alias that tells a platform too much.
 
@@ -70,9 +82,7 @@ def check_destination(destination: AnyDestination, book: RuleBook) -> None:
         if name not in segments:
             raise C360Error(f"{where}: there is no list {name}.", _near(name, segments))
         if isinstance(destination, FolderDestination):
-            platform = PLATFORMS.get(destination.format)
-            if platform and platform.is_advertising:
-                check_alias(alias, name, [segments[name].label])
+            check_platform_name(segments[name], destination.format, alias)
     sources = [source.name for source in book.sources.sources]
     source = getattr(destination, "source", None)
     if source is not None and source not in sources:
@@ -98,6 +108,9 @@ def configured_rules(settings: Settings) -> RuleBook:
         if isinstance(source, SqlSource):
             check_mapping(source, catalogue.landing)
     check_segments(book.segments.segments, catalogue["models", "audience"].schema)
+    for segment in book.segments.segments:
+        for platform, alias in segment.platforms.items():
+            check_platform_name(segment, platform, alias)
     for destination in book.deliveries.destinations:
         check_destination(destination, book)
     return book

@@ -11,9 +11,11 @@ import polars as pl
 
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, write_table
+from pipelines.list_files import Files, write_list
 from pipelines.release import Release
 from pipelines.rules.schemas import RuleBook
 from pipelines.rules.segments import PROGRAMME, Segment, Segments
+from pipelines.rules.sources import country_of
 from pipelines.segments.caps import find_capped, find_contacts
 from pipelines.segments.condition import Condition, read_conditions
 from pipelines.segments.cut import Cut, write_rows
@@ -30,7 +32,7 @@ from pipelines.segments.funnel import (
 from pipelines.segments.holdout import STRATA, Drawn, global_salt, is_drawn, measure_balance
 from pipelines.segments.membership import carry_membership, find_members
 from pipelines.segments.prepare import prepare_audience, read_events
-from pipelines.segments.reasons import guard_formulas, named_columns
+from pipelines.segments.reasons import named_columns
 from pipelines.segments.tally import count_lists
 
 ASKED = ["customer_id", "channel", "purpose"]
@@ -82,13 +84,18 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     history = carry_membership(
         memory.history, decisions, memory.decisions, rules, living, merged, run.as_of
     )
+    files = Files(
+        folder=run.release / "lists",
+        columns=book.list_columns,
+        granted=_granted(run),
+        default_country=book.identity.default_country or country_of(book.sources.time_zone),
+        as_of=run.as_of,
+    )
     cuts = {}
     for segment in rules.segments:
         mine = decisions.filter(pl.col("list") == segment.name)
         cuts[segment.name] = _cut(audience, segment, mine, contacts)
-        rows = cuts[segment.name].rows
-        write_table(rows, run.release / "lists" / f"{segment.name}.parquet")
-        guard_formulas(rows).write_csv(run.release / "lists" / f"{segment.name}.csv")
+        write_list(cuts[segment.name].rows, segment, files)
     told = {
         "list_decisions": decisions,
         "list_history": history,
@@ -158,6 +165,12 @@ def _refusals(run: Run) -> pl.DataFrame:
         pl.col("status").is_in(["denied", "withdrawn"])
     )
     return pl.concat([persons.select(ASKED), points.select(ASKED)]).unique().collect()
+
+
+def _granted(run: Run) -> pl.DataFrame:
+    """Who may be told of to advertising platforms."""
+    customers = run.scan("models", "customer_360", "publish")
+    return customers.select("customer_id", "is_ads_matching_granted").collect()
 
 
 def _merged(run: Run) -> pl.DataFrame:

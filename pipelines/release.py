@@ -41,7 +41,7 @@ NOT_IN_NAME = "marts.duckdb"
 RUN_ID_LENGTH = 12
 SHOWN_IN_INDEX = 100
 # Written whole or not at all, so that a release may share them with its run as hard links.
-SHARED = (".parquet", ".duckdb", ".csv")
+SHARED = (".parquet", ".duckdb", ".csv", ".xlsx")
 
 
 @dataclass(frozen=True)

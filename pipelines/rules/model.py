@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 OwnFields = dict[Name, dict[Name, str]]  # by stream: landing column, and the vendor's field
 Share = Annotated[float, Field(ge=0, le=1)]
 

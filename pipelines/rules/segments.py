@@ -4,10 +4,14 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.rules.model import Labelled, Name, Rules, Share, refuse_repeats
+from pipelines.rules.model import FileName, Labelled, Name, Rules, Share, refuse_repeats
 
 Channel = Literal["email", "sms", "phone", "wechat"]
 Purpose = Literal["marketing", "service", "survey"]
+PlatformName = Literal[
+    "google_customer_match", "meta", "tiktok", "tencent", "tencent_md5", "mailchimp_import",
+    "hubspot_import", "zoho_import",
+]  # fmt: skip
 Refresh = Literal["nightly", "weekly", "monthly"]
 NO_CHANNEL = "none"
 PROGRAMME = "programme"  # all lists together, in what tells of holdouts
@@ -47,6 +51,12 @@ class Segment(Labelled):
         "on_entry",
         description="When a customer on the list is contacted: once, on coming in, or each time "
         "that the list is refreshed.",
+    )
+
+    platforms: dict[PlatformName, FileName] = Field(
+        default={},
+        description="Files in a platform's own form, with the name that the list has there: for "
+        "an advertising platform a neutral one, such as seg_017.",
     )
 
     @model_validator(mode="after")

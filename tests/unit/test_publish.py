@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import duckdb
+import openpyxl
 import polars as pl
 import pytest
 from factories import AS_OF, rows
@@ -22,6 +23,7 @@ PRESENT = [
     "activities", "cases", "deals", "survey_answers", "loyalty_entries", "referrals",
     "service_costs", "consents",
 ]  # fmt: skip
+NO_HOLDOUT = Holdout(global_rate=0, list_rate=0)
 LISTED = ["customer_id", "full_name", "contact", "channel", "reason", "reason_zh", "grade", "city"]
 
 
@@ -156,7 +158,7 @@ def summary(run):
 
 def test_a_release_holds_marts_lists_and_the_ids_for_the_next_night(run, catalogue, book):
     publish(run, catalogue, book)
-    lists = [f"lists/{rule.name}.{kind}" for rule in SEGMENTS for kind in ("csv", "parquet")]
+    lists = [f"lists/{rule.name}.{kind}" for rule in SEGMENTS for kind in ("csv", "parquet", "xlsx")]
     marts = [f"marts/{name}.parquet" for name in MARTS]
     assert sorted(digests(run.release)) == sorted(
         [
@@ -186,8 +188,7 @@ def test_lists_count_events_and_name_one_another(run, catalogue, book):
         segment("buyers", "events('order', 30) >= 2"),
         segment("viewers", "events('view', 30) = 0"),
     )
-    no_holdout = Holdout(global_rate=0, list_rate=0)
-    lists = book.model_copy(update={"segments": Segments(segments=rules, holdout=no_holdout)})
+    lists = book.model_copy(update={"segments": Segments(segments=rules, holdout=NO_HOLDOUT)})
     publish(run, catalogue, lists)
     kept = pl.read_parquet(run.table("pipeline", "list_decisions"))
     found = kept.group_by("list").agg(pl.col("customer_id").sort())
@@ -332,6 +333,27 @@ def test_the_summary_finds_a_funnel_that_let_the_wrong_people_in(run, catalogue,
     assert (row["row_count"], row["suppressed_count"]) == (3, 1)  # d has no address to be put in
     assert row["held_out_count"] == 3
     assert row["twice_contacted_count"] == 3
+
+
+def test_a_list_is_written_for_each_platform_that_it_names(run, catalogue, book):
+    named = {"meta": "seg_017", "mailchimp_import": "autumn"}
+    rules = (segment("everybody", "true", platforms=named),)
+    lists = book.model_copy(update={"segments": Segments(segments=rules, holdout=NO_HOLDOUT)})
+    publish(run, catalogue, lists)
+    made = {path.name: path.read_text() for path in (run.release / "lists" / "platforms").iterdir()}
+    assert set(made) == {"seg_017_meta.csv", "autumn_mailchimp_import.csv"}
+    listed = pl.read_csv(run.release / "lists" / "everybody.csv")
+    assert all(contact in made["autumn_mailchimp_import.csv"] for contact in listed["contact"])
+    assert len(made["seg_017_meta.csv"].splitlines()) == 1  # nobody granted it
+
+
+def test_the_people_s_file_is_the_list_with_a_header_in_both_languages(run, catalogue, book):
+    publish(run, catalogue, book)
+    listed = pl.read_csv(run.release / "lists" / "everybody.csv", infer_schema=False)
+    sheet = openpyxl.load_workbook(run.release / "lists" / "everybody.xlsx").active
+    header, *cells = sheet.iter_rows(values_only=True)
+    assert header[0] == "Customer\n客户编号"
+    assert [row[0] for row in cells] == listed["customer_id"].to_list()
 
 
 def test_a_company_may_have_no_lists_at_all(run, catalogue, book):
