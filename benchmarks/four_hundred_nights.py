@@ -154,20 +154,25 @@ def check_histories(lake: Lake) -> int:
 
 
 def find_faults(told: Told, newest: Release, nights: dict[date, Release]) -> Iterator[str]:
-    """What a history tells and no night told, and the other way round."""
+    """What a history tells and no night told, and the other way round; the latest night first."""
     history = read(newest, told.name)
-    forgotten = find_forgotten(newest, told)
     yield from find_broken(history, told, set(nights))
-    if history.join(forgotten, on="customer_id", how="semi").height:
-        yield "it remembers somebody who is to be forgotten"
     names = [*told.key, *told.state]
-    for day, release in nights.items():
+    forgotten: set[str] = set()
+    known = find_known(newest)
+    for day, release in sorted(nights.items(), reverse=True):
         holds = history.filter(
             told.is_told,
             pl.col("valid_from_on") <= day,
             pl.col("valid_to_on").is_null() | (pl.col("valid_to_on") > day),
         ).select(names)
-        was = told.daily(release).select(names).join(forgotten, on="customer_id", how="anti")
+        daily = told.daily(release).select(names)
+        # What was forgotten on a later night is not remembered again if the reason for it ends.
+        forgotten |= find_forgotten(release)
+        known &= find_known(release)
+        if not told.keeps_gone:
+            forgotten |= set(daily["customer_id"]) - known
+        was = daily.filter(~pl.col("customer_id").is_in(sorted(forgotten)))
         wrong = holds.join(was, on=names, how="anti").height
         missing = was.join(holds, on=names, how="anti").height
         if wrong or missing or holds.height != was.height:
@@ -205,17 +210,22 @@ def _more_state(rows: pl.DataFrame) -> list[str]:
     return [name for name in ("version", "global_version", "role") if name in rows.columns]
 
 
-def find_forgotten(newest: Release, told: Told) -> pl.DataFrame:
-    """Customers of whom the newest release may remember nothing: an answer of its own."""
-    customers, aliases = read(newest, "customer_360"), read(newest, "customer_aliases")
-    stands_for = dict(aliases.sort("changed_on").select("alias_id", "customer_id").iter_rows())
-    asked = set(customers.filter("is_erasure_requested")["customer_id"])
-    out = asked | {alias for alias, whose in stands_for.items() if whose is None or whose in asked}
-    if not told.keeps_gone:
-        everybody = set(read(newest, told.name)["customer_id"]) | set(stands_for)
-        living = set(customers["customer_id"])
-        out |= {who for who in everybody if who not in living and who not in stands_for}
-    return pl.DataFrame({"customer_id": sorted(out)}, {"customer_id": pl.String})
+def stands_for(release: Release) -> dict[str, str | None]:
+    """Whom each alias stands for; nobody, once all its records are erased."""
+    aliases = read(release, "customer_aliases").sort("changed_on")
+    return dict(aliases.select("alias_id", "customer_id").iter_rows())
+
+
+def find_forgotten(release: Release) -> set[str]:
+    """Customers of whom a release may remember nothing: an answer of its own."""
+    asked = set(read(release, "customer_360").filter("is_erasure_requested")["customer_id"])
+    former = stands_for(release).items()
+    return asked | {alias for alias, whose in former if whose is None or whose in asked}
+
+
+def find_known(release: Release) -> set[str]:
+    """Customers of a release, and ids that stand for another one."""
+    return set(read(release, "customer_360")["customer_id"]) | set(stands_for(release))
 
 
 def main() -> None:
