@@ -1,0 +1,5 @@
+with source as (
+    select * from {{ source('pipeline', 'grade_history') }}
+)
+
+select * from source
