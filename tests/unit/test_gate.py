@@ -46,6 +46,10 @@ OVERRIDES: dict[str, Any] = {
     "churn_risk_band": ["high", "low", "low"],
     "churn_risk": [0.9, 0.1, 0.2],
     "grade": ["B", "C", "D"],
+    "is_grade_changed": False,
+    "grade_review_on": date(2026, 10, 1),
+    "until_on": date(2026, 7, 30),
+    "from_grade": ["A", "B", "C"],
     "psi": 0.1,
     "next_order_from_on": date(2026, 7, 1),
     "next_order_to_on": date(2026, 7, 9),
@@ -335,12 +339,13 @@ def test_a_landing_part_of_another_shape_is_refused(run: Run, catalogue: Catalog
 
 def test_scores_may_be_empty(run: Run, catalogue: Catalogue) -> None:
     judged = [dataset for dataset, _ in read_suites("scores", PROJECT, catalogue)]
-    for dataset in judged:
+    graded = ("customer_values", "grade_decisions")  # everybody is graded, with scores or without
+    for dataset in [one for one in judged if one.name not in graded]:
         break_table(run, dataset, lambda frame: frame.clear())
 
     result = judge("scores", run, catalogue)
 
-    assert result.checks == len(judged) > 1
+    assert result.checks > len(judged) > 1
     assert result.not_run > 0
 
 
