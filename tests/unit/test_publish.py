@@ -158,7 +158,9 @@ def summary(run):
 
 def test_a_release_holds_marts_lists_and_the_ids_for_the_next_night(run, catalogue, book):
     publish(run, catalogue, book)
-    lists = [f"lists/{rule.name}.{kind}" for rule in SEGMENTS for kind in ("csv", "parquet", "xlsx")]
+    lists = [
+        f"lists/{rule.name}.{kind}" for rule in SEGMENTS for kind in ("csv", "parquet", "xlsx")
+    ]
     marts = [f"marts/{name}.parquet" for name in MARTS]
     assert sorted(digests(run.release)) == sorted(
         [
