@@ -1,11 +1,17 @@
 """Commands for what people do by hand, each written to the audit log."""
 
+from datetime import UTC, datetime
+from typing import Annotated
+
 import typer
 
 from pipelines.audit import read_acts, verify_acts
+from pipelines.errors import C360Error
 from pipelines.lake import Lake
 from pipelines.settings import load_settings
-from pipelines.terminal import err, out, plain
+from pipelines.terminal import PastDay, err, out, plain
+
+app = typer.Typer()
 
 audit_app = typer.Typer(no_args_is_help=True, help="Who did what by hand, when and why.")
 
@@ -30,3 +36,55 @@ def show_audit() -> None:
                 f"{line['subject']}: {line['because']}"
             )
         )
+
+
+@app.command(
+    epilog="Examples: c360 erase crm:77 --by 'Ana Li' --because 'request 12 of 3 July', "
+    "c360 erase --requested --date 2026-06-30"
+)
+def erase(
+    customer: Annotated[
+        str | None, typer.Argument(help="A customer id, or a record as source:id.")
+    ] = None,
+    requested: Annotated[
+        bool, typer.Option("--requested", help="Everybody whom a landed request names.")
+    ] = False,
+    day: PastDay = None,
+    by: Annotated[str, typer.Option(help="Who answers for it.")] = "privacy requests",
+    because: Annotated[str, typer.Option(help="Why: the request, its date.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go; write nothing.")
+    ] = False,
+) -> None:
+    """Erase a customer from all that is kept, for good; there is no way back.
+
+    Raw files, landing, quarantine, runs and every release are written anew without the customer,
+    and a tombstone keeps the records out when a source sends them again. If it is stopped, the same
+    command goes on. Without a customer it ends what was begun.
+    """
+    from pipelines.erasure import erase as act
+    from pipelines.erasure.report import show_erasure
+
+    settings, at = load_settings(), datetime.now(UTC)
+    if customer and not dry_run and not because:
+        raise C360Error("An erasure needs a reason.", "Add --by NAME --because 'the request'.")
+    if requested and day is None:
+        raise C360Error("Requests are read from the night of a day.", "Add --date YYYY-MM-DD.")
+    with out.status("") as status:
+        if not dry_run:
+            for done in act.finish_erasures(settings, at, status.update):
+                show_erasure(out, done, is_done=True)
+        found = None
+        if customer:
+            found = act.find_asked(settings, customer)
+        elif requested and day:
+            found = act.find_requested(settings, day.isoformat())
+        if found is None or not found[1]:
+            out.print("Nobody is to be erased.")
+            return
+        if dry_run:
+            show_erasure(out, act.preview_erasure(settings, *found), is_done=False)
+            return
+        act.begin_erasure(settings, *found, by, because or "requests that landed", at)
+        for done in act.finish_erasures(settings, at, status.update):
+            show_erasure(out, done, is_done=True)
