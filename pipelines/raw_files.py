@@ -245,9 +245,11 @@ def _read_jsonl(path: Path, name: str) -> Iterator[pl.DataFrame]:
     unread: dict[int, str] = {}
     numbers: list[int] = []
     names: dict[str, None] = {}
+    blanks = 0
     with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
+                blanks += 1
                 continue
             record = _read_record(line)
             if record is None:
@@ -261,6 +263,8 @@ def _read_jsonl(path: Path, name: str) -> Iterator[pl.DataFrame]:
             if len(records) == CHUNK_LINES:
                 chunks.append(_as_frame(records))
                 records = []
+    if blanks and not (records or chunks or unread):
+        return  # only blank lines, as where all rows were erased
     if not names:
         raise _unreadable(name, "none of its lines is a JSON object with keys")
     table = pl.concat([pl.DataFrame(schema=dict.fromkeys(names, pl.String)), *chunks,

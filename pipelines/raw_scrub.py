@@ -51,7 +51,7 @@ def scrub_part(path: Path, edits: pl.DataFrame) -> None:
         path: the part in `raw/`.
         edits: at (record), column, value; a record without column goes whole.
     """
-    table = pq.read_table(path)
+    table = _read_table(path)
     gone, values = _gone(edits), _values(edits)
     records = table["record"].to_pylist()
     for at, told in values.items():
@@ -119,6 +119,7 @@ def _without_values(frame: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
 
 def _write_jsonl(path: Path, edits: pl.DataFrame, target: IO[bytes]) -> None:
     gone, values = _gone(edits), _values(edits)
+    target.write(b"\n")  # a file of no rows is not one of no bytes
     with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if number in gone:
@@ -133,7 +134,7 @@ def _write_jsonl(path: Path, edits: pl.DataFrame, target: IO[bytes]) -> None:
 
 def _write_parquet(path: Path, name: str, edits: pl.DataFrame, target: IO[bytes]) -> None:
     with _open(path, name) as file:
-        table = pq.read_table(io.BytesIO(file.read()))
+        table = _read_table(io.BytesIO(file.read()))
     gone, values = _gone(edits), _values(edits)
     for place, field in enumerate(table.schema):
         rows = {
@@ -147,6 +148,13 @@ def _write_parquet(path: Path, name: str, edits: pl.DataFrame, target: IO[bytes]
             table = table.set_column(place, field, pa.array(kept, field.type))
     stays = pa.array(at not in gone for at in range(1, table.num_rows + 1))
     _put_parquet(table.filter(stays), target)
+
+
+def _read_table(source: Path | io.BytesIO) -> pa.Table:
+    """A Parquet file with all that is noted in it, such as where a stream goes on."""
+    with pq.ParquetFile(source) as file:
+        noted = {k: v for k, v in (file.metadata.metadata or {}).items() if k != b"ARROW:schema"}
+        return file.read().replace_schema_metadata(noted)
 
 
 def _put_parquet(table: pa.Table, target: IO[bytes]) -> None:

@@ -11,7 +11,7 @@ def show_erasure(out: Console, erasure: Erasure, *, is_done: bool) -> None:
     verb = "erased" if is_done else "would be erased"
     keys = ", ".join(f"{count} {kind}" for kind, count in erasure.keys.items())
     out.print(
-        f"{erasure.customers} customers {verb}, as erasure {erasure.ref}; tombstones: {keys}."
+        f"{erasure.customers} customers {verb}, erasure {erasure.ref}; tombstones: {keys}."
     )
     rows = ", ".join(f"{count:,} of {name}" for name, count in erasure.rows.items() if count)
     if is_done:

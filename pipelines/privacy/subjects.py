@@ -18,7 +18,8 @@ ENTITY_OF_RECORD = {"contact": "contact", "account": "account", "guest_order": "
 # Whose rows are customers' own: an identifier that stands in another's is not the person's alone.
 OWNERS = ("crm_contacts", "orders")
 # Tables whose rows say by which keys a person is known.
-CARRIERS = (*OWNERS, "identity_links", "web_events", "loyalty_entries")
+KNOWN_BY = ("web_events", "loyalty_entries")
+CARRIERS = (*OWNERS, *KNOWN_BY, "identity_links")
 CARRIED = ("identifier", "visitor")
 FOR_EVER = date.max
 
@@ -67,7 +68,7 @@ def find_keys(
         for name in set(CARRIERS) & tables.keys():
             carried |= _texts(keys[name], CARRIED, goes[name])
         fresh = carried - found
-        for name in set(CARRIERS) & tables.keys():
+        for name in {*OWNERS, *KNOWN_BY} & tables.keys():
             fresh -= _others(keys[name], goes[name], fresh, found | carried, name)
         found |= fresh
         if found == known:
