@@ -10,9 +10,7 @@ def show_erasure(out: Console, erasure: Erasure, *, is_done: bool) -> None:
     """Print an erasure; it names nobody."""
     verb = "erased" if is_done else "would be erased"
     keys = ", ".join(f"{count} {kind}" for kind, count in erasure.keys.items())
-    out.print(
-        f"{erasure.customers} customers {verb}, erasure {erasure.ref}; tombstones: {keys}."
-    )
+    out.print(f"{erasure.customers} customers {verb}, erasure {erasure.ref}; tombstones: {keys}.")
     rows = ", ".join(f"{count:,} of {name}" for name, count in erasure.rows.items() if count)
     if is_done:
         releases = len(erasure.releases)

@@ -43,6 +43,8 @@ SOURCE_KEYS = {"anonymous_id": "visitor", "member_id": "member"}
 TYPED = {"subject_key": "subject_key_type", "id_a": "id_type_a", "id_b": "id_type_b"}
 UNTYPED = ("recipient_key", "referrer_key", "referee_key")
 MAY_BE = ("contact_id", "email", "phone")
+# What an analytics tool calls an order by, which comes from another source.
+PURCHASES = {"orders": (OWN_ID, "order_number"), "web_events": ("transaction_id",)}
 # A row of its own that only mentions another record.
 MENTIONS = {"referrer_source_id": "contact", "merged_into_id": "contact"}
 COUNTRIES = ("country_code", "ship_country")
@@ -53,7 +55,8 @@ class Keys:
     """The keys that one column of a frame names, as texts of kind and value; null where none.
 
     role: `own` (the row is the record), `contact` or `owner` (it belongs to that contact, or to
-    another record), `account`, `visitor` (a key that a source gave out), `identifier`, `mention`.
+    another record), `account`, `visitor` (a key that a source gave out), `identifier`, `mention`, or
+    `named` (others may call the row so; by itself it reaches none).
     """
 
     column: str
@@ -79,6 +82,7 @@ def reference_of(column: str) -> str | None:
 def key_columns(dataset: Dataset) -> list[str]:
     """The columns that must be read to judge the rows of a landing table, few of all it has."""
     named = {OWN_ID, *IDENTIFIERS, *SOURCE_KEYS, *TYPED, *TYPED.values(), *UNTYPED, *COUNTRIES}
+    named |= set(PURCHASES.get(dataset.name, ()))
     named |= {"source", "source_account_id", "source_created_at"}
     return [
         column.name
@@ -109,9 +113,12 @@ def list_keys(frame: pl.DataFrame, dataset: Dataset, country: str | None) -> lis
 
 def keys_of(frame: pl.DataFrame, name: str, table: str, country: str | None) -> list[Keys]:
     """The keys that one column of a table names; none if it names nobody."""
+    if name in PURCHASES.get(table, ()):
+        role = "named" if table == "orders" else "visitor"
+        found = Keys(name, role, _of_anybody(frame, name, pl.lit("purchase"), country))
+        return [found] if name != OWN_ID else [found, _own(frame, "order")]
     if name == OWN_ID:
-        entity = ENTITIES.get(table)
-        return [Keys(name, "own", _of_source(frame, name, entity))] if entity else []
+        return [_own(frame, ENTITIES[table])] if table in ENTITIES else []
     if entity := reference_of(name):
         return [Keys(name, _role(name, entity, table), _of_source(frame, name, entity))]
     if kind := SOURCE_KEYS.get(name):
@@ -127,6 +134,10 @@ def keys_of(frame: pl.DataFrame, name: str, table: str, country: str | None) -> 
             keys for kind in MAY_BE for keys in _typed(frame, name, pl.lit(kind), "owner", country)
         ]
     return []
+
+
+def _own(frame: pl.DataFrame, entity: str) -> Keys:
+    return Keys(OWN_ID, "own", _of_source(frame, OWN_ID, entity))
 
 
 def _role(name: str, entity: str, table: str) -> str:

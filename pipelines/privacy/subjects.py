@@ -20,7 +20,7 @@ OWNERS = ("crm_contacts", "orders")
 # Tables whose rows say by which keys a person is known.
 KNOWN_BY = ("web_events", "loyalty_entries")
 CARRIERS = (*OWNERS, *KNOWN_BY, "identity_links")
-CARRIED = ("identifier", "visitor")
+CARRIED = ("identifier", "visitor", "named")
 FOR_EVER = date.max
 
 

@@ -160,6 +160,8 @@ def judge_rows(
     goes, reached, names_contact = nobody, nobody, nobody
     mentions: dict[str, pl.Series] = {}
     for keys in named:
+        if keys.role == "named":
+            continue
         day = erased_on(keys.texts)
         hit = day.is_not_null()
         if keys.role == "identifier":

@@ -12,7 +12,7 @@ from pipelines.landing import EDITS, RAW, ROW, RULE
 from pipelines.raw_files import read_raw
 from pipelines.raw_scrub import scrub_file, scrub_part
 
-CSV = "id;name;referrer_source_id\n1;\"a\nb\";77\n2;c\n77;\"x;y\";\n3;张三;5\n"
+CSV = 'id;name;referrer_source_id\n1;"a\nb";77\n2;c\n77;"x;y";\n3;张三;5\n'
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=6)
 
 
@@ -45,7 +45,9 @@ def test_a_row_leaves_a_csv_file_and_a_mention_its_cell(tmp_path):
     assert [left.name for left in tmp_path.iterdir()] == [path.name]
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     table=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6),
     gone=st.sets(st.integers(1, 6)),

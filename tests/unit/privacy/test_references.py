@@ -2,6 +2,7 @@ import re
 
 from pipelines.privacy.references import (
     IDENTIFIERS,
+    PURCHASES,
     OWN_ID,
     SOURCE_KEYS,
     TYPED,
@@ -14,7 +15,7 @@ from pipelines.privacy.references import (
 THINGS = {
     "owner_id", "product_id", "variant_id", "store_id", "session_id", "post_id", "parent_id",
     "campaign_id", "program_id", "survey_id", "question_id", "response_id", "own_account_id",
-    "transaction_id", "source_account_id", "source_record_id",
+    "source_account_id", "source_record_id",
 }  # fmt: skip
 # What tells of a person, and by which none is found.
 TOLD = {
@@ -25,6 +26,7 @@ TOLD = {
 
 def test_every_column_that_may_name_a_person_or_a_record_is_known(catalogue):
     named = {*IDENTIFIERS, *SOURCE_KEYS, *TYPED, *UNTYPED, *THINGS, *TOLD}
+    named |= {name for names in PURCHASES.values() for name in names}
     unknown = {
         f"{table}.{column.name}"
         for table, dataset in catalogue.landing.items()

@@ -43,7 +43,17 @@ def test_what_belongs_to_a_person_is_followed_to_its_end(keys_of):
         order_items=[{"source_record_id": "i1", "order_source_id": "o1"}],
         crm_cases=[{"source_record_id": "c1", "order_source_id": "o1"}],
     )
-    assert found == {"order crm  o1", "order_item crm  i1", "case crm  c1"}
+    assert found == {"order crm  o1", "purchase o1", "order_item crm  i1", "case crm  c1"}
+
+
+def test_the_visit_that_led_to_an_order_is_the_customers_unless_two_shops_have_that_order(keys_of):
+    orders = [{"source_record_id": "o1", "customer_source_id": "77"}]
+    visits = [{"transaction_id": "o1", "anonymous_id": "a1", "source": "web"}]
+    assert keys_of(orders=orders, web_events=visits) == {
+        "order crm  o1", "purchase o1", "visitor web  a1",
+    }  # fmt: skip
+    twice = [*orders, {"source_record_id": "o1", "source": "other"}]
+    assert keys_of(orders=twice, web_events=visits) == {"order crm  o1"}
 
 
 def test_an_address_of_ones_own_is_a_key_and_a_familys_number_is_not(keys_of):
