@@ -69,7 +69,7 @@ def forget_released(
                 names[release.path.name] = name
         if names:
             replace_releases(lake, names)
-        for old in names:
+        for old in reversed(names):  # what a release goes on from goes after it
             gone = lake.published / f".erased-{old}"
             (lake.published / old).rename(gone)
             shutil.rmtree(gone)

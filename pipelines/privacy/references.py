@@ -55,8 +55,8 @@ class Keys:
     """The keys that one column of a frame names, as texts of kind and value; null where none.
 
     role: `own` (the row is the record), `contact` or `owner` (it belongs to that contact, or to
-    another record), `account`, `visitor` (a key that a source gave out), `identifier`, `mention`, or
-    `named` (others may call the row so; by itself it reaches none).
+    another record), `account`, `visitor` (a key that a source gave out), `identifier`, `mention`,
+    or `named` (others may call the row so; by itself it reaches none).
     """
 
     column: str

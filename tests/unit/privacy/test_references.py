@@ -2,8 +2,8 @@ import re
 
 from pipelines.privacy.references import (
     IDENTIFIERS,
-    PURCHASES,
     OWN_ID,
+    PURCHASES,
     SOURCE_KEYS,
     TYPED,
     UNTYPED,

@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import polars as pl
 import pytest
@@ -12,7 +12,7 @@ from pipelines.privacy.tombstones import SCHEMA, Tombstones, bury, digest_of
 KEY, ON = b"key", date(2026, 7, 1)
 ME = record_key("contact", "crm", "", "77")
 MAIL, PHONE = "email\x1fli@example.com", "phone\x1f+8613812345678"
-BEFORE, AFTER = datetime(2026, 6, 1), datetime(2026, 8, 1)
+BEFORE, AFTER = (datetime.combine(date(2026, month, 1), time()) for month in (6, 8))
 
 
 @pytest.fixture
