@@ -26,7 +26,7 @@ from tests.unit.erasure.erasure_home import (
     make_home,
 )
 
-STRIDE = 6  # of the moments to be killed at; 1 takes minutes
+STRIDE = 9  # of the moments to be killed at; 1 takes minutes
 AT = datetime(2026, 7, 1, 9, tzinfo=UTC)
 
 
