@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from pipelines.audit import read_acts, verify_acts
+from pipelines.audit import Act, append_act, read_acts, verify_acts
 from pipelines.errors import C360Error
 from pipelines.lake import Lake
 from pipelines.settings import load_settings
-from pipelines.terminal import PastDay, err, out, plain
+from pipelines.terminal import Day, PastDay, err, out, plain
 
 app = typer.Typer()
 
@@ -88,3 +88,33 @@ def erase(
         act.begin_erasure(settings, *found, by, because or "requests that landed", at)
         for done in act.finish_erasures(settings, at, status.update):
             show_erasure(out, done, is_done=True)
+
+
+@app.command(
+    epilog="Example: c360 sweep --date 2026-06-30 --dry-run"
+)
+def sweep(
+    day: Day,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go; take nothing away.")
+    ] = False,
+) -> None:
+    """Take away raw files, quarantine, runs and releases older than privacy.yml lets them be."""
+    from pipelines.catalogue import load_catalogue
+    from pipelines.configured import configured_rules
+    from pipelines.erasure.erase import hold_off_nights
+    from pipelines.erasure.sweep import Policy
+    from pipelines.erasure.sweep import sweep as take_away
+
+    settings = load_settings()
+    lake, book = Lake(settings.home), configured_rules(settings)
+    policy = Policy(book.privacy.retention, day)
+    with hold_off_nights(lake):
+        counts = take_away(
+            lake, load_catalogue(settings.project_dir), book.sources, policy, dry_run=dry_run
+        )
+    told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) or "nothing"
+    out.print(f"{'Would take' if dry_run else 'Took'} away: {told}.")
+    if counts and not dry_run:
+        act = Act("retention", "sweep", day.isoformat(), "privacy.yml", dict(counts))
+        append_act(lake, settings.audit, act, datetime.now(UTC))

@@ -24,6 +24,8 @@ from pipelines.lake import sync
 from pipelines.landing import BOOKKEEPING, RAW, ROW, RULE
 from pipelines.raw_files import find_delimiter, open_text, read_raw
 
+EMPTIED = b"c360.emptied"
+
 
 def scrub_file(path: Path, name: str, edits: pl.DataFrame) -> None:
     """Take rows and values out of a file as read by `read_raw`.
@@ -63,6 +65,21 @@ def scrub_part(path: Path, edits: pl.DataFrame) -> None:
     kept = table.set_column(place, bodies, pa.array(records, bodies.type))
     kept = kept.filter(pa.array(at not in gone for at in range(1, table.num_rows + 1)))
     _replace(path, path.name, lambda target: _put_parquet(kept, target))
+
+
+def keep_place_only(path: Path) -> None:
+    """Take the content out of a part's records: what was seen, and where to go on, stays."""
+    table = _read_table(path)
+    bodies = table.schema.field("record")
+    nothing = pa.array([b""] * table.num_rows, bodies.type)
+    kept = table.set_column(table.schema.get_field_index("record"), bodies, nothing)
+    noted = kept.replace_schema_metadata({**(kept.schema.metadata or {}), EMPTIED: b"yes"})
+    _replace(path, path.name, lambda target: _put_parquet(noted, target))
+
+
+def is_emptied(path: Path) -> bool:
+    """Whether the content of a part is gone."""
+    return EMPTIED in (pq.read_metadata(path).metadata or {})
 
 
 def _gone(edits: pl.DataFrame) -> set[int]:

@@ -105,7 +105,7 @@ def begin_erasure(
     """Write the tombstones and what `finish_erasures` goes on from."""
     lake, book = Lake(settings.home), configured_rules(settings)
     _require_key(settings)
-    with _alone(lake):
+    with hold_off_nights(lake):
         tombstones = read_tombstones(lake, book, settings.pseudonym)
         catalogue = load_catalogue(settings.project_dir)
         plan = plan_erasure(lake, catalogue, release, customers, tombstones.country)
@@ -134,7 +134,7 @@ def finish_erasures(settings: Settings, at: datetime, tell: Callable[[str], None
     entries = [entry for entry in _open_entries(lake) if entry["state"] == "begun"]
     done = []
     if entries:
-        with _alone(lake):
+        with hold_off_nights(lake):
             done = [_finish(settings, entry, at, tell) for entry in entries]
     forget_removed(lake)
     return done
@@ -230,8 +230,12 @@ def _empty_runs(lake: Lake) -> None:
 
 
 @contextmanager
-def _alone(lake: Lake) -> Iterator[None]:
-    """No step of any night meanwhile, and no second erasure."""
+def hold_off_nights(lake: Lake) -> Iterator[None]:
+    """No step of any night meanwhile, and no second erasure.
+
+    Raises:
+        C360Error: a step, or an erasure, is at work.
+    """
     lake.privacy.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:

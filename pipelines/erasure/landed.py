@@ -120,8 +120,9 @@ def _settle_manifests(lake: Lake) -> None:
         found = {}
         for name, root in (("landed", lake.landing), ("quarantined", lake.quarantine)):
             folder = root / path.parent.relative_to(lake.landing)
-            parts = folder.glob(f"part-{told['digest']}-*.parquet")
-            found[name] = sum(pq.read_metadata(part).num_rows for part in parts)
+            parts = list(folder.glob(f"part-{told['digest']}-*.parquet"))
+            rows = sum(pq.read_metadata(part).num_rows for part in parts)
+            found[name] = rows if parts else told[name]  # what retention took away was there
         found["erased"] = told["rows_in"] - found["landed"] - found["quarantined"]
         if any(told.get(name, 0) != count for name, count in found.items()):
             write_json(told | found, path)
