@@ -1,14 +1,17 @@
 """Commands for what people do by hand, each written to the audit log."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
 
 from pipelines.audit import Act, append_act, read_acts, verify_acts
 from pipelines.errors import C360Error
-from pipelines.lake import Lake
+from pipelines.lake import Lake, write_json
 from pipelines.settings import load_settings
+from pipelines.steps import report_path
 from pipelines.terminal import Day, PastDay, err, out, plain
 
 app = typer.Typer()
@@ -36,6 +39,19 @@ def show_audit() -> None:
                 f"{line['subject']}: {line['because']}"
             )
         )
+
+
+@contextmanager
+def _reporting(lake: Lake, day: date | None, step: str) -> Iterator[None]:
+    """Leave the report of a failure that Airflow's alert reads."""
+    try:
+        yield
+    except C360Error as error:
+        if day:
+            path = report_path(lake.run(day), step)
+            told = {"step": step, "status": "failed", "reason": error.message, "hint": error.hint}
+            write_json(told | {"log": None, "retry": error.heals}, path)
+        raise
 
 
 @app.command(
@@ -70,7 +86,10 @@ def erase(
         raise C360Error("An erasure needs a reason.", "Add --by NAME --because 'the request'.")
     if requested and day is None:
         raise C360Error("Requests are read from the night of a day.", "Add --date YYYY-MM-DD.")
-    with out.status("") as status:
+    with (
+        _reporting(Lake(settings.home), day if requested else None, "erase --requested"),
+        out.status("") as status,
+    ):
         if not dry_run:
             for done in act.finish_erasures(settings, at, status.update):
                 show_erasure(out, done, is_done=True)
@@ -90,9 +109,7 @@ def erase(
             show_erasure(out, done, is_done=True)
 
 
-@app.command(
-    epilog="Example: c360 sweep --date 2026-06-30 --dry-run"
-)
+@app.command(epilog="Example: c360 sweep --date 2026-06-30 --dry-run")
 def sweep(
     day: Day,
     dry_run: Annotated[
@@ -109,7 +126,7 @@ def sweep(
     settings = load_settings()
     lake, book = Lake(settings.home), configured_rules(settings)
     policy = Policy(book.privacy.retention, day)
-    with hold_off_nights(lake):
+    with _reporting(lake, day, "sweep"), hold_off_nights(lake):
         counts = take_away(
             lake, load_catalogue(settings.project_dir), book.sources, policy, dry_run=dry_run
         )

@@ -48,12 +48,11 @@ def erased(night: Night, tmp_path_factory: pytest.TempPathFactory) -> Erased:
     shutil.copytree(night.home, home, symlinks=True)
     shutil.copytree(night.rules.parent, root / "company")
     shutil.copytree(night.rules, rules)
-    told = (
-        (rules / "sources.yml").read_text().replace(str(night.rules.parent), str(root / "company"))
-    )
-    (rules / "sources.yml").write_text(told)
+    entries = (rules / "sources.yml").read_text()
+    moved = entries.replace(str(night.rules.parent), str(root / "company"))
+    (rules / "sources.yml").write_text(moved)
     line = open_line(home, rules, DAY)
-    for step in LINE[LINE.index("publish") :]:
+    for step in LINE[LINE.index("gate marts") :]:
         run_step(line.run, step, partial(line.work, step))
     lake = Lake(home)
     customer_id, texts = choose_customer(lake)
