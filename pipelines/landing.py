@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
 
 import duckdb
 import polars as pl
 
 from pipelines.catalogue import Column, Dataset
 from pipelines.errors import C360Error
+from pipelines.forgetting import EDITS, RECORD, Forgetting, list_edits, whole_rows, without
 
 SCHEMA_VERSION = 1
 MAX_TEXT = 100_000
@@ -31,10 +31,7 @@ DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 TRUE, FALSE = ("true", "t", "yes", "y", "1", "是"), ("false", "f", "no", "n", "0", "否")
 ROW, RAW, RULE, RULE_COLUMN = "__c360_row", "__c360_raw", "__c360_rule", "__c360_column"
 EXTRA = "__c360_extra"  # what a connector maps nowhere, already as JSON
-RECORD = "__c360_record"  # number of the connector's record that a row was made of
 BOOKKEEPING = (ROW, RAW, RULE, EXTRA, RECORD)
-# What of a raw file may not stay: its row or record, the column and value, or no column: all of it.
-EDITS = {"at": pl.Int64, "column": pl.String, "value": pl.String}
 TOMBSTONES = ("delete", "erase")  # they say no more than who is gone
 # An empty account id is a value; the hash is filled in at the end.
 MAY_BE_EMPTY = ("source_account_id", "record_hash")
@@ -52,28 +49,6 @@ class Landed:
     unknown_columns: tuple[str, ...]
     erased_count: int
     edits: pl.DataFrame
-
-
-class Judged(Protocol):
-    """Which rows go, as they are of who was erased, and where others mention them."""
-
-    @property
-    def goes(self) -> pl.Series:
-        """Rows that go."""
-
-    @property
-    def mentions(self) -> dict[str, pl.Series]:
-        """Rows whose column mentions somebody who went, by column."""
-
-
-class Forgetting(Protocol):
-    """What knows who was erased."""
-
-    def judge(self, frame: pl.DataFrame, dataset: Dataset) -> Judged:
-        """Judge typed rows."""
-
-    def judge_texts(self, frame: pl.DataFrame) -> pl.Series:
-        """Judge rows as received: source, raw."""
 
 
 @dataclass(frozen=True)
@@ -147,18 +122,19 @@ def land_rows(
     _refuse_retyped(given.filter(filled[RULE].is_null()), typed.filter(filled[RULE].is_null()),
                     dataset, facts)  # fmt: skip
     edits = [pl.DataFrame(schema=EDITS)]
+    at = RECORD if RECORD in raw.columns else ROW
     if forgetting:
         erased = forgetting.judge(typed, dataset)
-        edits += _edits(typed, erased)
-        given = _without(given, erased, pl.lit(value=False))
-        typed = _without(typed, erased, pl.lit(None))
+        edits += list_edits(typed, erased, at)
+        given = without(given, erased, pl.lit(value=False))
+        typed = without(typed, erased, pl.lit(None))
     judged = _judge(given, typed, dataset)
     good = judged.filter(pl.col(RULE).is_null())
     bad = judged.filter(pl.col(RULE).is_not_null())
     quarantined = _quarantined(bad, raw, dataset, facts)
     if forgetting and bad.height:
         torn = forgetting.judge_texts(quarantined.select("source", "raw"))
-        edits.append(_whole(bad.filter(torn)))
+        edits.append(whole_rows(bad.filter(torn), at))
         quarantined = quarantined.filter(~torn)
     return Landed(
         rows=_with_record_hash(good, told).select(dataset.schema.names()),
@@ -167,30 +143,6 @@ def land_rows(
         erased_count=raw.height - good.height - quarantined.height,
         edits=pl.concat(edits).unique(maintain_order=True),
     )
-
-
-def _without(frame: pl.DataFrame, erased: Judged, nothing: pl.Expr) -> pl.DataFrame:
-    """The rows that stay, with nothing where they mention who was erased."""
-    return frame.with_columns(
-        pl.when(~told).then(pl.col(column)).otherwise(nothing).alias(column)
-        for column, told in erased.mentions.items()
-    ).filter(~erased.goes)
-
-
-def _edits(typed: pl.DataFrame, erased: Judged) -> list[pl.DataFrame]:
-    at = RECORD if RECORD in typed.columns else ROW
-    return [_whole(typed.filter(erased.goes))] + [
-        typed.filter(told).select(
-            at=pl.col(at).cast(pl.Int64), column=pl.lit(column), value=pl.col(column)
-        )
-        for column, told in erased.mentions.items()
-    ]
-
-
-def _whole(rows: pl.DataFrame) -> pl.DataFrame:
-    at = RECORD if RECORD in rows.columns else ROW
-    nothing = pl.lit(None, pl.String)
-    return rows.select(at=pl.col(at).cast(pl.Int64), column=nothing, value=nothing)
 
 
 def _own_columns(raw: pl.DataFrame) -> list[str]:

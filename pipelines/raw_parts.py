@@ -12,7 +12,8 @@ from pipelines.errors import C360Error
 from pipelines.extract.mapping import Fields, as_text, parse_time
 from pipelines.extract.parts import Part, Stream
 from pipelines.extract.systems import SYSTEMS
-from pipelines.landing import EXTRA, RAW, RECORD, ROW, RULE
+from pipelines.forgetting import RECORD
+from pipelines.landing import EXTRA, RAW, ROW, RULE
 
 BATCH_RECORDS = 50_000
 TOLD = {"source_record_id": "id", "op": "op", RECORD: "at"}

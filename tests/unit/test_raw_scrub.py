@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.extract.parts import PROGRESS_KEY, SCHEMA
-from pipelines.landing import EDITS, RAW, ROW, RULE
+from pipelines.forgetting import EDITS
+from pipelines.landing import RAW, ROW, RULE
 from pipelines.raw_files import read_raw
 from pipelines.raw_scrub import scrub_file, scrub_part
 
