@@ -64,11 +64,20 @@ def erased(night: Night, tmp_path_factory: pytest.TempPathFactory) -> Erased:
         finish_erasures(settings, AT, lambda _: None)
         after = find_texts(home, texts)
         others = pl.read_parquet(current_release(lake).path / "marts" / "customer_360.parquet")
-        for path in sorted((root / "company").rglob("*.csv")):
-            if path.name.startswith(("crm_contacts", "orders")):  # other bytes, the same rows
-                path.write_bytes(path.read_bytes() + b"\n")
+        for path in sorted((root / "company").rglob("drop/*/*")):
+            send_again(path)
         run_night(home, rules, NEXT)
     return Erased(home, customer_id, texts, before, after, find_texts(home, texts), others)
+
+
+def send_again(path: Path) -> None:
+    """Give a file other bytes of the same rows, so that it is not known by its digest."""
+    if "manual" in path.name:  # what people typed: too many bad rows for a night of its own
+        return
+    if path.suffix == ".parquet":
+        pl.read_parquet(path).write_parquet(path, compression="lz4")
+    elif path.suffix in (".csv", ".jsonl"):
+        path.write_bytes(path.read_bytes() + b"\n")
 
 
 def choose_customer(lake: Lake) -> tuple[str, set[str]]:
