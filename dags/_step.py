@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk import Param, RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowFailException
 
 TIME_ZONE = os.environ.get("C360_TIME_ZONE", "UTC")
@@ -60,6 +60,14 @@ class RetryIfItHeals(RetryPolicy):
         return RetryDecision.default()
 
 
+DATE_PARAM = Param(
+    None,
+    type=["null", "string"],
+    format="date",
+    pattern=r"^\d{4}-\d{2}-\d{2}$",
+    title="Business day",
+    description="YYYY-MM-DD; empty means the run's logical date, or else the day before",
+)
 DEFAULTS: dict[str, Any] = {
     "append_env": True,
     "env": {"BUSINESS_DAY": "{{ business_day(params.date, dag_run) }}"},
@@ -121,6 +129,8 @@ def failure_message(context: Any) -> str:
 
 
 def _what_is_current(ti: Any) -> str:
+    if ti.dag_id == "privacy_requests":
+        return "the last release that was put in place stays current"
     if _step_name(ti) == "deliver":  # the only step after the release
         return "the release of this run is current"
     return "the release before this run stays current"

@@ -56,8 +56,8 @@ from zoneinfo import ZoneInfo
 
 from _deliveries import has_deliveries
 from _sources import check_sources, extract_each, read_sources
-from _step import TIME_ZONE, business_day, gate, report_failure, step
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, chain
+from _step import DATE_PARAM, TIME_ZONE, business_day, gate, report_failure, step
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, chain
 
 RELEASED = [
     Asset(name="customer_360_marts", uri="c360://published/marts"),
@@ -71,16 +71,7 @@ with DAG(
     start_date=datetime(2020, 1, 1, tzinfo=ZoneInfo(TIME_ZONE)),
     catchup=False,
     max_active_runs=1,
-    params={
-        "date": Param(
-            None,
-            type=["null", "string"],
-            format="date",
-            pattern=r"^\d{4}-\d{2}-\d{2}$",
-            title="Business day",
-            description="YYYY-MM-DD; empty means the run's logical date, or else the day before",
-        )
-    },
+    params={"date": DATE_PARAM},
     user_defined_macros={"business_day": business_day},
     default_args={
         "owner": "data-engineering",

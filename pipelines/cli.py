@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.acts import app as acts_app
 from pipelines.acts import audit_app
 from pipelines.deliveries import app as deliveries_app
 from pipelines.errors import C360Error
@@ -33,6 +34,7 @@ quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rows that broke
 demo_app = typer.Typer(invoke_without_command=True, help="The made-up company, to try it all.")
 app.add_typer(questions_app)
 app.add_typer(deliveries_app)
+app.add_typer(acts_app)
 app.add_typer(demo_app, name="demo")
 app.add_typer(sources_app, name="sources")
 app.add_typer(rules_app, name="rules")

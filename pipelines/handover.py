@@ -17,6 +17,7 @@ from pipelines.deliver.changes import Changes, Status
 from pipelines.deliver.destinations import Released, open_destination, read_login
 from pipelines.deliver.ledger import Ledger
 from pipelines.deliver.outbox import Limits, Place, deliver_list, preview_list
+from pipelines.erasure.erase import forget_removed
 from pipelines.errors import AccessRefusedError, C360Error, QuotaSpentError, SourceDownError
 from pipelines.extract.client import CallRefusedError
 from pipelines.lake import Lake, with_parent, write_json, write_text
@@ -69,6 +70,7 @@ def deliver_day(
             once = _Delivery(settings, destination, Released(name, release, day), accept, tell)
             results.append(once.preview() if dry_run else once.send())
     if not dry_run:
+        forget_removed(Lake(settings.home))
         _report(settings, day, results, round(time.monotonic() - began, 2))
     return results
 

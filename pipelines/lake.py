@@ -3,6 +3,7 @@
 raw/<source>/<date>/<digest>__<file>                         pages as received
 landing/<table>/source=<source>/date=<date>/part-*.parquet   typed rows, append-only
 quarantine/<table>/source=<source>/date=<date>/part-*.parquet
+privacy/tombstones.parquet, privacy/erasures/                digests of who was erased
 runs/<date>/{inputs,rules,staging,models,pipeline,gates,steps,release}
 published/<date>__<run>/, published/current
 """
@@ -41,6 +42,11 @@ class Lake:
     def quarantine(self) -> Path:
         """Rows that broke the contract, with the reason."""
         return self.home / "quarantine"
+
+    @property
+    def privacy(self) -> Path:
+        """Tombstones of who was erased, and how far each erasure is."""
+        return self.home / "privacy"
 
     @property
     def runs(self) -> Path:

@@ -27,8 +27,10 @@ from pipelines.lake import (
     write_text,
 )
 from pipelines.landing import FileFacts, SeenRows, land_rows
+from pipelines.privacy.tombstones import Tombstones
 from pipelines.raw_files import read_raw
 from pipelines.raw_parts import is_of_records, read_part, tables_of
+from pipelines.raw_scrub import scrub_file, scrub_part
 from pipelines.rules import FILES
 from pipelines.rules.model import OwnFields, Source
 from pipelines.rules.rows import as_frame, rule_rows
@@ -87,21 +89,24 @@ def land_new_files(
     sources: Sources,
     as_of: date,
     progress: Callable[[str], None],
+    tombstones: Tombstones | None = None,
 ) -> int:
     """Land every raw file up to the run date that has not been landed; returns how many.
+
+    Rows of who was erased are not landed, and do not stay in the raw file either.
 
     Raises:
         C360Error: a file cannot be read, or lost a required column.
     """
     waiting = [
         file
-        for file in _raw_files(lake, catalogue, sources, as_of)
+        for file in raw_files(lake, catalogue, sources, as_of)
         if not file.manifest(lake.landing, file.tables[0]).exists()
     ]
     for number, file in enumerate(waiting, start=1):
         progress(f"{number}/{len(waiting)} {file.source} {file.name}")
         try:
-            _land_file(lake, catalogue, file)
+            _land_file(lake, catalogue, file, tombstones)
         except C360Error as error:
             advice = (
                 f"Once the source is as it was, remove {file.path} and every later part of "
@@ -113,9 +118,15 @@ def land_new_files(
     return len(waiting)
 
 
-def _raw_files(
-    lake: Lake, catalogue: Catalogue, sources: Sources, as_of: date
+def raw_files(
+    lake: Lake,
+    catalogue: Catalogue,
+    sources: Sources,
+    as_of: date,
+    *,
+    even_unfinished: bool = False,
 ) -> Iterator[RawFile]:
+    """The raw files that a run of a date lands; if asked, also parts of passes that broke off."""
     configured = {source.name: source for source in sources.sources}
     for folder in sorted(path for path in lake.raw.glob("*") if path.is_dir()):
         source = configured.get(folder.name)
@@ -125,6 +136,8 @@ def _raw_files(
         parts, days = {part.path: part for part in found}, landing_days(found)
         for path in sorted(folder.glob("*/*")):
             day, name = days.get(path, path.parent.name), path.name[DIGEST_LENGTH + 2 :]
+            if even_unfinished:
+                day = day or path.parent.name
             if day is None or day > as_of.isoformat() or path.name.startswith("."):
                 continue
             part = parts.get(path)
@@ -153,17 +166,24 @@ def _landing_name(folder: Path, source: Source | None) -> str:
     return landed
 
 
-def _land_file(lake: Lake, catalogue: Catalogue, file: RawFile) -> None:
+def _land_file(
+    lake: Lake, catalogue: Catalogue, file: RawFile, tombstones: Tombstones | None
+) -> None:
     facts = FileFacts(file.source, file.name, date.fromisoformat(file.date))
+    forgetting = None if tombstones is None or tombstones.is_empty else tombstones
     counts = {table: _Counts() for table in file.tables}
+    edits: list[pl.DataFrame] = []
     for table in file.tables:  # what an attempt that died left behind
         for root in (lake.landing, lake.quarantine):
             for old in file.partition(root, table).glob(f"part-{file.digest}-*.parquet"):
                 old.unlink()
-    for number, (table, frame, unmapped) in enumerate(_read(file)):
+    for number, (table, frame, unmapped) in enumerate(read_file(file)):
         so_far = counts[table]
-        result = land_rows(frame, catalogue["landing", table], facts, so_far.seen)
+        dataset = catalogue["landing", table]
+        result = land_rows(frame, dataset, facts, so_far.seen, forgetting)
         so_far.rows_in += frame.height
+        so_far.erased += result.erased_count
+        edits.append(result.edits)
         part = f"part-{file.digest}-{number:04d}.parquet"
         if result.rows.height:
             path = file.partition(lake.landing, table) / part
@@ -173,6 +193,7 @@ def _land_file(lake: Lake, catalogue: Catalogue, file: RawFile) -> None:
             so_far.quarantined += write_table(result.quarantined, path)
             so_far.rules.update(dict(result.quarantined.group_by("rule").len().rows()))
         so_far.unknown |= unmapped | set(result.unknown_columns)
+    scrub(file, edits)
     for table in reversed(file.tables):
         found = counts[table]
         if not found.rows_in and table != file.tables[0]:
@@ -186,13 +207,26 @@ def _land_file(lake: Lake, catalogue: Catalogue, file: RawFile) -> None:
             "rows_in": found.rows_in,
             "landed": found.landed,
             "quarantined": found.quarantined,
+            "erased": found.erased,
             "rules": found.rules,
             "unknown_columns": sorted(found.unknown),
         }
         write_json(manifest, file.manifest(lake.landing, table))
 
 
-def _read(file: RawFile) -> Iterator[tuple[str, pl.DataFrame, set[str]]]:
+def scrub(file: RawFile, edits: list[pl.DataFrame]) -> bool:
+    """Take out of a raw file what may not stay in it; returns whether there was anything."""
+    told = pl.concat(edits).unique(maintain_order=True) if edits else pl.DataFrame()
+    if told.is_empty():
+        return False
+    if file.part and is_of_records(file.part):
+        scrub_part(file.path, told)
+    else:
+        scrub_file(file.path, file.name, told)
+    return True
+
+
+def read_file(file: RawFile) -> Iterator[tuple[str, pl.DataFrame, set[str]]]:
     """The file's rows as (landing table, frame of raw values, fields that nothing maps)."""
     if file.part and is_of_records(file.part):
         yield from read_part(file.part, file.source, file.own)
@@ -208,6 +242,7 @@ class _Counts:
     rows_in: int = 0
     landed: int = 0
     quarantined: int = 0
+    erased: int = 0
     unknown: set[str] = field(default_factory=set)
     rules: Counter[str] = field(default_factory=Counter)
     seen: SeenRows = field(default_factory=SeenRows)
@@ -247,7 +282,7 @@ def freeze_inputs(run: Run, catalogue: Catalogue, committed: list[dict[str, Any]
 def summarise_landing(
     committed: list[dict[str, Any]], book: RuleBook, as_of: date, released: str | None = None
 ) -> pl.DataFrame:
-    """Rows in, landed and quarantined for each source and table, tonight and in all.
+    """Rows in, landed, quarantined and erased for each source and table, tonight and in all.
 
     Tonight is all that was landed after the last released day: a file that stopped one night must
     not pass the next because it has become yesterday's.
@@ -256,7 +291,10 @@ def summarise_landing(
         Frame `landing_summary` of the catalogue, one row per source and table.
     """
     files = pl.DataFrame(
-        [{k: v for k, v in file.items() if k not in ("partition", "rules")} for file in committed],
+        [
+            {"erased": 0} | {k: v for k, v in file.items() if k not in ("partition", "rules")}
+            for file in committed
+        ],
         schema_overrides={"unknown_columns": pl.List(pl.String)},
     )
     after = pl.col("date") > released if released else pl.lit(False)
@@ -266,7 +304,7 @@ def summarise_landing(
         .agg(
             pl.len().alias("file_count"),
             tonight.sum().cast(pl.Int64).alias("file_count_tonight"),
-            pl.col("rows_in", "landed", "quarantined").sum().name.suffix("_count"),
+            pl.col("rows_in", "landed", "quarantined", "erased").sum().name.suffix("_count"),
             pl.col("quarantined").filter(tonight).sum().alias("quarantined_tonight"),
             pl.col("rows_in").filter(tonight).sum().alias("rows_in_tonight"),
             _all_of("unknown_columns"),
@@ -276,9 +314,10 @@ def summarise_landing(
             .then(pl.col("quarantined_tonight") / pl.col("rows_in_tonight"))
             .otherwise(0.0)
             .alias("quarantined_share"),
-            (pl.col("rows_in_count") - pl.col("landed_count") - pl.col("quarantined_count")).alias(
-                "unaccounted_count"
-            ),
+            (
+                pl.col("rows_in_count")
+                - pl.sum_horizontal("landed_count", "quarantined_count", "erased_count")
+            ).alias("unaccounted_count"),
             # One bad row of a table of ten must not stop a company's night.
             pl.max_horizontal(
                 pl.lit(book.sources.max_quarantined_share),

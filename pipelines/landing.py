@@ -10,6 +10,7 @@ import polars as pl
 
 from pipelines.catalogue import Column, Dataset
 from pipelines.errors import C360Error
+from pipelines.forgetting import EDITS, RECORD, Forgetting, list_edits, whole_rows, without
 
 SCHEMA_VERSION = 1
 MAX_TEXT = 100_000
@@ -30,7 +31,7 @@ DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 TRUE, FALSE = ("true", "t", "yes", "y", "1", "是"), ("false", "f", "no", "n", "0", "否")
 ROW, RAW, RULE, RULE_COLUMN = "__c360_row", "__c360_raw", "__c360_rule", "__c360_column"
 EXTRA = "__c360_extra"  # what a connector maps nowhere, already as JSON
-BOOKKEEPING = (ROW, RAW, RULE, EXTRA)
+BOOKKEEPING = (ROW, RAW, RULE, EXTRA, RECORD)
 TOMBSTONES = ("delete", "erase")  # they say no more than who is gone
 # An empty account id is a value; the hash is filled in at the end.
 MAY_BE_EMPTY = ("source_account_id", "record_hash")
@@ -46,6 +47,8 @@ class Landed:
     rows: pl.DataFrame
     quarantined: pl.DataFrame
     unknown_columns: tuple[str, ...]
+    erased_count: int
+    edits: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,11 @@ class SeenRows:
 
 
 def land_rows(
-    raw: pl.DataFrame, dataset: Dataset, facts: FileFacts, seen: SeenRows | None = None
+    raw: pl.DataFrame,
+    dataset: Dataset,
+    facts: FileFacts,
+    seen: SeenRows | None = None,
+    forgetting: Forgetting | None = None,
 ) -> Landed:
     """Type the rows of one file by the landing contract.
 
@@ -91,10 +98,12 @@ def land_rows(
         dataset: the landing table.
         facts: the source, file and run date.
         seen: the rows of earlier batches of the same file.
+        forgetting: who was erased; nobody, if left out.
 
     Returns:
         Landed: `rows` in the catalogue's schema; `quarantined` with rule, column, source, table,
-        file, row_number, raw. Every raw row is in exactly one of them.
+        file, row_number, raw; `erased_count`. Every raw row is in exactly one of them. `edits`
+        tells what of the raw file may not stay.
 
     Raises:
         C360Error: a required column is missing, or (nearly) none of its values can be read, or
@@ -112,13 +121,27 @@ def land_rows(
     given = filled.select(_given(filled, name).alias(name) for name in dataset.schema)
     _refuse_retyped(given.filter(filled[RULE].is_null()), typed.filter(filled[RULE].is_null()),
                     dataset, facts)  # fmt: skip
+    edits = [pl.DataFrame(schema=EDITS)]
+    at = RECORD if RECORD in raw.columns else ROW
+    if forgetting:
+        erased = forgetting.judge(typed, dataset)
+        edits += list_edits(typed, erased, at)
+        given = without(given, erased, pl.lit(value=False))
+        typed = without(typed, erased, pl.lit(None))
     judged = _judge(given, typed, dataset)
     good = judged.filter(pl.col(RULE).is_null())
     bad = judged.filter(pl.col(RULE).is_not_null())
+    quarantined = _quarantined(bad, raw, dataset, facts)
+    if forgetting and bad.height:
+        torn = forgetting.judge_texts(quarantined.select("source", "raw"))
+        edits.append(whole_rows(bad.filter(torn), at))
+        quarantined = quarantined.filter(~torn)
     return Landed(
         rows=_with_record_hash(good, told).select(dataset.schema.names()),
-        quarantined=_quarantined(bad, raw, dataset, facts),
+        quarantined=quarantined,
         unknown_columns=unknown,
+        erased_count=raw.height - good.height - quarantined.height,
+        edits=pl.concat(edits).unique(maintain_order=True),
     )
 
 

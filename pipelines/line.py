@@ -32,6 +32,7 @@ from pipelines.score import REPORT, score, try_models
 from pipelines.scoring.past.backtest import Backtest
 from pipelines.settings import Settings
 from pipelines.steps import GATES, LINE, StepResult, read_report
+from pipelines.tombstones import read_tombstones
 from pipelines.transform import run_dbt, transform
 
 Progress = Callable[[str], None]
@@ -75,7 +76,12 @@ class Line:
         files = find_rules(self.settings.rules_dir)
         book = configured_rules(self.settings)
         count = land_new_files(
-            self.lake, self.catalogue, book.sources, self.run.as_of, self.progress
+            self.lake,
+            self.catalogue,
+            book.sources,
+            self.run.as_of,
+            self.progress,
+            read_tombstones(self.lake, book, self.settings.pseudonym),
         )
         committed = committed_files(self.lake, self.run.as_of)
         if not committed:
@@ -112,7 +118,8 @@ class Line:
         inputs = [{k: v for k, v in file.items() if k != "partition"} for file in committed]
         return StepResult(
             f"{count} files; {totals['rows_in_count']:,} rows in = "
-            f"{totals['landed_count']:,} landed + {totals['quarantined_count']:,} quarantined",
+            f"{totals['landed_count']:,} landed + {totals['quarantined_count']:,} quarantined"
+            + (f" + {totals['erased_count']:,} erased" if totals["erased_count"] else ""),
             tuple(notes),
             {"inputs": inputs, "base_currency": base},
         )

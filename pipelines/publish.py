@@ -111,7 +111,7 @@ def publish(
     _copy(run.table("models", EVENT_DAYS), run.release / "state" / f"{EVENT_DAYS}.parquet")
     for name in KEPT_RULES:
         _copy(run.rules / name, run.release / "rules" / name)
-    _write_duckdb(run.release, catalogue)
+    write_duckdb(run.release, catalogue)
     audience = pl.read_parquet(run.release / "marts" / "audience.parquet")
     return Published(audience.height, lists.cuts, _notes(run, audience, lists))
 
@@ -121,16 +121,24 @@ def _copy(path: Path, target: Path) -> None:
     shutil.copyfile(path, with_parent(target))
 
 
-def _write_duckdb(release: Path, catalogue: Catalogue) -> None:
-    """The marts as one file for BI, with every column described."""
+def write_duckdb(release: Path, catalogue: Catalogue) -> None:
+    """The marts as one file for BI, with every column described.
+
+    A mart or a column that a release of another version has, or has not, does no harm.
+    """
     path = with_parent(release / "marts.duckdb")
     with duckdb.connect(path, config={"threads": 1}) as connection:
         for name, group in MARTS.items():
             mart = release / "marts" / f"{name}.parquet"
+            if not mart.exists():
+                continue
             connection.execute(f"create table {name} as from read_parquet(?)", [str(mart)])
             dataset = catalogue[group, name]
             connection.execute(f"comment on table {name} is {_quoted(dataset.description)}")
+            there = pl.read_parquet_schema(mart)
             for column in dataset.columns:
+                if column.name not in there:
+                    continue
                 text = _quoted(column.description)
                 connection.execute(f"comment on column {name}.{column.name} is {text}")
         connection.execute("checkpoint")

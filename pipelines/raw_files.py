@@ -159,6 +159,19 @@ def _as_utf8(path: Path, encoding: str) -> io.BufferedReader:
     return io.BufferedReader(_Utf8(_open(path), encoding), CHUNK_BYTES)
 
 
+def open_text(path: Path, newline: str = "\n") -> io.TextIOWrapper:
+    """A file's text, whatever its encoding; broken bytes become U+FFFD."""
+    return io.TextIOWrapper(
+        _as_utf8(path, detect_encoding(path)), encoding="utf-8", newline=newline
+    )
+
+
+def find_delimiter(path: Path) -> str:
+    """What parts the columns of a CSV file."""
+    with open_text(path, "") as text:
+        return max(DELIMITERS, key=text.readline().count)
+
+
 def _read_csv(path: Path, name: str) -> Iterator[pl.DataFrame]:
     encoding = detect_encoding(path)
     with io.TextIOWrapper(_as_utf8(path, encoding), encoding="utf-8", newline="") as text:
@@ -232,11 +245,11 @@ def _read_jsonl(path: Path, name: str) -> Iterator[pl.DataFrame]:
     unread: dict[int, str] = {}
     numbers: list[int] = []
     names: dict[str, None] = {}
-    with io.TextIOWrapper(
-        _as_utf8(path, detect_encoding(path)), encoding="utf-8", newline="\n"
-    ) as lines:
+    blanks = 0
+    with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
+                blanks += 1
                 continue
             record = _read_record(line)
             if record is None:
@@ -250,6 +263,8 @@ def _read_jsonl(path: Path, name: str) -> Iterator[pl.DataFrame]:
             if len(records) == CHUNK_LINES:
                 chunks.append(_as_frame(records))
                 records = []
+    if blanks and not (records or chunks or unread):
+        return  # only blank lines, as where all rows were erased
     if not names:
         raise _unreadable(name, "none of its lines is a JSON object with keys")
     table = pl.concat([pl.DataFrame(schema=dict.fromkeys(names, pl.String)), *chunks,

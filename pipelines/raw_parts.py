@@ -1,5 +1,6 @@
 """Reads a part of records as received into frames of raw values, by landing table."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,11 @@ from pipelines.errors import C360Error
 from pipelines.extract.mapping import Fields, as_text, parse_time
 from pipelines.extract.parts import Part, Stream
 from pipelines.extract.systems import SYSTEMS
+from pipelines.forgetting import RECORD
 from pipelines.landing import EXTRA, RAW, ROW, RULE
 
 BATCH_RECORDS = 50_000
+TOLD = {"source_record_id": "id", "op": "op", RECORD: "at"}
 # So many records without a field that each must have: the source is another than it was.
 VANISHED_FROM = 20
 
@@ -30,7 +33,8 @@ def read_part(
 
     Yields:
         Frames of the table's columns as text, `__c360_extra` (what is mapped nowhere, as JSON),
-        `__c360_row`, `__c360_rule` and `__c360_raw`, as `read_raw` gives them.
+        `__c360_record` (the record's number in the part), and `__c360_row`, `__c360_rule` and
+        `__c360_raw`, as `read_raw` gives them.
 
     Raises:
         C360Error: a field that every record must have is in none.
@@ -39,6 +43,7 @@ def read_part(
     stream = system.STREAMS[part.stream]
     decode = msgspec.json.Decoder(float_hook=str).decode  # 1.10 stays 1.10
     rows_before = dict.fromkeys(stream.tables, 0)
+    numbers = itertools.count(1)
     with pq.ParquetFile(part.path) as file:
         for batch in file.iter_batches(BATCH_RECORDS):
             rows: dict[str, list[dict[str, str | None]]] = {table: [] for table in stream.tables}
@@ -47,6 +52,7 @@ def read_part(
             decoded = 0
             for entry in batch.to_pylist():
                 main = stream.tables[0]
+                entry["at"] = str(next(numbers))
                 if entry["op"] == "delete":
                     rows[main].append(_named({}, entry))
                     continue
@@ -81,7 +87,7 @@ def tables_of(part: Part) -> tuple[str, ...]:
 
 def _named(row: dict[str, Any], entry: dict[str, Any]) -> dict[str, str | None]:
     """A row as text, with the envelope that the part knows."""
-    told: dict[str, str | None] = {"source_record_id": entry["id"], "op": entry["op"]}
+    told: dict[str, str | None] = {name: entry[key] for name, key in TOLD.items()}
     for name, value in row.items():
         told[EXTRA if name == "extra" else name] = as_text(value)
     # Who came back is newer than the own tombstone, whatever the record says.
@@ -93,7 +99,8 @@ def _named(row: dict[str, Any], entry: dict[str, Any]) -> dict[str, str | None]:
 
 def _unread(entry: dict[str, Any]) -> dict[str, str | None]:
     raw = bytes(entry["record"]).decode(errors="replace")
-    return {"source_record_id": entry["id"], RULE: "not_readable", RAW: raw}
+    told = {"source_record_id": entry["id"], RECORD: entry["at"]}
+    return told | {RULE: "not_readable", RAW: raw}
 
 
 def _frame(rows: list[dict[str, str | None]], before: int) -> pl.DataFrame:

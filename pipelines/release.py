@@ -127,7 +127,7 @@ def release_run(lake: Lake, run: Run, run_id: str) -> tuple[Release, bool]:
         C360Error: another release is under way.
     """
     lake.published.mkdir(parents=True, exist_ok=True)
-    with _alone(lake):
+    with alone(lake):
         release = Release(lake.published / f"{run.as_of.isoformat()}__{run_id}")
         if not release.path.exists():
             _place(run.release, release.path)
@@ -150,7 +150,7 @@ def roll_back(lake: Lake, to: str | None = None) -> tuple[Release, Release]:
     Raises:
         C360Error: there is none to go back to.
     """
-    with _alone(lake):
+    with alone(lake):
         releases = {release.path.name: release for release in find_releases(lake)}
         left = current_release(lake)
         known = ", ".join(releases) or "none"
@@ -168,6 +168,23 @@ def roll_back(lake: Lake, to: str | None = None) -> tuple[Release, Release]:
         _point_at(lake, releases[target], is_rollback=True)
         write_index(lake)
     return left, releases[target]
+
+
+def replace_releases(lake: Lake, names: dict[str, str]) -> None:
+    """Let releases that stand there already take the place of others, in all that points at these.
+
+    Args:
+        lake: where they are.
+        names: the old name of each, and the new one.
+    """
+    history = [
+        _Pointed(names.get(entry.name, entry.name), entry.is_rollback) for entry in _history(lake)
+    ]
+    write_text("".join(f"{_line(entry)}\n" for entry in history), lake.published / "history.jsonl")
+    current = current_release(lake)
+    if current and current.path.name in names:
+        _point_at(lake, Release(lake.published / names[current.path.name]))
+    write_index(lake)
 
 
 def write_index(lake: Lake) -> Path:
@@ -197,13 +214,14 @@ def _place(staged: Path, target: Path) -> None:
         shutil.rmtree(scratch)
     for path in sorted(staged.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
-            _share(path, with_parent(scratch / path.relative_to(staged)))
-    _sync_files(scratch)
+            share(path, with_parent(scratch / path.relative_to(staged)))
+    sync_files(scratch)
     scratch.rename(target)
     sync(target.parent)
 
 
-def _share(path: Path, target: Path) -> None:
+def share(path: Path, target: Path) -> None:
+    """Have a finished file in a second place, as a link where that can be."""
     if path.suffix in SHARED:
         try:
             os.link(path, target)
@@ -254,7 +272,7 @@ def _point_at(lake: Lake, release: Release, is_rollback: bool = False) -> None:
 
 
 def _append_history(lake: Lake, entry: _Pointed) -> None:
-    line = json.dumps({"current": entry.name} | ({"rollback": True} if entry.is_rollback else {}))
+    line = _line(entry)
     with (lake.published / "history.jsonl").open("ab+") as history:
         if history.seek(0, os.SEEK_END):
             history.seek(-1, os.SEEK_END)
@@ -264,6 +282,10 @@ def _append_history(lake: Lake, entry: _Pointed) -> None:
         history.write((b"\n" if torn else b"") + line.encode() + b"\n")
         history.flush()
         os.fsync(history.fileno())
+
+
+def _line(entry: _Pointed) -> str:
+    return json.dumps({"current": entry.name} | ({"rollback": True} if entry.is_rollback else {}))
 
 
 def _history(lake: Lake) -> list[_Pointed]:
@@ -280,7 +302,8 @@ def _history(lake: Lake) -> list[_Pointed]:
     return entries
 
 
-def _sync_files(folder: Path) -> None:
+def sync_files(folder: Path) -> None:
+    """Make all files of a folder survive a power cut."""
     for path in [*folder.rglob("*"), folder]:
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -290,7 +313,12 @@ def _sync_files(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(lake: Lake) -> Iterator[None]:
+def alone(lake: Lake) -> Iterator[None]:
+    """Nobody else releases meanwhile.
+
+    Raises:
+        C360Error: somebody does already.
+    """
     lake.published.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lake.published / ".lock", timeout=10):

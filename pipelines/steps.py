@@ -40,6 +40,7 @@ LINE = (
 )
 GATES = tuple(step.removeprefix("gate ") for step in LINE if step.startswith("gate "))
 SOURCE_STEP = re.compile(r"extract [a-z][a-z0-9_]{0,62}")
+ASKS_FOR_SECONDS = 5  # several steps of one night may ask at once
 MADE_BY_LAND = ("inputs", "rules", "models", "pipeline", "gates", "release")
 
 
@@ -158,8 +159,26 @@ def _alone(run: Run, step: str) -> Iterator[None]:
     name = step.replace(" ", "_") if step.startswith("extract") else "line"
     try:
         with FileLock(run.steps / f".{name}.lock", timeout=0):
+            _refuse_erasure(run)
             yield
     except Timeout:
         raise C360Error(
             f"Another run of {run.as_of} is at work.", "Wait until it ends, then try again."
         ) from None
+
+
+def _refuse_erasure(run: Run) -> None:
+    """Stop while somebody is being erased: that act looks, once it has its lock, at ours."""
+    lock = erasure_lock(run.path.parent.parent)
+    if not Path(lock.lock_file).parent.exists():
+        return
+    try:
+        with lock.acquire(timeout=ASKS_FOR_SECONDS):
+            pass
+    except Timeout:
+        raise C360Error("An erasure is under way.", "Wait until it ends, then try again.") from None
+
+
+def erasure_lock(home: Path) -> FileLock:
+    """What an erasure holds as long as it is at work."""
+    return FileLock(home / "privacy" / ".lock")

@@ -21,7 +21,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.deliver.changes import Batch, Outcome, Row, Status
-from pipelines.lake import sync, with_parent
+from pipelines.lake import sync, with_parent, write_text
 
 RESULTS = dict.fromkeys(("customer_id", "operation", "status", "reason"), pl.String)
 REMOVED = (Status.ok, Status.absent)  # whoever the far side does not know is not on its list
@@ -117,6 +117,35 @@ class Ledger:
             self._results.append((day, row, "add", told[row.far_id]))
             if told[row.far_id].status is Status.ok:
                 self.known[row.far_id] = row
+
+
+def forget_customers(path: Path, ids: frozenset[str]) -> int:
+    """Take customers out of a ledger, unless a row of theirs is still there, or may be.
+
+    Without its line in the ledger a row would never be removed: it has to be delivered first.
+
+    Returns:
+        How many rows of theirs are still to be removed over there.
+    """
+    ledger = Ledger(path)
+    there = [row for row in ledger.known.values() if row.customer_id in ids]
+    there += [row for b in ledger.open_batches for row in b.rows if row.customer_id in ids]
+    if there:
+        return len(there)
+    gone: dict[str, set[str]] = {}
+    kept = []
+    for entry in _read(path):
+        if key := entry.get("intent"):
+            listed = [*entry["adds"], *entry["removes"]]
+            gone[key] = {far_id for customer, far_id, *_ in listed if customer in ids}
+        for name in ("adds", "removes", "there"):
+            if name in entry:
+                entry[name] = [told for told in entry[name] if told[0] not in ids]
+        if lost := gone.get(entry.get("reply", "")):
+            entry["results"] = [told for told in entry["results"] if told[0] not in lost]
+        kept.append(json.dumps(entry, ensure_ascii=False) + "\n")
+    write_text("".join(kept), path)
+    return 0
 
 
 LOST = Outcome(Status.lost, "no answer about this row")

@@ -250,14 +250,24 @@ class SuppressingTags(Rules):
     )
 
 
+class Retention(Rules):
+    """How long copies are kept; null is for good."""
+
+    raw_days: int | None = Field(None, ge=30, description="Files as received.")
+    quarantine_days: int | None = Field(None, ge=1, description="Rows that broke the contract.")
+    run_days: int | None = Field(None, ge=7, description="Working files of nights.")
+    releases: int | None = Field(None, ge=2, description="So many of the newest dates.")
+
+
 class Privacy(Rules):
-    """`privacy.yml`: how long consent lasts and who is never written to."""
+    """`privacy.yml`: how long consent and copies last, and who is never written to."""
 
     consent_months: int = Field(ge=1, description="A grant without an end expires after these.")
     minimum_age: int = Field(ge=0, description="Known to be younger: never written to.")
     suppressing_tags: tuple[SuppressingTags, ...] = Field(
         (), description="Who carries one of these tags is never written to; the first counts."
     )
+    retention: Retention = Field(Retention(), description="How long copies are kept.")
 
 
 class RuleBook(Rules):

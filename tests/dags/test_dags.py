@@ -12,7 +12,7 @@ import pytest
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 OWNERS = {"data-engineering"}
-TAGS = {"customer-360", "schedule/nightly", "impact/tier_1"}
+TAGS = {"customer-360", "schedule/nightly", "impact/tier_1", "impact/tier_2"}
 CHECK = "check_sources"
 EXTRACTS = ["extract_crm", "extract_shop"]
 LINE = [
@@ -57,7 +57,7 @@ def rendered_day(dag, dag_run, chosen=None):
 
 def test_every_file_imports(dag_bag):
     assert dag_bag.import_errors == {}
-    assert set(dag_bag.dags) == {"nightly_customer_360"}
+    assert set(dag_bag.dags) == {"nightly_customer_360", "privacy_requests"}
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
@@ -225,3 +225,21 @@ def test_a_date_that_is_none_is_refused_before_anything_runs(night):
     for wrong in ["30.06.2026", "2026-02-30", "$(reboot)"]:
         with pytest.raises(ParamValidationError):
             night.params.get_param("date").resolve(wrong)
+
+
+def test_who_asks_is_erased_after_the_night_by_the_same_commands_as_by_hand(dag_bag):
+    dag = dag_bag.dags["privacy_requests"]
+    commands = {task.task_id: task.bash_command for task in dag.tasks}
+    assert commands == {
+        "erase_requested": 'c360 erase --requested --date "$BUSINESS_DAY"',
+        "sweep": 'c360 sweep --date "$BUSINESS_DAY"',
+    }
+    assert dag.get_task("sweep").upstream_task_ids == {"erase_requested"}
+    assert (dag.max_active_runs, dag.catchup) == (1, False)
+    assert all(task.execution_timeout and task.on_failure_callback for task in dag.tasks)
+
+
+def test_the_manual_names_each_task_of_the_privacy_requests(dag_bag):
+    manual = (DAGS.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+    tasks = dag_bag.dags["privacy_requests"].task_ids
+    assert [name for name in tasks if f"`{name}`" not in manual] == []

@@ -475,7 +475,7 @@ def _release_many(home, name, count, results):
 
 
 def _end_abruptly(home):
-    with release_module._alone(Lake(home)):
+    with release_module.alone(Lake(home)):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -526,7 +526,7 @@ def test_a_release_that_cannot_get_its_turn_says_so(lake, monkeypatch):
     held, done = threading.Event(), threading.Event()
 
     def hold():
-        with release_module._alone(lake):
+        with release_module.alone(lake):
             held.set()
             done.wait(30)
 

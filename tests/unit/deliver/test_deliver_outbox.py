@@ -15,7 +15,7 @@ from pipelines.deliver.changes import (
     refuse_mass_removal,
     split_batches,
 )
-from pipelines.deliver.ledger import Ledger
+from pipelines.deliver.ledger import Ledger, forget_customers
 from pipelines.deliver.outbox import Limits, Place, deliver_list
 from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.client import CallRefusedError
@@ -208,3 +208,28 @@ def test_a_payload_is_written_nowhere(path):
     deliver(Sheet(rows("r1", "r2")), path)
     assert "hidden" not in path.read_text()
     assert "hidden" not in repr(rows("r1"))
+
+
+def named(name: str, far_id: str) -> Row:
+    return Row(name, far_id)
+
+
+def test_a_ledger_forgets_a_customer_only_once_the_removal_has_been_sent(path):
+    both = [named("erased", "r1"), named("other", "r2")]
+    deliver(Sheet(both), path)
+    told = path.read_bytes()
+    assert forget_customers(path, frozenset(["erased"])) == 1
+    assert path.read_bytes() == told
+    deliver(Sheet(both[1:], there=["r1", "r2"]), path)
+    assert forget_customers(path, frozenset(["erased"])) == 0
+    text = path.read_text()
+    assert "erased" not in text
+    assert "r1" not in text
+    assert set(Ledger(path).known) == {"r2"}
+    assert Ledger(path).results(DAY)["customer_id"].to_list() == ["other"]
+
+
+def test_what_is_in_the_air_of_a_customer_is_not_forgotten(path):
+    Ledger(path).intend(Batch("key", (named("erased", "r1"),)), DAY)
+    assert forget_customers(path, frozenset(["erased"])) == 1
+    assert len(Ledger(path).open_batches) == 1

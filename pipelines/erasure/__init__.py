@@ -1,0 +1,1 @@
+"""Takes a person out of all that is kept, and what is too old out of what need not be."""

@@ -1,0 +1,1 @@
+"""Who is to be forgotten, by which keys, and which rows those keys reach. Frames in, frames out."""

@@ -1,0 +1,206 @@
+"""Takes out of a raw file what may not stay in it; its name, by which it is known, stays.
+
+Of a CSV file the cells of all other rows stay as they were read, in UTF-8; lines of JSON, Parquet
+rows and records of a connector stay as received.
+"""
+
+import csv
+import gzip
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, cast
+
+import msgspec
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.errors import C360Error
+from pipelines.lake import sync
+from pipelines.landing import BOOKKEEPING, RAW, ROW, RULE
+from pipelines.raw_files import find_delimiter, open_text, read_raw
+
+EMPTIED = b"c360.emptied"
+
+
+def scrub_file(path: Path, name: str, edits: pl.DataFrame) -> None:
+    """Take rows and values out of a file as read by `read_raw`.
+
+    Args:
+        path: the file in `raw/`.
+        name: what the source called it.
+        edits: at (row), column, value; a row without column goes whole.
+    """
+    plain = name.lower().removesuffix(".gz")
+    if plain.endswith(".parquet"):
+        _replace(path, name, lambda target: _write_parquet(path, name, edits, target))
+    elif plain.endswith(".jsonl"):
+        _replace(path, name, lambda target: _write_jsonl(path, edits, target))
+    else:
+        _replace(path, name, lambda target: _write_csv(path, name, edits, target))
+
+
+def scrub_part(path: Path, edits: pl.DataFrame) -> None:
+    """Take records, and values within records, out of a connector's part.
+
+    Where to go on, which the part knows, stays.
+
+    Args:
+        path: the part in `raw/`.
+        edits: at (record), column, value; a record without column goes whole.
+    """
+    table = _read_table(path)
+    gone, values = _gone(edits), _values(edits)
+    records = table["record"].to_pylist()
+    for at, told in values.items():
+        texts = {value for _, value in told}
+        content = _without_texts(msgspec.json.decode(records[at - 1], type=Any), texts)
+        records[at - 1] = msgspec.json.encode(content)
+    place = table.schema.get_field_index("record")
+    bodies = table.schema.field(place)
+    kept = table.set_column(place, bodies, pa.array(records, bodies.type))
+    kept = kept.filter(pa.array(at not in gone for at in range(1, table.num_rows + 1)))
+    _replace(path, path.name, lambda target: _put_parquet(kept, target))
+
+
+def keep_place_only(path: Path) -> None:
+    """Take the content out of a part's records: what was seen, and where to go on, stays."""
+    table = _read_table(path)
+    bodies = table.schema.field("record")
+    nothing = pa.array([b""] * table.num_rows, bodies.type)
+    kept = table.set_column(table.schema.get_field_index("record"), bodies, nothing)
+    noted = kept.replace_schema_metadata({**(kept.schema.metadata or {}), EMPTIED: b"yes"})
+    _replace(path, path.name, lambda target: _put_parquet(noted, target))
+
+
+def is_emptied(path: Path) -> bool:
+    """Whether the content of a part is gone."""
+    return EMPTIED in (pq.read_metadata(path).metadata or {})
+
+
+def _gone(edits: pl.DataFrame) -> set[int]:
+    return set(edits.filter(pl.col("column").is_null())["at"])
+
+
+def _values(edits: pl.DataFrame) -> dict[int, list[tuple[str, str]]]:
+    told: dict[int, list[tuple[str, str]]] = {}
+    for at, column, value in edits.filter(pl.col("column").is_not_null()).iter_rows():
+        told.setdefault(at, []).append((column, value))
+    return told
+
+
+def _without_texts(content: Any, texts: set[str]) -> Any:
+    """JSON with null where one of the texts, or a number written like it, stood."""
+    if isinstance(content, dict):
+        return {key: _without_texts(value, texts) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_without_texts(value, texts) for value in content]
+    return None if str(content) in texts else content
+
+
+def _write_csv(path: Path, name: str, edits: pl.DataFrame, target: IO[bytes]) -> None:
+    gone, values = _gone(edits), edits.filter(pl.col("column").is_not_null())
+    text = io.TextIOWrapper(target, encoding="utf-8", newline="")
+    writer = csv.writer(
+        text, delimiter=find_delimiter(path), quoting=csv.QUOTE_ALL, lineterminator="\n"
+    )
+    is_first = True
+    for frame in read_raw(path, name):
+        kept = frame.filter(~pl.col(ROW).is_in(list(gone)))
+        own = [column for column in kept.columns if column not in BOOKKEEPING]
+        if is_first:
+            writer.writerow(own)
+            is_first = False
+        torn = kept.filter(pl.col(RULE).is_not_null())
+        read = _without_values(kept.filter(pl.col(RULE).is_null()), values)
+        writer.writerows(read.select(own).iter_rows())
+        text.writelines(f"{line}\n" for line in torn[RAW])
+    text.flush()
+    text.detach()
+
+
+def _without_values(frame: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
+    for column in values["column"].unique().sort():
+        rows = list(values.filter(pl.col("column") == column)["at"])
+        named = [name for name in frame.columns if name.strip().lower() == column]
+        frame = frame.with_columns(
+            pl.when(~pl.col(ROW).is_in(rows)).then(pl.col(name)).otherwise(pl.lit("")).alias(name)
+            for name in named
+        )
+    return frame
+
+
+def _write_jsonl(path: Path, edits: pl.DataFrame, target: IO[bytes]) -> None:
+    gone, values = _gone(edits), _values(edits)
+    target.write(b"\n")  # a file of no rows is not one of no bytes
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if number in gone:
+                continue
+            if number in values:
+                columns = {column for column, _ in values[number]}
+                record = json.loads(line, parse_int=str, parse_float=str)
+                told = {k: v for k, v in record.items() if k.strip().lower() not in columns}
+                line = json.dumps(told, ensure_ascii=False) + "\n"
+            target.write(line.encode(errors="replace"))
+
+
+def _write_parquet(path: Path, name: str, edits: pl.DataFrame, target: IO[bytes]) -> None:
+    with _open(path, name) as file:
+        table = _read_table(io.BytesIO(file.read()))
+    gone, values = _gone(edits), _values(edits)
+    for place, field in enumerate(table.schema):
+        rows = {
+            at
+            for at, told in values.items()
+            if field.name.strip().lower() in {column for column, _ in told}
+        }
+        if rows:
+            cells = table.column(place).to_pylist()
+            kept = [None if at in rows else cell for at, cell in enumerate(cells, start=1)]
+            table = table.set_column(place, field, pa.array(kept, field.type))
+    stays = pa.array(at not in gone for at in range(1, table.num_rows + 1))
+    _put_parquet(table.filter(stays), target)
+
+
+def _read_table(source: Path | io.BytesIO) -> pa.Table:
+    """A Parquet file with all that is noted in it, such as where a stream goes on."""
+    with pq.ParquetFile(source) as file:
+        noted = {k: v for k, v in (file.metadata.metadata or {}).items() if k != b"ARROW:schema"}
+        return file.read().replace_schema_metadata(noted)
+
+
+def _put_parquet(table: pa.Table, target: IO[bytes]) -> None:
+    pq.write_table(table, target, compression="zstd")
+
+
+def _open(path: Path, name: str) -> IO[bytes]:
+    if name.lower().endswith(".gz"):
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _replace(path: Path, name: str, write: Callable[[IO[bytes]], None]) -> None:
+    """Write the file anew and put it in the old one's place, whole or not at all."""
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        with scratch.open("wb") as file:
+            if name.lower().endswith(".gz"):
+                with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+                    write(cast(IO[bytes], packed))
+            else:
+                write(file)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise C360Error(
+            f"{path} could not be written anew: {error.strerror}.", "Free space and try again."
+        ) from None
+    shutil.copymode(path, scratch)
+    scratch.replace(path)
+    sync(path.parent)

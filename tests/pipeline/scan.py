@@ -1,0 +1,51 @@
+"""Looks for texts in all that lies below a folder, also where it is packed."""
+
+import gzip
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+
+def find_texts(root: Path, texts: Iterable[str], leave: tuple[str, ...] = ()) -> set[str]:
+    """The places where a text stands, as `path: text`.
+
+    Args:
+        root: folder to look through; a name of a file counts as a place too.
+        texts: what to look for.
+        leave: folders below the root that are nobody's business.
+    """
+    wanted = {text: text.encode() for text in texts}
+    found = set()
+    for path in sorted(root.rglob("*")):
+        place = path.relative_to(root)
+        if not path.is_file() or path.is_symlink() or place.parts[0] in leave:
+            continue
+        content = [str(place).encode(), path.read_bytes(), *_unpacked(path)]
+        found |= {
+            f"{place}: {text}"
+            for text, needle in wanted.items()
+            if any(needle in part for part in content)
+        }
+    return found
+
+
+def _unpacked(path: Path) -> Iterator[bytes]:
+    if path.suffix == ".gz":
+        yield gzip.decompress(path.read_bytes())
+    elif path.suffix == ".parquet":
+        yield _written(pl.read_parquet(path, hive_partitioning=False))
+    elif path.suffix == ".duckdb":
+        with duckdb.connect(path, read_only=True) as connection:
+            for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall():
+                yield _written(connection.execute(f'select * from "{table}"').pl())  # noqa: S608 - its own names
+
+
+def _written(frame: pl.DataFrame) -> bytes:
+    """All values as text, those of bytes as they are."""
+    parts = []
+    for column in frame:
+        values = column.to_list()
+        parts += [v if isinstance(v, bytes) else str(v).encode() for v in values if v is not None]
+    return b"\n".join(parts)
