@@ -49,6 +49,9 @@ def deliver_day(
 ) -> list[Delivered]:
     """Bring every configured list to where it goes; one that fails does not keep the others.
 
+    A list that was delivered and is no longer configured is a failure: whoever withdraws would stay
+    on it over there.
+
     Args:
         settings: where rules and data are.
         day: the day of the current release.
@@ -61,10 +64,10 @@ def deliver_day(
         C360Error: there is no such destination, or no current release of that day.
     """
     destinations = _chosen(settings, to)
-    if not destinations:
+    results = _left_behind(settings, day, to)
+    if not (destinations or results):
         return []
     release, began = _release_of(settings, day), time.monotonic()
-    results = []
     for destination in destinations:
         for name in destination.lists:
             once = _Delivery(settings, destination, Released(name, release, day), accept, tell)
@@ -83,6 +86,26 @@ def _chosen(settings: Settings, to: str | None) -> list[AnyDestination]:
         known = ", ".join(one.name for one in destinations) or "none"
         raise C360Error(f"There is no destination {to!r}.", f"In deliveries.yml are: {known}.")
     return chosen
+
+
+def _left_behind(settings: Settings, day: date, to: str | None) -> list[Delivered]:
+    """Lists with rows on the far side by us that no destination names any more."""
+    book = configured_rules(settings)
+    named = {(one.name, name) for one in book.deliveries.destinations for name in one.lists}
+    left = []
+    for path in sorted((settings.home / "deliveries").glob("*/*.jsonl")):
+        place = Place(path.parent.name, path.stem, day)
+        if to not in (None, place.destination) or (place.destination, place.list) in named:
+            continue
+        if rows := len(Ledger(path).known):
+            error = C360Error(
+                f"{place}: {rows:,} rows are there by us, and deliveries.yml no longer names the "
+                "list: whoever withdraws stays on it.",
+                f"If it has another name now, add the lines of {path} to that list's ledger and "
+                "delete the file. Else take the rows away there by hand, and delete it.",
+            )
+            left.append(Delivered(place, "", None, error=error))
+    return left
 
 
 def _release_of(settings: Settings, day: date) -> Release:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pipelines.rules.model import Labelled, Name, Rules
 
+CHURNED = "churned"
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
 # What a reason may name; the macro `filled_reason` of the SQL puts them in.
 NAMED_IN_REASONS = (
@@ -78,7 +79,11 @@ class Lifecycle(Rules):
     min_rhythm_days: int = Field(ge=1)
     max_rhythm_days: int = Field(ge=1)
     won_back_days: int = Field(ge=1)
-    churned_above: float = Field(gt=0, description="Rhythm beyond which an order is a win-back.")
+    churned_above: float = Field(
+        gt=0,
+        description="Rhythm beyond which a customer has churned and an order is a win-back; the "
+        "stage `churned` begins there, too.",
+    )
     movement_days: int = Field(ge=1, description="Changes of stage so many days back are told.")
     stages: tuple[Stage, ...]
 
@@ -86,6 +91,17 @@ class Lifecycle(Rules):
     def _rhythms_are_ordered(self) -> Self:
         if self.min_rhythm_days > self.max_rhythm_days:
             raise ValueError("min_rhythm_days must not be greater than max_rhythm_days")
+        return self
+
+    @model_validator(mode="after")
+    def _churn_is_told_once(self) -> Self:
+        for stage in self.stages:
+            if stage.stage == CHURNED and stage.rhythm_above != self.churned_above:
+                raise ValueError(
+                    f"the stage {CHURNED} has rhythm_above {stage.rhythm_above:g} and "
+                    f"churned_above is {self.churned_above:g}; the stage goes by the one, key "
+                    "figures and win-backs by the other: write the same number"
+                )
         return self
 
     @model_validator(mode="after")

@@ -44,20 +44,24 @@ def find_contacts(
         CONTACTS; contacted_on is the day after the night.
     """
     first = as_of - timedelta(days=days)  # the night before the first of the days
-    recent = history.filter(
-        (pl.col("role") == TREATED)
-        & (pl.col("channel") != NO_CHANNEL)
-        & (pl.col("valid_from_on") < as_of)
+    treated = history.filter((pl.col("role") == TREATED) & (pl.col("channel") != NO_CHANNEL))
+    recent = treated.filter(
+        (pl.col("valid_from_on") < as_of)
         & (pl.col("valid_to_on").is_null() | (pl.col("valid_to_on") > first))
     )
     night = pl.col("night")
-    parts = [_on(recent.filter(pl.col("valid_from_on") >= first), pl.col("valid_from_on"))]
+    begun = recent.filter(pl.col("valid_from_on") >= first)
+    # Where only the global holdout was drawn anew, whoever stays on a list does not come onto it.
+    same = ["list", "version", "customer_id", "valid_from_on"]
+    ended = treated.drop("valid_from_on").rename({"valid_to_on": "valid_from_on"})
+    entered = begun.join(ended.select(same), on=same, how="anti")
+    parts = [_on(entered, pl.col("valid_from_on"))]
     for segment in segments:
         if segment.sent == "on_refresh":
             last = pl.col("valid_to_on").fill_null(as_of) - timedelta(days=1)
-            begun = pl.max_horizontal("valid_from_on", pl.lit(first))
+            start = pl.max_horizontal("valid_from_on", pl.lit(first))
             nights = recent.filter(pl.col("list") == segment.name).with_columns(
-                night=pl.date_ranges(begun, last)
+                night=pl.date_ranges(start, last)
             )
             again = nights.explode("night", empty_as_null=False).filter(
                 (night > pl.col("valid_from_on")) & begins_period(segment.refresh, night)

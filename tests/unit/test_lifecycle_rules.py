@@ -89,6 +89,11 @@ def test_rules_that_leave_a_customer_without_a_stage_are_refused(tmp_path):
         own(tmp_path, lambda content: content["stages"].pop())
 
 
+def test_who_has_churned_is_told_by_one_number(tmp_path):
+    with pytest.raises(C360Error, match="rhythm_above 3 and churned_above is 4"):
+        own(tmp_path, lambda content: content.update(churned_above=4))
+
+
 def test_rules_with_a_gap_between_two_rhythms_are_refused(tmp_path):
     def leave_a_gap(content):
         for stage in content["stages"]:

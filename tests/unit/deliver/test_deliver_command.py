@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+import polars as pl
 import pytest
 from delivery_rig import DAY, people
 
@@ -52,6 +53,38 @@ def test_a_mass_removal_stops_that_delivery_only_and_says_how_to_accept(office, 
     assert not list(tmp_path.glob(f"back_{NEXT}*"))
     assert call("deliver", "--date", str(NEXT), "--to", "box", "--accept-removals")[0] == 0
     assert list(tmp_path.glob(f"back_{NEXT}*_done.json"))
+
+
+def test_a_list_that_is_no_longer_named_is_not_forgotten_over_there(office, call, box):
+    office.release({"win_back": people([1, 2, 3])})
+    assert call("deliver", "--date", str(DAY))[0] == 0
+    entry = {"name": "box", "type": "folder", "path": str(box), "lists": {"vip_care": "care"}}
+    office.configure(entry)
+    office.release({"vip_care": people([3, 4])}, day=NEXT)
+    code, said = call("deliver", "--date", str(NEXT))
+    assert code == 1
+    assert "box, list win_back: 3 rows are there by us" in said
+    assert office.results("box", "vip_care", NEXT) == {"ok": 2}
+    # As the sentence says: the list goes on under its new name, and who has left it is removed.
+    old, new = (
+        office.root / "deliveries/box" / f"{name}.jsonl" for name in ("win_back", "vip_care")
+    )
+    new.write_bytes(new.read_bytes() + old.read_bytes())
+    old.unlink()
+    assert call("deliver", "--date", str(NEXT))[0] == 0
+    results = pl.read_csv(office.root / f"deliveries/box/results/vip_care_{NEXT}.csv")
+    assert results.filter(operation="remove")["customer_id"].to_list() == ["c00001", "c00002"]
+
+
+def test_a_destination_that_is_gone_is_told_until_its_ledgers_are(office, call, box):
+    office.release({"win_back": people([1])})
+    assert call("deliver", "--date", str(DAY))[0] == 0
+    office.configure()
+    code, said = call("deliver", "--date", str(DAY))
+    assert code == 1
+    assert "box, list win_back: 1 rows are there by us" in said
+    (office.root / "deliveries/box/win_back.jsonl").unlink()
+    assert call("deliver", "--date", str(DAY))[0] == 0
 
 
 def test_only_the_current_release_is_delivered(office, call, box):

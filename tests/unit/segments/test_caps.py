@@ -11,8 +11,8 @@ from tests.unit.segments.list_people import segment
 
 AS_OF = date(2026, 6, 30)  # a Tuesday; tonight's lists are for 1 July
 HISTORY = {
-    "list": pl.String, "customer_id": pl.String, "role": pl.String, "channel": pl.String,
-    "valid_from_on": pl.Date, "valid_to_on": pl.Date,
+    "list": pl.String, "version": pl.Int64, "customer_id": pl.String, "role": pl.String,
+    "channel": pl.String, "valid_from_on": pl.Date, "valid_to_on": pl.Date,
 }  # fmt: skip
 
 
@@ -26,7 +26,9 @@ def told(*rows):
 
 def history(*rows):
     """(days ago on which it began, days ago on which it ended or None, changes)"""
-    plain = {"list": "a_list", "customer_id": "c", "role": "treated", "channel": "email"}
+    plain = {
+        "list": "a_list", "version": 1, "customer_id": "c", "role": "treated", "channel": "email",
+    }  # fmt: skip
     return pl.DataFrame(
         [
             plain | changes
@@ -74,6 +76,23 @@ def test_coming_onto_a_list_is_one_contact_on_the_day_after_and_staying_is_none(
     rows = history((5, None, {}), (9, 7, {"customer_id": "d"}))
     found = find_contacts(rows, [segment()], AS_OF, 30)
     assert sorted(found.rows()) == [("c", "email", ago(4), 1), ("d", "email", ago(8), 1)]
+
+
+def test_who_stays_while_the_global_holdout_is_drawn_anew_is_not_contacted_again():
+    rows = history((9, 5, {}), (5, None, {}))
+    assert find_contacts(rows, [segment()], AS_OF, 30).rows() == [("c", "email", ago(8), 1)]
+    assert find_contacts(rows, [segment()], AS_OF, 7).is_empty()
+
+
+def test_another_version_of_a_list_is_another_contact():
+    rows = history((9, 5, {}), (5, None, {"version": 2}))
+    found = find_contacts(rows, [segment()], AS_OF, 30)
+    assert sorted(found["contacted_on"]) == [ago(8), ago(4)]
+
+
+def test_who_was_held_out_and_is_no_longer_comes_onto_the_list():
+    rows = history((9, 5, {"role": "global_holdout"}), (5, None, {}))
+    assert find_contacts(rows, [segment()], AS_OF, 30).rows() == [("c", "email", ago(4), 1)]
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,14 @@ list_facts as (
     select * from {{ ref('int_list_facts_joined_to_customers') }}
 ),
 
+-- Places are counted among those whom a percentile is of: persons among persons.
 graded as (
-    select count(*) as graded_count
+    select
+        peer_group,
+        count(*) as graded_count
     from {{ ref('customer_grades') }}
     where value_score is not null
+    group by peer_group
 ),
 
 run as (
@@ -205,10 +209,10 @@ joined as (
         customers.base_currency
     from customers
     cross join run
-    cross join graded
     inner join list_facts on customers.customer_id = list_facts.customer_id
     inner join grades on customers.customer_id = grades.customer_id
     inner join lifecycle on customers.customer_id = lifecycle.customer_id
+    left join graded on grades.peer_group = graded.peer_group
     left join rfm on customers.customer_id = rfm.customer_id
     left join psychographics on customers.customer_id = psychographics.customer_id
     left join scores on customers.customer_id = scores.customer_id
