@@ -11,13 +11,17 @@ release; so after a crash at any moment a second call ends what the first one be
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import ValidationError
 
 from pipelines.catalogue import Catalogue
+from pipelines.errors import C360Error
 from pipelines.lake import Lake, empty_folder, sync, with_parent, write_table
+from pipelines.list_files import PLATFORMS, Files, write_list
 from pipelines.privacy.releases import forget_customers
 from pipelines.publish import MARTS, write_duckdb
 from pipelines.release import (
@@ -30,10 +34,14 @@ from pipelines.release import (
     sync_files,
     write_manifest,
 )
+from pipelines.rules.list_columns import ListColumns
+from pipelines.segment_releases import released_segments
 from pipelines.segments.reasons import guard_formulas
+from pipelines.yaml_files import read_yaml
 
 Forget = Callable[[pl.DataFrame, frozenset[str]], pl.DataFrame]
 NOT_FACTS = ("run_id", "files")
+GRANTED = ["customer_id", "is_ads_matching_granted"]
 
 
 def forget_released(
@@ -104,7 +112,8 @@ def _write_anew(
     if not changed and before not in names:
         shutil.rmtree(scratch)
         return release.path.name
-    _write_lists(scratch, lost)
+    if any(name.startswith("lists/") for name in lost):
+        _write_lists(scratch, lost, date.fromisoformat(release.as_of))
     write_duckdb(scratch, catalogue)
     facts = _corrected(facts, lost) | {"previous_release": names.get(before or "", before)}
     run_id = write_manifest(scratch, facts)
@@ -125,13 +134,30 @@ def _keys(catalogue: Catalogue, relative: Path) -> frozenset[str]:
     return frozenset({*dataset.key, *dataset.required}) if dataset else frozenset()
 
 
-def _write_lists(release: Path, lost: dict[str, int]) -> None:
-    """The CSV beside each list that has lost a row."""
-    for name in lost:
-        if name.startswith("lists/"):
-            rows, sheet = pl.read_parquet(release / name), (release / name).with_suffix(".csv")
-            sheet.unlink(missing_ok=True)  # it may be a link to the old one
-            guard_formulas(rows).write_csv(sheet)
+def _write_lists(release: Path, lost: dict[str, int], as_of: date) -> None:
+    """The files of each list that has lost a row, made anew by the release's own rules.
+
+    Of a release whose rules cannot be read any more the copies in other forms go instead.
+    """
+    names = [Path(name).stem for name in lost if name.startswith("lists/")]
+    folder = release / "lists"
+    try:
+        segments = {segment.name: segment for segment in released_segments(Release(release))}
+        columns = ListColumns.model_validate(read_yaml(release / "rules" / "list_columns.yml"))
+    except (C360Error, ValidationError, OSError):
+        segments, columns = {}, ListColumns()
+    granted = pl.scan_parquet(release / "marts" / "customer_360.parquet")
+    files = Files(folder, columns, granted.select(GRANTED).collect(), None, as_of)
+    if any(name not in segments for name in names) and (folder / PLATFORMS).exists():
+        shutil.rmtree(folder / PLATFORMS)
+    for name in names:
+        rows = pl.read_parquet(folder / f"{name}.parquet")
+        if name in segments:
+            write_list(rows, segments[name], files)
+            continue
+        for ending in ("csv", "xlsx"):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
+        guard_formulas(rows).write_csv(folder / f"{name}.csv")
 
 
 def _corrected(facts: dict[str, Any], lost: dict[str, int]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A home with landed rows and releases of three customers, made without dbt."""
 
+import hashlib
 import os
 import shutil
 from datetime import date
@@ -11,10 +12,11 @@ from factories import PROJECT, rows
 
 from pipelines.catalogue import load_catalogue
 from pipelines.configured import configured_rules
-from pipelines.lake import Lake, sha256_of, with_parent, write_table
+from pipelines.lake import Lake, sha256_of, with_parent, write_table, write_text
 from pipelines.land import land_new_files
+from pipelines.list_files import Files, write_list
 from pipelines.release import release_run, write_manifest
-from pipelines.segments.reasons import guard_formulas
+from pipelines.rules import find_rules, load_rules
 from pipelines.settings import Settings
 from pipelines.tombstones import read_tombstones
 
@@ -39,7 +41,10 @@ ITEMS = [
     "item-li-1,order-li-1,1,CNY",
     "item-w-1,order-wang-1,2,CNY",
 ]
+# What a platform is told of Li: the SHA-256 of 8613812345678.
+LI_TOLD = hashlib.sha256(b"8613812345678").hexdigest()
 CANARY = {
+    LI_TOLD,
     "c77", "li.canary@example.com", "13812345678", "李小龙", "order-li-1", "order-li-2",
     "item-li-1", LI, FORMER,
 }  # fmt: skip
@@ -91,7 +96,12 @@ def release(lake: Lake, day: date, before: str | None) -> str:
     keys = {LI: "c77", WANG: "c78", CHEN: "c79"}
     marts = {
         "customer_360": rows(
-            "customer_360", *({"customer_id": name, "as_of": day} for name in keys), group="models"
+            "customer_360",
+            *(
+                {"customer_id": name, "as_of": day, "is_ads_matching_granted": True}
+                for name in keys
+            ),
+            group="models",
         ),
         "customer_grades": rows(
             "customer_grades",
@@ -113,9 +123,21 @@ def release(lake: Lake, day: date, before: str | None) -> str:
     ]  # fmt: skip
     state = rows("customer_keys", *told, group="pipeline")
     write_table(state, run.release / "state" / "customer_keys.parquet")
-    listed = pl.DataFrame({"customer_id": list(keys), "full_name": ["李小龙", "王芳", "陈静"]})
-    write_table(listed, run.release / "lists" / "win_back.parquet")
-    guard_formulas(listed).write_csv(run.release / "lists" / "win_back.csv")
+    listed = pl.DataFrame(
+        {"customer_id": list(keys), "full_name": ["李小龙", "王芳", "陈静"], "channel": "sms",
+         "contact": ["+8613812345678", "+8613912345678", "+8613712345678"]}
+    )  # fmt: skip
+    book = load_rules(find_rules(None))
+    plain = next(one for one in book.segments.segments if one.name == "win_back")
+    segment = plain.model_copy(
+        update={"platforms": {"meta": "seg_017", "google_customer_match": "seg_018"}}
+    )
+    kept = {"segments": [segment.model_dump(mode="json")]}
+    write_text(yaml.safe_dump(kept), run.release / "rules" / "segments.yml")
+    write_text("columns: {}", run.release / "rules" / "list_columns.yml")
+    granted = pl.DataFrame({"customer_id": list(keys), "is_ads_matching_granted": True})
+    files = Files(run.release / "lists", book.list_columns, granted, None, day)
+    write_list(listed, segment, files)
     write_table(marts["customer_360"], run.table("models", "customer_360"))
     assert catalogue
     facts = {

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 
@@ -87,7 +88,12 @@ def test_others_keep_what_is_theirs(settings, lake):
     assert contacts.select("source_record_id", "referrer_source_id").rows() == [
         ("c78", None), ("c79", "c78"),
     ]  # fmt: skip
-    assert (current_release(lake).path / "lists/win_back.csv").read_text().count("\n") == 3
+    lists = current_release(lake).path / "lists"
+    assert (lists / "win_back.csv").read_text().count("\n") == 3
+    sheet = openpyxl.load_workbook(lists / "win_back.xlsx").active
+    assert [row[0] for row in sheet.iter_rows(min_row=2, values_only=True)] == [WANG, CHEN]
+    for made in ("seg_017_meta.csv", "seg_018_google_customer_match.csv"):
+        assert len((lists / "platforms" / made).read_text().splitlines()) == 3
 
 
 def test_every_row_is_accounted_for(settings, lake):
