@@ -1,19 +1,19 @@
 """Grades within the `score` step: reads the run and the last release, writes datasets."""
 
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
 from pipelines.catalogue import Catalogue
 from pipelines.identity.refs import RECORD, read_ref
 from pipelines.lake import Lake, Run, write_table
-from pipelines.release import Release, previous_release
+from pipelines.release import Release, previous_release, recall
 from pipelines.rules.grade_overrides import GradeOverrides
 from pipelines.rules.schemas import RuleBook
-from pipelines.tiers.edges import read_edges, write_edges
+from pipelines.tiers.edges import EDGES, read_edges, write_edges
 from pipelines.tiers.gaps import find_targets
 from pipelines.tiers.history import carry_grades
+from pipelines.tiers.memory import STANDING
 from pipelines.tiers.night import Facts, Graded, Memory, grade_customers
 from pipelines.tiers.values import READ
 
@@ -48,7 +48,8 @@ def grade(
     facts = Facts(customers, scores, aliases, overrides)
     graded = grade_customers(facts, memory, book.tiers, book.influence, run.as_of)
     erased = customers.filter("is_erasure_requested")["customer_id"]
-    history = carry_grades(_history(before), graded.standing, aliases, erased, run.as_of)
+    known = recall(before, "marts/grade_history", catalogue["pipeline", "grade_history"].schema)
+    history = carry_grades(known, graded.standing, aliases, erased, run.as_of)
     targets = find_targets(graded.values, graded.standing, graded.edges, book.tiers, run.as_of)
     tables = {
         "customer_values": graded.values,
@@ -100,20 +101,9 @@ def find_overrides(
 
 def read_memory(before: Release | None) -> Memory | None:
     """What the last release knew of grades; None if it is of older make, or there is none."""
-    edges, decisions = (_state(before, name) for name in ("grade_edges", "grade_decisions"))
+    edges = recall(before, "state/grade_edges", EDGES)
+    decisions = recall(before, "state/grade_decisions", STANDING)
     return None if edges is None or decisions is None else Memory(read_edges(edges), decisions)
-
-
-def _state(before: Release | None, name: str) -> pl.DataFrame | None:
-    return _read(before.path / "state" / f"{name}.parquet") if before else None
-
-
-def _history(before: Release | None) -> pl.DataFrame | None:
-    return _read(before.path / "marts" / "grade_history.parquet") if before else None
-
-
-def _read(path: Path) -> pl.DataFrame | None:
-    return pl.read_parquet(path) if path.exists() else None
 
 
 def _notes(graded: Graded, strangers: int, as_of: date) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipelines.catalogue import Catalogue, Dataset
+from pipelines.catalogue import Catalogue
 from pipelines.intervals import GONE, VALIDITY, carry_intervals
 from pipelines.lake import Run, write_table
-from pipelines.release import Release
+from pipelines.release import Release, recall
 from pipelines.rules.schemas import RuleBook
 
 STEP = "publish"
@@ -42,18 +42,9 @@ def bring_memory(before: Release | None, run: Run, catalogue: Catalogue) -> None
     """Write the marts of `MEMORY` as the last release has them into the run; else empty ones."""
     for name in MEMORY:
         dataset = catalogue["pipeline", f"previous_{name}"]
-        write_table(_remembered(before, name, dataset), run.table("pipeline", dataset.name))
-
-
-def _remembered(before: Release | None, name: str, dataset: Dataset) -> pl.DataFrame:
-    """A mart of a release in tonight's columns: one that it did not have yet is null."""
-    nothing = pl.DataFrame(schema=dataset.schema)
-    path = before.path / "marts" / f"{name}.parquet" if before else None
-    if path is None or not path.exists():
-        return nothing
-    told = pl.read_parquet(path)
-    known = [column for column in dataset.schema.names() if column in told.columns]
-    return pl.concat([nothing, told.select(known)], how="diagonal_relaxed").cast(dataset.schema)
+        told = recall(before, f"marts/{name}", dataset.schema)
+        nothing = pl.DataFrame(schema=dataset.schema)
+        write_table(nothing if told is None else told, run.table("pipeline", dataset.name))
 
 
 def write_histories(run: Run, catalogue: Catalogue, book: RuleBook) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, write_table
 from pipelines.list_files import Files, write_list
-from pipelines.release import Release
+from pipelines.release import Release, recall
 from pipelines.rules.schemas import RuleBook
 from pipelines.rules.segments import PROGRAMME, Segment, Segments
 from pipelines.rules.sources import country_of
@@ -69,7 +69,7 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     audience = _audience(run, scanned, rules, conditions)
     contacts = _contacts(run)
     merged = _merged(run)
-    memory = _memory(before, merged) if before else _Memory()
+    memory = _memory(before, catalogue, merged) if before else _Memory()
     night = Night(
         as_of=run.as_of,
         audience=audience,
@@ -132,12 +132,13 @@ def _audience(
     return prepare_audience(plain, conditions, events, run.as_of)
 
 
-def _memory(before: Release, merged: pl.DataFrame) -> _Memory:
-    marts = before.path / "marts"
-    paths = [marts / f"{name}.parquet" for name in ("list_history", "list_decisions")]
-    if not all(path.exists() for path in paths):
+def _memory(before: Release, catalogue: Catalogue, merged: pl.DataFrame) -> _Memory:
+    history, decisions = (
+        recall(before, f"marts/{name}", catalogue["pipeline", name].schema)
+        for name in ("list_history", "list_decisions")
+    )
+    if history is None or decisions is None:
         return _Memory()
-    history, decisions = (pl.read_parquet(path) for path in paths)
     lists = frozenset((told["name"], told["version"]) for told in before.manifest["lists"])
     members = find_members(history, merged, date.fromisoformat(before.as_of), lists)
     return _Memory(history, decisions, members)

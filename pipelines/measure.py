@@ -6,10 +6,10 @@ from datetime import date
 import duckdb
 import polars as pl
 
-from pipelines.catalogue import Catalogue, Dataset
+from pipelines.catalogue import Catalogue
 from pipelines.lake import Lake, Run, write_table
 from pipelines.metrics import UNITS, Metric, Metrics
-from pipelines.release import previous_release
+from pipelines.release import previous_release, recall
 
 TOTAL = "total"
 MEASURES = "customer_measures"
@@ -26,13 +26,13 @@ def measure_kpis(lake: Lake, run: Run, catalogue: Catalogue) -> int:
         connection.read_parquet(str(run.table("models", MEASURES))).create_view(MEASURES)
         by_grade = measure_by_grade(metrics, lambda sql: connection.sql(sql).pl(), run.as_of)
     before = previous_release(lake, run.as_of)
-    path = before.path / "marts" / "kpi_daily.parquet" if before else None
-    history = pl.read_parquet(path) if path and path.exists() else pl.DataFrame()
-    daily = catalogue["pipeline", "kpi_daily"]
+    schema = catalogue["pipeline", "kpi_daily"].schema
+    told = recall(before, "marts/kpi_daily", schema)
+    history = pl.DataFrame(schema=schema) if told is None else told
     tables = {
         "metrics": describe_metrics(metrics),
         "kpi_by_grade": by_grade,
-        "kpi_daily": append_day(_with_columns_of(history, daily), by_grade, run.as_of),
+        "kpi_daily": append_day(history, by_grade, run.as_of),
     }
     for name, frame in tables.items():
         dataset = catalogue["pipeline", name]
@@ -123,10 +123,3 @@ def _values(
             pl.when(pl.col("base_count") == 0).then(pl.lit("nobody")).otherwise(pl.lit("unknown"))
         )
     )
-
-
-def _with_columns_of(frame: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
-    """The declared columns of an earlier release; what it did not have yet is null."""
-    schema = dataset.schema
-    known = [name for name in schema if name in frame.columns]
-    return pl.concat([pl.DataFrame(schema=schema), frame.select(known)], how="diagonal_relaxed")

@@ -20,6 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
@@ -79,6 +80,26 @@ def previous_release(lake: Lake, as_of: date) -> Release | None:
     Of several releases of that date, the one that `current` last pointed at.
     """
     return _newest(lake, [r for r in find_releases(lake) if r.as_of < as_of.isoformat()])
+
+
+def recall(before: Release | None, name: str, schema: pl.Schema) -> pl.DataFrame | None:
+    """What a release has of a table, in tonight's columns: one that it did not have yet is null.
+
+    Args:
+        before: the last release; None on the first night.
+        name: of the table, such as `marts/list_history`.
+        schema: tonight's columns; others that the release has are left out.
+
+    Returns:
+        None if there is no release, or an older version made it and kept no such table.
+    """
+    path = before.path / f"{name}.parquet" if before else None
+    if path is None or not path.exists():
+        return None
+    told = pl.read_parquet(path)
+    known = [column for column in schema if column in told.columns]
+    nothing = pl.DataFrame(schema=schema)
+    return pl.concat([nothing, told.select(known)], how="diagonal_relaxed").cast(schema)
 
 
 def standing_release(lake: Lake, day: date) -> Release | None:

@@ -4,6 +4,9 @@ import polars as pl
 
 from pipelines.tiers.policy import STATE, Ladder
 
+NAMED = ("customer_id", "ladder", "earned_level", "level", "level_before")
+# What is read of the night before.
+STANDING = pl.Schema({**dict.fromkeys(NAMED, pl.String()), **STATE})
 SHOWN = (
     "shown", "shown_before", "changed_on", "reason", "change_score", "change_cut_score",
     "override_until_on",

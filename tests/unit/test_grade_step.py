@@ -52,6 +52,27 @@ def release(lake, run):
     release_run(lake, run, write_manifest(run.release, {"date": run.as_of.isoformat()}))
 
 
+def drop_columns(path, *names):
+    write_table(pl.read_parquet(path).drop(names), path)
+
+
+def test_it_goes_on_from_a_release_of_a_version_that_knew_less(lake, catalogue):
+    run = lake.run(AS_OF)
+    profile(run, hundred())
+    grade(lake, run, catalogue, BOOK, NO_SCORES)
+    release(lake, run)
+    [folder] = lake.published.glob(f"{AS_OF}*")
+    drop_columns(folder / "marts" / "grade_history.parquet", "cut_score")
+    drop_columns(folder / "state" / "grade_decisions.parquet", "refunded")
+    later = lake.run(LATER)
+    profile(later, hundred())
+    grade(lake, later, catalogue, BOOK, NO_SCORES)
+    assert levels(later) == levels(run)
+    history = written(later, "grade_history")
+    assert set(history["valid_from_on"]) == {AS_OF}
+    assert history["valid_to_on"].null_count() == history.height
+
+
 def test_it_writes_every_dataset_in_the_catalogues_types(lake, catalogue):
     run = lake.run(AS_OF)
     profile(run, [*hundred(), prospect("nobody")])

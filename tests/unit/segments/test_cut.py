@@ -101,7 +101,11 @@ def test_who_may_not_be_written_to_is_not_on_the_list(person, purpose, where, th
     "changes",
     [
         {"order_by": "value_score desc", "limit": 1},
+        {"order_by": "engagement_score desc"},
         {"columns": ("churn_risk",)},
+        {"columns": ("preferred_order_channel",)},
+        {"columns": ("best_marketing_channel",)},
+        {"columns": ("rhythm_days",)},
         {"reason": "Grade {grade}"},
         {"reason_zh": "{lifecycle_stage_label_zh}"},
     ],

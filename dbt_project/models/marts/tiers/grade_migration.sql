@@ -40,7 +40,7 @@ grades_then as (
 
 -- Who became one with another customer has not left.
 merged as (
-    select customer_id
+    select distinct customer_id
     from history
     where ended_because = 'merged'
 ),
@@ -62,7 +62,7 @@ moved as (
     full outer join grades_now on grades_then.customer_id = grades_now.customer_id
     left join customers on grades_now.customer_id = customers.customer_id
     left join merged on grades_then.customer_id = merged.customer_id
-    where merged.customer_id is null
+    where merged.customer_id is null or grades_now.customer_id is not null
 ),
 
 counted as (
