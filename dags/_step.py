@@ -154,7 +154,7 @@ def _why_there_is_none(context: Any) -> dict[str, str]:
 def _report_path(context: Any) -> Path:
     day = business_day(context["params"]["date"], context["dag_run"])
     name = _step_name(context["ti"]).replace(" ", "_")
-    return _home() / "runs" / day / "steps" / f"{name}.json"
+    return home_dir() / "runs" / day / "steps" / f"{name}.json"
 
 
 def _read_report(path: Path, since: datetime | None) -> dict[str, Any] | None:
@@ -175,5 +175,6 @@ def _step_name(ti: Any) -> str:
     return found[1] if found else ti.task_id.replace("_", " ")
 
 
-def _home() -> Path:
+def home_dir() -> Path:
+    """The data root, as the commands see it."""
     return PROJECT / os.environ.get("C360_HOME", "data")

@@ -115,6 +115,14 @@ def test_without_deliveries_the_night_ends_with_the_release(night_of, deliveries
     assert night.get_task("release").downstream_task_ids == set()
 
 
+def test_what_was_delivered_once_has_a_task_that_tells_of_it(night_of, tmp_path, monkeypatch):
+    ledger = tmp_path / "deliveries" / "mail" / "win_back.jsonl"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("{}\n")
+    monkeypatch.setenv("C360_HOME", str(tmp_path))
+    assert "deliver" in night_of(SHOP, "destinations: []\n").task_ids
+
+
 @pytest.mark.parametrize("deliveries", ["destinations: [", "- a list\n"])
 def test_deliveries_that_cannot_be_read_are_a_task_that_says_so(night_of, deliveries):
     assert "deliver" in night_of(SHOP, deliveries).task_ids

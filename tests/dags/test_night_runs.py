@@ -53,6 +53,7 @@ def calls(lake):
 def task_of(step, day=DAY, start_date=None, **task):
     """What the failure callback is given."""
     ti = SimpleNamespace(
+        dag_id="nightly_customer_360",
         task=SimpleNamespace(**task), task_id=step, log_url="http://log", start_date=start_date
     )
     now = datetime.fromisoformat("2026-07-01T02:00:00+00:00")
@@ -203,4 +204,4 @@ def test_relative_folders_mean_the_same_to_a_task_as_in_the_project_folder(night
 
     monkeypatch.setenv("C360_HOME", "somewhere/lake")
     assert Path(night.get_task("land").cwd) == _step.PROJECT
-    assert _step._home() == _step.PROJECT / "somewhere/lake"
+    assert _step.home_dir() == _step.PROJECT / "somewhere/lake"
