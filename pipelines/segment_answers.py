@@ -245,6 +245,12 @@ def verdict(why: WhyListed) -> str:
     missed = list(failing(why.step))
     if not missed and why.is_suppressed:
         return f"Not on the list, though the condition is true: {DECISIONS['suppressed']}."
+    if not missed and why.segment.refresh != "nightly":
+        return (
+            f"Not on the list, though the condition is true: it takes new customers in "
+            f"{why.segment.refresh}, and the customer was not found, allowed or placed on the last "
+            "such night. Ask with the --date of that night, or after the next."
+        )
     if not missed:
         return (
             "Not on the list, though the condition is true: consent or the limit decided, and "

@@ -140,12 +140,12 @@ def show_release(console: Console, release: Release, lake: Lake) -> None:
         f"\n[bold]Files[/bold]  {release.path}{'  (= published/current)' if here else ''}"
     )
     console.print(
-        "       report.html, gates.html, marts/*.parquet, marts.duckdb, lists/*.csv|parquet, "
+        "       report.html, gates.html, marts/*.parquet, marts.duckdb, lists/*.csv|xlsx|parquet, "
         "manifest.json"
     )
     console.print(
         "[bold]Next[/bold]   open report.html (or c360 serve); query marts.duckdb read-only; hand "
-        "lists/*.csv to marketing; c360 quarantine list; c360 rollback"
+        "lists/*.xlsx to marketing; c360 quarantine list; c360 rollback"
     )
 
 

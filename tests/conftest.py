@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 from factories import AS_OF, PROJECT
+from hypothesis import settings
 
 from pipelines import cli
 from pipelines.catalogue import Catalogue, load_catalogue
 from pipelines.lake import Lake
+
+# How long a test takes says nothing on a machine that is shared.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ def _shown(name: str, dtype: pl.DataType) -> pl.Expr:
     value = pl.col(name)
     if dtype.is_decimal():
         value = value.cast(pl.Decimal(18, 2))
+    if dtype.is_float() and name.endswith("_rate"):  # a share: 0.5 of 8 orders says nothing
+        return pl.format("{}%", (100 * value).round(0).cast(pl.Int64)).fill_null("-")
     if dtype.is_float():
         return value.round(2).cast(pl.String).str.strip_suffix(".0").fill_null("-")
     return value.cast(pl.String).fill_null("-")

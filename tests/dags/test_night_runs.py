@@ -54,7 +54,10 @@ def task_of(step, day=DAY, start_date=None, **task):
     """What the failure callback is given."""
     ti = SimpleNamespace(
         dag_id="nightly_customer_360",
-        task=SimpleNamespace(**task), task_id=step, log_url="http://log", start_date=start_date
+        task=SimpleNamespace(**task),
+        task_id=step,
+        log_url="http://log",
+        start_date=start_date,
     )
     now = datetime.fromisoformat("2026-07-01T02:00:00+00:00")
     dag_run = SimpleNamespace(logical_date=None, run_after=now)

@@ -223,7 +223,7 @@ def test_a_source_that_is_down_is_checked_with_one_try_and_told_once(settings, c
     crm.faults = [Fault(**DOWN)]
     [finding] = try_sources(settings())
     assert (finding.what, finding.ok) == ("contacts", False)
-    assert "after 1 tries" in finding.told
+    assert "after 1 try" in finding.told
     assert sum("/crm/v8" in path for path in crm.calls) == 1
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.intervals import carry_intervals
@@ -34,6 +34,7 @@ def run_nights(nights: list[dict[str, str | None]]) -> pl.DataFrame | None:
     return history
 
 
+@settings(deadline=None)
 @given(st.lists(NIGHT, min_size=1, max_size=8))
 def test_a_history_tells_every_night_again_and_nothing_else(nights):
     history = run_nights(nights)
@@ -47,6 +48,7 @@ def test_a_history_tells_every_night_again_and_nothing_else(nights):
         assert held.height == len(night)
 
 
+@settings(deadline=None)
 @given(st.lists(NIGHT, min_size=1, max_size=8))
 def test_neighbouring_intervals_differ_and_none_is_empty(nights):
     history = run_nights(nights)

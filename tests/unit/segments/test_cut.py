@@ -143,6 +143,12 @@ def test_a_reason_tells_the_customers_own_values_in_both_languages():
     assert rows["reason_zh"].to_list() == ["城市London {grade}，共3单", "城市-，共2单"]
 
 
+def test_a_share_reads_as_a_percentage():
+    people = audience({"discounted_order_rate": 0.5}, {"discounted_order_rate": 2 / 3}, {})
+    rows = cut(people, segment(reason="{discounted_order_rate}")).rows
+    assert sorted(rows["reason"]) == ["-", "50%", "67%"]
+
+
 @pytest.mark.parametrize("template", ["Everybody", "", "100% 客户", "{city}"])
 def test_a_reason_need_not_name_a_column(template):
     people = audience({"city": template}, {"city": template})
