@@ -42,6 +42,8 @@ def show_preview(console: Console, asked: AskedPreview) -> None:
         f"release {asked.release.path.name}"
     )
     console.print(f"where {escape(segment.where)}", style="dim")
+    for finding in asked.findings:
+        console.print(f"[yellow]look[/yellow] {escape(finding.told)}")
     console.print(_since_text(asked))
     if found.suppressed:
         console.print(
@@ -132,6 +134,7 @@ def preview_as_dict(asked: AskedPreview) -> dict[str, Any]:
         "since": asked.before.path.name if asked.before else None,
         "entered": asked.entered,
         "left": asked.left,
+        "findings": [finding.told for finding in asked.findings],
         "parts": found.parts.to_dicts(),
         "by_grade_and_stage": found.by_grade_and_stage.to_dicts(),
         "overlaps": found.overlaps.to_dicts(),

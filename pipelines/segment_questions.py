@@ -1,5 +1,6 @@
 """Asks releases and rules about lists: previews, faults, differences, and why one is on a list."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -41,6 +42,7 @@ class AskedPreview:
 
     decided: decision and customer_count as released; None where the release keeps none.
     entered, left: since the release before, by the same condition; None without such a release.
+    findings: what `c360 segment lint` says of it.
     """
 
     segment: Segment
@@ -51,6 +53,7 @@ class AskedPreview:
     before: Release | None
     entered: int | None
     left: int | None
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,18 @@ def ask_preview(settings: Settings, name: str, day: date | None, where: str | No
         before=earlier,
         entered=entered,
         left=left,
+        findings=_findings(settings, segments, night, name),
     )
+
+
+def _findings(
+    settings: Settings, segments: Sequence[Segment], night: Night, name: str
+) -> tuple[Finding, ...]:
+    """Faults and doubts of one list, such as a value that no customer has."""
+    audience = load_catalogue(settings.project_dir)["models", "audience"]
+    faults = find_faults(segments, {column.name: column for column in audience.columns})
+    doubts = find_doubts(segments, night.conditions, night.prepared, night.events)
+    return tuple(finding for finding in (*faults, *doubts) if finding.name == name)
 
 
 def _decided(release: Release, name: str) -> pl.DataFrame | None:

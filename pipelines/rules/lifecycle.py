@@ -2,11 +2,11 @@
 
 import re
 from itertools import product
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.rules.model import Labelled, Name, Rules
+from pipelines.rules.model import Labelled, Rules
 
 CHURNED = "churned"
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
@@ -27,10 +27,16 @@ class Case(NamedTuple):
     is_won_back: bool
 
 
+# What marts, gates, lists and key figures know; a name of one's own goes into the labels.
+StageName = Literal[
+    "prospect", "first_time", "repeat", "loyal", "vip", "at_risk", "dormant", "churned", "won_back",
+]  # fmt: skip
+
+
 class Stage(Labelled):
     """One rule of the life cycle; the first that fits a customer, in order, is the stage."""
 
-    stage: Name
+    stage: StageName
     min_orders: int = 0
     max_orders: int | None = None
     min_orders_365d: int = 0

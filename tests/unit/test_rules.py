@@ -175,13 +175,13 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ),
         (
             {"lifecycle": packaged("lifecycle", stages=[
-                {"stage": "x", "min_orders": 2, "max_orders": 1, "label": "X", "label_zh": "X",
+                {"stage": "loyal", "min_orders": 2, "max_orders": 1, "label": "X", "label_zh": "X",
                  "reason": "", "reason_zh": ""}])},
             "max_orders must not be less than min_orders",
         ),
         (
             {"lifecycle": packaged("lifecycle", stages=[
-                {"stage": "x", "rhythm_above": 2, "rhythm_to": 2, "label": "X", "label_zh": "X",
+                {"stage": "loyal", "rhythm_above": 2, "rhythm_to": 2, "label": "X", "label_zh": "X",
                  "reason": "", "reason_zh": ""}])},
             "rhythm_to must be greater than rhythm_above",
         ),

@@ -136,6 +136,12 @@ def test_a_preview_of_an_earlier_night_and_its_limit(c360, nights):
     assert "The list takes the first 1 of them." in text
 
 
+def test_a_preview_says_that_no_customer_has_a_value(c360, nights):
+    code, text = c360("segment", "preview", "best", "--where", "grade = 'E'")
+    assert code == 0
+    assert any(line.startswith("look ") and "'E'" in line for line in lines(text))
+
+
 def test_no_answer_shows_a_name_or_a_contact(c360, nights):
     for words in (
         ("segment", "preview", "regulars"),
