@@ -16,7 +16,7 @@ from pipelines.terminal import Day, PastDay, err, out, plain
 
 app = typer.Typer()
 
-audit_app = typer.Typer(no_args_is_help=True, help="Who did what by hand, when and why.")
+audit_app = typer.Typer(no_args_is_help=True, help="Who erased whom by hand, when and why.")
 
 
 @audit_app.command("verify", epilog="Example: c360 audit verify")
@@ -24,7 +24,7 @@ def verify_audit() -> None:
     """Check that no line of the audit log was changed, moved or taken out."""
     settings = load_settings()
     count = verify_acts(Lake(settings.home), settings.audit)
-    out.print(f"{count} lines verify.")
+    out.print(f"{count} lines verify." if count else "The log is empty: nobody was erased by hand.")
     if not settings.audit:
         err.print("Without C360_AUDIT_KEY anybody could have written a log that verifies.")
 
