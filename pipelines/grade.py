@@ -4,6 +4,7 @@ from datetime import date
 
 import polars as pl
 
+from pipelines.aliases import newest_aliases
 from pipelines.catalogue import Catalogue
 from pipelines.identity.refs import RECORD, read_ref
 from pipelines.lake import Lake, Run, write_table
@@ -84,13 +85,11 @@ def find_overrides(
         for told in standing
     ]  # fmt: skip
     named = pl.DataFrame(rows, NAMED, orient="row")
-    newest = aliases.group_by("alias_id").agg(
-        stands_for=pl.col("customer_id").sort_by("changed_on").last(),
-        event=pl.col("event").sort_by("changed_on").last(),
-    ).filter(event="merged")  # fmt: skip
+    merged = newest_aliases(aliases).filter(event="merged")
+    stands_for = merged.select("alias_id", stands_for="customer_id")
     found = (
         named.join(keys.select(*RECORD, "customer_id"), on=RECORD, how="left")
-        .join(newest, left_on="customer", right_on="alias_id", how="left")
+        .join(stands_for, left_on="customer", right_on="alias_id", how="left")
         .with_columns(customer_id=pl.coalesce("customer_id", "stands_for", "customer"))
         .join(keys.select("customer_id").unique(), on="customer_id", how="semi")
     )

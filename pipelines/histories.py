@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pipelines.aliases import newest_aliases
 from pipelines.catalogue import Catalogue
 from pipelines.intervals import GONE, VALIDITY, carry_intervals
 from pipelines.lake import Run, write_table
@@ -88,7 +89,7 @@ def find_forgotten(requests: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFram
     Returns:
         customer_id, each once.
     """
-    stands_for = _newest(aliases)
+    stands_for = newest_aliases(aliases)
     erased = stands_for.filter(pl.col("customer_id").is_null()).select(customer_id="alias_id")
     former = stands_for.join(requests, on="customer_id", how="semi").select(customer_id="alias_id")
     asked = requests.select("customer_id")
@@ -109,7 +110,9 @@ def name_endings(
     Returns:
         key, ended_because: `left` of a customer that is still there, `merged`, else `gone`.
     """
-    merged = _newest(aliases).filter(pl.col("event") == MERGED).select(customer_id="alias_id")
+    merged = (
+        newest_aliases(aliases).filter(pl.col("event") == MERGED).select(customer_id="alias_id")
+    )
     here, other = pl.lit(value=True).alias("is_living"), pl.lit(value=True).alias("is_merged")
     return (
         history.filter(pl.col("valid_to_on").is_null())
@@ -126,13 +129,6 @@ def name_endings(
             .otherwise(pl.lit(GONE))
             .alias("ended_because"),
         )
-    )
-
-
-def _newest(aliases: pl.DataFrame) -> pl.DataFrame:
-    """The newest row of each alias, which decides whom it stands for."""
-    return aliases.sort("alias_id", "changed_on").unique(
-        "alias_id", keep="last", maintain_order=True
     )
 
 

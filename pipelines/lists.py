@@ -9,6 +9,7 @@ from datetime import date
 
 import polars as pl
 
+from pipelines.aliases import newest_aliases
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, write_table
 from pipelines.list_files import Files, write_list
@@ -176,13 +177,9 @@ def _granted(run: Run) -> pl.DataFrame:
 
 def _merged(run: Run) -> pl.DataFrame:
     """Ids that are part of another customer tonight: alias_id, customer_id."""
-    aliases = run.scan("pipeline", "customer_aliases", "publish").sort("alias_id", "changed_on")
-    latest = aliases.unique("alias_id", keep="last", maintain_order=True)
-    return (
-        latest.filter(pl.col("customer_id") != pl.col("alias_id"))
-        .select("alias_id", "customer_id")
-        .collect()
-    )
+    aliases = run.scan("pipeline", "customer_aliases", "publish").collect()
+    is_part = pl.col("customer_id") != pl.col("alias_id")
+    return newest_aliases(aliases).filter(is_part).select("alias_id", "customer_id")
 
 
 def _capped(run: Run, memory: _Memory, rules: Segments) -> pl.DataFrame:

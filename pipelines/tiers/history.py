@@ -4,6 +4,7 @@ from datetime import date
 
 import polars as pl
 
+from pipelines.aliases import newest_aliases
 from pipelines.intervals import carry_intervals
 
 KEY = ("customer_id", "ladder")
@@ -32,9 +33,7 @@ def carry_grades(
         or down), reason, score, cut_score (the numbers of the change), valid_from_on, valid_to_on,
         ended_because (changed, merged or gone).
     """
-    newest = aliases.group_by("alias_id").agg(
-        pl.col("customer_id", "event").sort_by("changed_on").last()
-    )
+    newest = newest_aliases(aliases)
     is_forgotten = pl.col("customer_id").is_null() | pl.col("customer_id").is_in(erased.implode())
     forgotten = pl.concat([newest.filter(is_forgotten)["alias_id"], erased.rename("alias_id")])
     is_kept = ~pl.col("customer_id").is_in(forgotten.implode())

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from pipelines.aliases import newest_aliases
 from pipelines.tiers.policy import STATE, Ladder
 
 NAMED = ("customer_id", "ladder", "earned_level", "level", "level_before")
@@ -35,11 +36,11 @@ def carry_standing(
     """
     if before is None:
         return pl.DataFrame(schema={"customer_id": pl.String, **STATE, "is_merged": pl.Boolean})
-    newest = aliases.group_by("alias_id").agg(
-        stands_for=pl.col("customer_id").sort_by("changed_on").last(),
-        event=pl.col("event").sort_by("changed_on").last(),
+    merged = (
+        newest_aliases(aliases)
+        .filter(event="merged")
+        .select(customer_id="alias_id", stands_for="customer_id")
     )
-    merged = newest.filter(event="merged").select(customer_id="alias_id", stands_for="stands_for")
     known = pl.col("shown_before").is_not_null()
     own = before.filter(ladder=ladder.name).select(
         pl.all().exclude("rank", "shown", "shown_before"),
