@@ -1,6 +1,6 @@
 """The conditions of all lists together: what each reads, and in which order they are answered."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -99,18 +99,6 @@ def _finish(
         events=tuple(dict.fromkeys([*events, *(e for c in inner for e in c.events)])),
         lists=named,
     )
-
-
-def with_named(conditions: Mapping[str, Condition], name: str) -> dict[str, Condition]:
-    """A list's condition and those that it needs, each after those that it names."""
-    needed = set(_named(conditions, name))
-    return {other: condition for other, condition in conditions.items() if other in needed}
-
-
-def _named(conditions: Mapping[str, Condition], name: str) -> Iterator[str]:
-    yield name
-    for other in conditions[name].lists:
-        yield from _named(conditions, other)
 
 
 def asked_events(conditions: Iterable[Condition]) -> tuple[Asked, ...]:

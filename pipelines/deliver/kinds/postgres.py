@@ -167,5 +167,5 @@ def _name(name: str) -> str:
 
 def _type(dtype: pl.DataType) -> str:
     if dtype.is_decimal():
-        return f"numeric({dtype.precision}, {dtype.scale})"  # type: ignore[attr-defined]
+        return f"numeric({dtype.precision}, {dtype.scale})"  # type: ignore[attr-defined]  # a decimal's own
     return TYPES.get(type(dtype), "text")

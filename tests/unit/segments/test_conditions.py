@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import C360Error
 from pipelines.segments import language as words
-from pipelines.segments.condition import read_conditions, with_named
+from pipelines.segments.condition import read_conditions
 from pipelines.segments.evaluate import as_expression
 from pipelines.segments.language import EVENTS, walk, write_condition
 from pipelines.segments.parse import parse_condition
@@ -188,8 +188,6 @@ def test_a_list_reads_what_the_lists_that_it_names_read():
     assert [write_condition(event) for event in conditions["a"].events] == [
         "events('view', 7)", "events('order', 9)",
     ]  # fmt: skip
-    assert list(with_named(conditions, "a")) == ["c", "b", "a"]
-    assert list(with_named(conditions, "d")) == ["d"]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ HOSTILE = [
     "ｇｒａｄｅ = 'A'",
     # Files, secrets and settings of the machine, by whatever name an engine has for them.
     "pg_read_file('/etc/passwd') is null", "read_blob('/etc/shadow') is not null",
-    "glob('/root/*') is not null", "duckdb_secrets() is null", "which_secret('x', 's3') is null",
+    "glob('/etc/*') is not null", "duckdb_secrets() is null", "which_secret('x', 's3') is null",
     "query('select 1') = 1", "query_table('audience') = 1", "pg_sleep(99) is null",
     "system('id') = 0", "events(getenv('HOME'), 3) > 1", "on_list(read_text('/etc/passwd'))",
     # Names that are none: homoglyphs, full width, other case, dots, quotes, keywords.
