@@ -67,6 +67,7 @@ def digest_days(days: pl.LazyFrame, as_of: date) -> pl.DataFrame:
     """
     age = (pl.lit(as_of) - pl.col("ordered_on")).dt.total_days()
     windows = pl.sum_horizontal((age < window).cast(pl.Int8) for window in WINDOWS_DAYS)
+    # Another release of Polars may hash otherwise: then all digests differ, and all is summed anew.
     row = pl.struct(*DAY, windows.alias("windows")).hash(MAKE)
     # Told that it is sorted, the engine keeps only the customer it is at.
     sums = days.set_sorted("customer_id").select("customer_id", row=row).group_by("customer_id")
