@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from pipelines.errors import C360Error
+from pipelines.yaml_files import read_yaml
 
 ENVELOPE = "envelope"
 PII_CLASSES = ("direct", "quasi")
@@ -154,15 +154,13 @@ def _with_columns(dataset: Dataset, more: tuple[Column, ...]) -> Dataset:
 def _declared_datasets(models_dir: Path) -> Iterator[Dataset]:
     for path in sorted(models_dir.rglob("_*.yml")):
         try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            document = read_yaml(path) or {}
             for source in document.get("sources", []):
                 for table in source["tables"]:
                     yield _dataset(source["name"], table)
             for model in document.get("models", []):
                 if "columns" in model:
                     yield _dataset("models", model)
-        except yaml.YAMLError as error:
-            raise _malformed(str(path), f"is not YAML: {error}") from None
         except KeyError as error:
             raise _malformed(str(path), f"has an entry without {error}") from None
         except (AttributeError, TypeError):

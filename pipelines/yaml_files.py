@@ -12,7 +12,7 @@ class _RefusedError(yaml.MarkedYAMLError):
     """It is YAML, and yet says nothing that can be taken."""
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(yaml.CSafeLoader):
     """YAML takes the last of two equal keys without a word; a line must not be lost so."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -40,7 +40,7 @@ def read_yaml(path: Path) -> Any:
         C360Error: it cannot be read, with the line.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 - a SafeLoader
+        return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise C360Error(_sentence(path, error), "Mend the file and try again.") from None
     except OSError as error:

@@ -129,7 +129,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ({"sources": "sources: [{name: A b, type: files, path: /x}]"}, "sources > 0 > name: str"),
         ({"sources": "sources: [{name: a, type: ftp, path: /x}]"}, "input tag 'ftp' found using"),
         ({"sources": "max_quarantined_share: 5"}, "max_quarantined_share: input should be less"),
-        ({"privacy": "consent_months: [24"}, "privacy.yml is not YAML: line 1: "),
+        ({"privacy": "consent_months: [24"}, "privacy.yml is not YAML: line 2: "),
         ({"privacy": "minimum_age: 1\nminimum_age: 99"}, ": line 2: minimum_age is there twice."),
         (
             {"identity_rules": "must_link:\n  - {a: crm:1, b: crm:2, date: 2026-06-31}"},
