@@ -81,8 +81,9 @@ def count_grades(cube: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_bands(cube: pl.DataFrame) -> pl.DataFrame:
-    """The same by VIP band, of the customers of grades A and B."""
-    banded = cube.filter(pl.col("grade").is_in(["A", "B"]))
+    """The same by VIP band, of the customers of the grades in which there are bands."""
+    within = cube.filter(pl.col("vip_band").is_not_null()).select("grade").unique()
+    banded = cube.join(within, on="grade", how="semi", maintain_order="left")
     known = labels_of(cube, "vip_band") | {NO_BAND: texts().page["no_band"]}
     return _named(
         _sum_groups(banded.with_columns(pl.col("vip_band").fill_null(NO_BAND)), "vip_band"), known

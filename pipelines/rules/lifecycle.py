@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from pipelines.rules.model import Labelled, Rules
+from pipelines.rules.tiers import VipBand
 
 CHURNED = "churned"
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
@@ -85,6 +86,9 @@ class Lifecycle(Rules):
     min_rhythm_days: int = Field(ge=1)
     max_rhythm_days: int = Field(ge=1)
     won_back_days: int = Field(ge=1)
+    vip_bands: tuple[VipBand, ...] = Field(
+        default=("diamond", "gold"), description="Whom a stage with `vip_only` takes."
+    )
     churned_above: float = Field(
         gt=0,
         description="Rhythm beyond which a customer has churned and an order is a win-back; the "

@@ -20,7 +20,9 @@ def rule_rows(book: RuleBook, facts: RunFacts) -> dict[str, list[dict[str, Any]]
             cut.model_dump(exclude={"min_percentile", "min_value"}) for cut in book.tiers.grades
         ],
         "vip_cuts": [
-            cut.model_dump(exclude={"min_percentile", "min_value"}) for cut in book.tiers.vip_bands
+            cut.model_dump(exclude={"min_percentile", "min_value"})
+            | {"is_vip": cut.band in book.lifecycle.vip_bands}
+            for cut in book.tiers.vip_bands
         ],
         "second_tier_grades": [{"grade": grade} for grade in book.tiers.second_tier.grades],
         "rfm_groups": _rfm_groups(book),

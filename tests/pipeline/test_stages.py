@@ -22,8 +22,8 @@ def test_every_stage_is_the_first_rule_that_fits_what_the_mart_says(night: Night
     back = (pl.lit(night.as_of) - pl.col("returned_from_churn_on")).dt.total_days()
     told = known.select(
         "rule_number", "order_count", "order_count_365d", pl.col("rhythm_ratio").fill_null(0),
-        pl.col("vip_band").is_in(["diamond", "gold"]).fill_null(value=False),
-        (back <= rules.won_back_days).fill_null(value=False),
+        pl.col("vip_band").is_in(rules.vip_bands).fill_null(value=False),
+        (back < rules.won_back_days).fill_null(value=False),
     )  # fmt: skip
     assert told["rule_number"].n_unique() >= 9
     for number, *case in told.iter_rows():

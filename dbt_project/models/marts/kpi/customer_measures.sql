@@ -84,13 +84,12 @@ past_levels as (
     group by windows.days_ago, grade_history.customer_id
 ),
 
--- First tier is grade A or any VIP band, then as now.
 past_grades as (
     select
         past_levels.days_ago,
         past_levels.customer_id,
         past_levels.grade,
-        second_tier_grades.grade is not null and past_levels.grade <> 'A' and past_levels.vip_band is null
+        second_tier_grades.grade is not null and not {{ is_first_tier('past_levels.grade', 'past_levels.vip_band') }}
             as is_second_tier
     from past_levels
     left join second_tier_grades on past_levels.grade = second_tier_grades.grade

@@ -73,7 +73,7 @@ all_grades as (
         banded.changed_on as vip_band_since_on,
         customer_values.vip_score,
         banded.override_until_on as vip_band_override_until_on,
-        graded.level = 'A' or banded.level is not null as is_first_tier,
+        {{ is_first_tier('graded.level', 'banded.level') }} as is_first_tier,
         graded.next_level as next_grade,
         graded.next_percentile - graded.percentile as next_grade_gap
     from customer_values

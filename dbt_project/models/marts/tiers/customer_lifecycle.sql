@@ -20,6 +20,10 @@ stages as (
     select * from {{ ref('stg_rules__lifecycle_stages') }}
 ),
 
+vip_cuts as (
+    select * from {{ ref('stg_rules__vip_cuts') }}
+),
+
 run as (
     select * from {{ ref('stg_rules__run') }}
 ),
@@ -41,13 +45,14 @@ measured as (
         customers.returned_from_churn_on,
         grades.vip_band_label,
         grades.vip_band_label_zh,
-        coalesce(grades.vip_band in ('diamond', 'gold'), false) as is_vip,
+        coalesce(vip_cuts.is_vip, false) as is_vip,
         coalesce(
-            {{ days_between('customers.returned_from_churn_on', 'run.as_of') }} <= run.won_back_days, false
+            {{ days_between('customers.returned_from_churn_on', 'run.as_of') }} < run.won_back_days, false
         ) as is_won_back
     from customers
     cross join run
     inner join grades on customers.customer_id = grades.customer_id
+    left join vip_cuts on grades.vip_band = vip_cuts.band
 ),
 
 -- The first rule that fits is the stage.
