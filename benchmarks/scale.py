@@ -2,10 +2,12 @@
 
     .venv/bin/python benchmarks/scale.py identity [RECORDS] [--fuzzy]
     .venv/bin/python benchmarks/scale.py profile [CUSTOMERS]
+    .venv/bin/python benchmarks/scale.py marts [CUSTOMERS]
 
 `identity` makes contacts of two systems, two records a person, and runs `transform signals` and
 `resolve` over them. `profile` makes ten orders and thirty web events for each customer, and tells
-what `transform profile` costs as a multiple of a bare DuckDB scan and group of the same files. Each
+what `transform profile` costs as a multiple of a bare DuckDB scan and group of the same files.
+`marts` makes half of both, and consents, and goes through every step and gate up to the lists. Each
 step is a process of its own, whose processor seconds and peak memory are told.
 """
 
@@ -30,7 +32,7 @@ from pipelines.line import Line
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import RunFacts
 from pipelines.settings import Settings
-from pipelines.steps import run_step
+from pipelines.steps import LINE, run_step
 
 AS_OF = date(2026, 6, 30)
 PROJECT = Path(__file__).resolve().parents[1]
@@ -79,28 +81,28 @@ def contacts(records: int) -> str:
         from (select i, i // 2 as p from range({records}) t(i))"""
 
 
-def orders(customers: int) -> str:
-    """Ten orders a customer, over three years."""
+def orders(customers: int, each: int = 10) -> str:
+    """Orders of each customer, over three years."""
     return f"""
         select {envelope("'O' || i")},
-            (i // 10 * 2)::varchar as customer_source_id, 'paid' as status, 'GBP' as currency,
+            (i // {each} * 2)::varchar as customer_source_id, 'paid' as status, 'GBP' as currency,
             (10 + hash(i) % 20000 / 100)::decimal(18, 4) as total_amount,
             (5 + hash(i) % 9000 / 100)::decimal(18, 4) as cost_amount,
             ['web', 'store', 'app'][1 + (i % 3)::integer] as channel,
             timestamp '2023-07-01' + to_minutes((hash(i * 13) % 1570000)::integer) as ordered_at
-        from range({customers * 10}) t(i)"""
+        from range({customers * each}) t(i)"""
 
 
-def web_events(customers: int) -> str:
-    """Thirty events a customer, over a year."""
+def web_events(customers: int, each: int = 30) -> str:
+    """Events of each customer, over a year."""
     return f"""
         select {envelope("'E' || i", "'web'")},
             'event' as grain,
             ['page_view', 'view_item', 'search', 'add_to_cart'][1 + (hash(i) % 4)::integer]
                 as event_name,
             timestamp '2025-07-01' + to_minutes((hash(i * 17) % 520000)::integer) as event_at,
-            1::bigint as event_count, 's' || i as session_id, 'u' || i // 30 as user_id
-        from range({customers * 30}) t(i)"""
+            1::bigint as event_count, 's' || i as session_id, 'u' || i // {each} as user_id
+        from range({customers * each}) t(i)"""
 
 
 def logins(customers: int) -> str:
@@ -111,6 +113,17 @@ def logins(customers: int) -> str:
             'user' || i || '@example' || i % 50 || '.com' as id_b, 1.0::double as confidence,
             timestamp '2025-01-01' as observed_at
         from range({customers}) t(i)"""
+
+
+def consents(customers: int) -> str:
+    """Three of four customers may be written to by e-mail."""
+    return f"""
+        select {envelope("'C' || i")},
+            'contact_id' as subject_key_type, (i * 2)::varchar as subject_key,
+            (i * 2)::varchar as contact_source_id,
+            'marketing' as purpose, 'email' as channel, 'granted' as status,
+            'consent' as legal_basis, timestamp '2026-01-01' as effective_at
+        from range({customers}) t(i) where hash(i * 19) % 4 > 0"""
 
 
 def open_run(home: Path) -> Line:
@@ -181,7 +194,7 @@ def bare_scan(run: Run) -> float:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["identity", "profile"])
+    parser.add_argument("what", choices=["identity", "profile", "marts"])
     parser.add_argument("size", type=int, nargs="?", default=1_000_000)
     parser.add_argument("--fuzzy", action="store_true")
     asked = parser.parse_args()
@@ -194,10 +207,16 @@ def main() -> None:
             return
         tables = {
             "crm_contacts": contacts(asked.size * 2),
-            "orders": orders(asked.size),
-            "web_events": web_events(asked.size),
             "identity_links": logins(asked.size),
         }
+        if asked.what == "marts":
+            tables["orders"] = orders(asked.size, 5)
+            tables["web_events"] = web_events(asked.size, 15)
+            prepare(home, tables | {"consents": consents(asked.size)}, fuzzy=False)
+            for step in LINE[LINE.index("transform signals") : LINE.index("release")]:
+                print(f"{step:<18}", timed(home, step), flush=True)
+            return
+        tables |= {"orders": orders(asked.size), "web_events": web_events(asked.size)}
         prepare(home, tables, fuzzy=False)
         for step in ("transform signals", "resolve", "transform profile"):
             took = timed(home, step)
