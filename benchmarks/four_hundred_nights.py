@@ -14,6 +14,7 @@ bring lies there by then; without a folder, those few in a temporary one. `--che
 """
 
 import argparse
+import gc
 import shutil
 import tempfile
 import time
@@ -98,6 +99,7 @@ def run_nights(root: Path, nights: int, chosen: frozenset[int] | None) -> None:
     """Run what has not been run of the nights, or of those chosen; tells the seconds of each."""
     done = root / "done.json"
     first = read_json(done)["night"] + 1 if done.exists() else 0
+    gc.disable()  # a sixth of the time; what a night leaves is collected after it
     for night in range(first, nights):
         began, busy = time.perf_counter(), time.process_time()
         drop_night(root, night)
@@ -106,6 +108,7 @@ def run_nights(root: Path, nights: int, chosen: frozenset[int] | None) -> None:
             if night in AGAIN:
                 run_night(root, night, second_time=True)
             forget_runs(Lake(root / "home"), day_of(night))
+            gc.collect()
             wall, spent = time.perf_counter() - began, time.process_time() - busy
             print(f"night {night}: {wall:.0f} s, {spent:.1f} s of processors", flush=True)
         write_json({"night": night}, done)
