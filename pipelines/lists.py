@@ -95,7 +95,8 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     cuts = {}
     for segment in rules.segments:
         mine = decisions.filter(pl.col("list") == segment.name)
-        cuts[segment.name] = _cut(audience, segment, mine, contacts)
+        refreshed_on = memory.members.refreshed_on(segment, run.as_of)
+        cuts[segment.name] = _cut(audience, segment, mine, contacts, refreshed_on)
         write_list(cuts[segment.name].rows, segment, files)
     told = {
         "list_decisions": decisions,
@@ -140,8 +141,14 @@ def _memory(before: Release, catalogue: Catalogue, merged: pl.DataFrame) -> _Mem
     )
     if history is None or decisions is None:
         return _Memory()
-    lists = frozenset((told["name"], told["version"]) for told in before.manifest["lists"])
-    members = find_members(history, merged, date.fromisoformat(before.as_of), lists)
+    lists = {
+        (told["name"], told["version"]): date.fromisoformat(
+            told.get("refreshed_on", before.as_of)  # an older version did not tell
+        )
+        for told in before.manifest["lists"]
+    }
+    released_on = date.fromisoformat(before.as_of)
+    members = find_members(history, decisions, merged, released_on, lists)
     return _Memory(history, decisions, members)
 
 
@@ -197,7 +204,11 @@ def _order_days(run: Run) -> pl.DataFrame:
 
 
 def _cut(
-    audience: pl.DataFrame, segment: Segment, mine: pl.DataFrame, contacts: pl.DataFrame | None
+    audience: pl.DataFrame,
+    segment: Segment,
+    mine: pl.DataFrame,
+    contacts: pl.DataFrame | None,
+    refreshed_on: date,
 ) -> Cut:
     listed = mine.filter("is_on_list").select(KEY)
     left_out = mine.filter(~pl.col("is_on_list"))["decision"].value_counts().sort("decision")
@@ -205,6 +216,7 @@ def _cut(
         rows=write_rows(audience, segment, listed, contacts),
         matched=mine.height,
         left_out=dict(left_out.rows()),
+        refreshed_on=refreshed_on,
     )
 
 

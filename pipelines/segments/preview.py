@@ -1,6 +1,6 @@
 """What a list would be: how many, of which grade and stage, and whom it shares with other lists."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -38,7 +38,10 @@ class Preview:
 
 
 def preview_list(
-    segment: Segment, conditions: Mapping[str, Condition], prepared: pl.DataFrame
+    segment: Segment,
+    conditions: Mapping[str, Condition],
+    prepared: pl.DataFrame,
+    withdrawn: Collection[str] = (),
 ) -> Preview:
     """Look at one list among all, before consent, caps and holdout.
 
@@ -46,12 +49,15 @@ def preview_list(
         segment: the list.
         conditions: of all lists.
         prepared: the audience prepared for them, with the columns of `columns_read`.
+        withdrawn: ids of who said no to the list's channel and purpose, as far as is known: the
+            audience does not tell.
     """
     condition = conditions[segment.name]
     members = find_members(conditions, prepared)
     is_in = members[segment.name]
     matched = prepared.filter(is_in)
-    allowed = matched.filter(~is_suppressed(segment, condition))
+    said_no = pl.col("customer_id").is_in(withdrawn)
+    allowed = matched.filter(~is_suppressed(segment, condition) & ~said_no)
     ordered = sort_best_first(allowed, segment)
     reasons = [
         write_reason(template, prepared.schema).alias(name)

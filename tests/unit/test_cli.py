@@ -213,9 +213,23 @@ def test_a_hostile_condition_in_the_rules_is_refused_by_the_check(c360, rules_di
     (rules_dir / "segments.yml").write_text(bad, encoding="utf-8")
     code, text = c360("rules", "check")
     assert code == 1
-    assert "Segment second_tier_network: " in text
+    assert "second_tier_network: " in text
     assert "READ_CSV('/etc/passwd') may not stand in it" in text
     assert "root:" not in text
+
+
+def test_the_check_refuses_what_lint_calls_a_fault_all_at_once(c360, rules_dir):
+    packaged = (PROJECT / "pipelines" / "rules" / "segments.yml").read_text(encoding="utf-8")
+    bad = packaged.replace("where: is_second_tier_network", "where: grade <> 'E'")
+    bad = bad.replace("order_by: net_margin_365d_amount desc", "order_by: spend desc")
+    (rules_dir / "segments.yml").write_text(bad, encoding="utf-8")
+    code, text = c360("rules", "check")
+    assert code == 1
+    assert "second_tier_network: grade is never 'E'; it is A, B, C, D." in text
+    assert "vip_care: spend is not a column of the audience." in text
+    _, linted = c360("segment", "lint", "--json")
+    faults = [f for f in json.loads(linted)["findings"] if f["severity"] == "error"]
+    assert all(f"{f['list']}: {f['told']}" in text for f in faults)
 
 
 def test_sound_rules_are_counted(c360, shop):
