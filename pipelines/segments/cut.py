@@ -9,7 +9,7 @@ from pipelines.rules.segments import NO_CHANNEL, Segment
 from pipelines.segments.condition import Condition
 from pipelines.segments.funnel import KEY, suppressed_because
 from pipelines.segments.judgements import SCORES
-from pipelines.segments.reasons import named_columns, write_reason
+from pipelines.segments.reasons import named_columns, write_reasons
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ def write_rows(
         "customer_id",
         *shown,
         pl.lit(segment.channel).alias("channel"),
-        write_reason(segment.reason, audience.schema).alias("reason"),
-        write_reason(segment.reason_zh, audience.schema).alias("reason_zh"),
+        *write_reasons(segment, audience.schema),
         *segment.columns,
     )
 

@@ -9,7 +9,7 @@ from pipelines.rules.segments import Segment
 from pipelines.segments.condition import Condition
 from pipelines.segments.cut import is_suppressed
 from pipelines.segments.funnel import SUPPRESSING, sort_best_first
-from pipelines.segments.reasons import named_columns, write_reason
+from pipelines.segments.reasons import named_columns, write_reasons
 from pipelines.segments.trace import weigh_parts
 
 EXAMPLES = 10
@@ -59,10 +59,6 @@ def preview_list(
     said_no = pl.col("customer_id").is_in(withdrawn)
     allowed = matched.filter(~is_suppressed(segment, condition) & ~said_no)
     ordered = sort_best_first(allowed, segment)
-    reasons = [
-        write_reason(template, prepared.schema).alias(name)
-        for name, template in (("reason", segment.reason), ("reason_zh", segment.reason_zh))
-    ]
     keys = ["lifecycle_stage", "grade"]
     return Preview(
         asked=prepared.height,
@@ -70,7 +66,7 @@ def preview_list(
         suppressed=matched.height - allowed.height,
         parts=weigh_parts(condition.tree, prepared),
         by_grade_and_stage=matched.group_by(keys).len("customer_count").sort(keys),
-        examples=ordered.head(EXAMPLES).select(*SHOWN, *reasons),
+        examples=ordered.head(EXAMPLES).select(*SHOWN, *write_reasons(segment, prepared.schema)),
         overlaps=overlap(members, segment.name),
     )
 

@@ -63,6 +63,8 @@ def test_every_packaged_segment_passes_its_own_check():
         {"reason": "{}"},
         {"reason": "{city!r}"},
         {"reason": "{city"},
+        {"reason": "{spend|none}"},
+        {"reason": "{city|a|b}"},
         {"reason_zh": "{city.x}客户"},
         {"reason_zh": "{姓名}"},
     ],
@@ -147,15 +149,32 @@ def test_a_reason_tells_the_customers_own_values_in_both_languages():
     rows = cut(people, segment(reason=told, reason_zh="城市{city}，共{order_count}单"))
     assert rows["reason"].to_list() == [
         "3|12.35|0.13|30|2026-06-01|London {grade}|false",
-        "2|-|-|-|-|-|false",
+        "2|unknown|unknown|unknown|unknown|unknown|false",
     ]
-    assert rows["reason_zh"].to_list() == ["城市London {grade}，共3单", "城市-，共2单"]
+    assert rows["reason_zh"].to_list() == ["城市London {grade}，共3单", "城市未知，共2单"]
+
+
+def test_a_reason_says_in_its_own_words_that_nothing_is_known():
+    people = audience({"account_manager_id": "emp007"}, {})
+    asked_for = segment(
+        reason="manager {account_manager_id|none yet}", reason_zh="经理{account_manager_id|未指定}"
+    )
+    rows = cut(people, asked_for)
+    assert rows["reason"].to_list() == ["manager emp007", "manager none yet"]
+    assert rows["reason_zh"].to_list() == ["经理emp007", "经理未指定"]
+
+
+def test_a_weekday_is_told_by_its_name():
+    people = audience({"best_weekday": 1}, {"best_weekday": 7}, {})
+    rows = cut(people, segment(reason="{best_weekday}", reason_zh="{best_weekday}"))
+    assert rows["reason"].to_list() == ["Monday", "Sunday", "unknown"]
+    assert rows["reason_zh"].to_list() == ["星期一", "星期日", "未知"]
 
 
 def test_a_share_reads_as_a_percentage():
     people = audience({"discounted_order_rate": 0.5}, {"discounted_order_rate": 2 / 3}, {})
     rows = cut(people, segment(reason="{discounted_order_rate}"))
-    assert sorted(rows["reason"]) == ["-", "50%", "67%"]
+    assert sorted(rows["reason"]) == ["50%", "67%", "unknown"]
 
 
 @pytest.mark.parametrize("template", ["Everybody", "", "100% 客户", "{city}"])
