@@ -23,7 +23,10 @@ CAUSES = {
     "rules_changed": "the rules have changed",
     "base_grew": "there are many more customers than when they were taken",
 }
-SET = {"grade": pl.String(), "vip_band": pl.String(), "until": pl.Date()}
+SET = {
+    "grade": pl.String(), "vip_band": pl.String(), "until": pl.Date(), "reason": pl.String(),
+    "owner": pl.String(),
+}  # fmt: skip
 NAMED = {"customer": pl.String(), **dict.fromkeys(RECORD, pl.String()), **SET}
 
 
@@ -55,6 +58,7 @@ def grade(
     tables = {
         "customer_values": graded.values,
         "grade_decisions": graded.standing,
+        "grade_overrides": overrides.rename({"until": "until_on"}),
         "grade_edges": write_edges(graded.edges),
         "grade_history": history,
         "grade_targets": targets,
@@ -81,7 +85,7 @@ def find_overrides(
     standing = [told for told in overrides.overrides if told.until >= as_of]
     rows = [
         (told.customer, *(read_ref(told.customer) or (None,) * len(RECORD)),
-         told.grade, told.vip_band, told.until)
+         told.grade, told.vip_band, told.until, told.reason, told.owner)
         for told in standing
     ]  # fmt: skip
     named = pl.DataFrame(rows, NAMED, orient="row")

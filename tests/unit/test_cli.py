@@ -368,7 +368,11 @@ def test_why_merged_tells_the_ties_and_history_what_changed(c360, released):
     assert "li@example.com" not in text
     code, text = c360("why-merged", "crm:li", "shop:wang", "--date", "2026-01-02")
     assert (code, "Nothing ties them." in text) == (0, True)
+    code, text = c360("history", "shop:wang", "--json")
+    assert (code, json.loads(text)["changes"][0]["as_of"]) == (0, "2026-01-02")
     code, text = c360("history", "shop:wang")
+    assert (code, "order_count" in text, "--all" in text) == (0, False, True)
+    code, text = c360("history", "shop:wang", "--all")
     told = [line.split() for line in text.splitlines()]
     assert code == 0
     assert ["2026-01-02", "order_count", "·", "3"] in told

@@ -80,7 +80,7 @@ def run(lake):
         "customer_keys", *[{"customer_id": who["customer_id"]} for who in cast], group="pipeline"
     )
     write_table(keys, made.table("pipeline", "customer_keys"))
-    for name in ("grade_decisions", "grade_edges"):
+    for name in ("grade_decisions", "grade_edges", "grade_overrides"):
         write_table(rows(name, group="pipeline"), made.table("pipeline", name))
     shares = rows("score_distributions", {"column": "churn_risk"}, group="pipeline")
     write_table(shares, made.table("pipeline", "score_distributions"))
