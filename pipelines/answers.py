@@ -18,7 +18,7 @@ from pipelines.identity.refs import write_ref
 from pipelines.page.texts import word
 from pipelines.scoring.past.backtest import Backtest, Target
 from pipelines.summary import as_table
-from pipelines.tiers.replay import Replay
+from pipelines.tiers.replay import LEAST_DAYS, Replay
 
 RULES = {
     "must_link": "a steward's must_link",
@@ -318,7 +318,15 @@ def show_replay(console: Console, replay: Replay) -> None:
     else:
         named = moved.with_columns(pl.col("level", "other_level").fill_null("(none)"))
         console.print(as_table(named, "\nWho would stand elsewhere after the last night"))
-    console.print(as_table(replay.changes, "\nHow often grades and bands change"))
+    changes = replay.changes
+    if replay.days < LEAST_DAYS:
+        changes = changes.drop("changes_per_customer_year", "often_rate")
+    console.print(as_table(changes, f"\nHow often grades and bands change in {replay.days} days"))
+    if replay.days < LEAST_DAYS:
+        console.print(
+            f"Per customer-year is told of {LEAST_DAYS} days or more: a shorter span says nothing "
+            "of a year."
+        )
     console.print(as_table(replay.grades, "\nMoney of the last 365 days by grade"))
 
 

@@ -381,7 +381,8 @@ def test_why_merged_tells_the_ties_and_history_what_changed(c360, released):
 
 def test_what_is_piped_has_each_row_on_one_line(released):
     told = python(
-        "import sys; sys.argv = ['c360', 'why', 'crm:li']\nfrom pipelines.cli import main; main()",
+        "import sys; sys.argv = ['c360', 'why', 'crm:li', '--all']\n"
+        "from pipelines.cli import main; main()",
         COLUMNS="40",
     )
     described = [line.split()[:2] for line in told.stdout.splitlines() if len(line.split()) > 5]
