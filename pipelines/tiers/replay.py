@@ -132,8 +132,9 @@ def _count(
     )
     ladders = pl.DataFrame({"ladder": ["grade", "vip_band"]})
     told = ladders.join(counted, on="ladder", how="left").fill_null(0)
+    per_year = pl.col("change_count") / pl.lit(years, pl.Float64)
     return told.select(
         pl.lit(name).alias("rules"), "ladder", "change_count",
-        (pl.col("change_count") / pl.lit(years, pl.Float64)).round(4).alias("changes_per_customer_year"),
+        per_year.round(4).alias("changes_per_customer_year"),
         (pl.col("often_count") / customers).round(6).alias("often_rate"),
     )  # fmt: skip
