@@ -51,9 +51,9 @@ def grade(
     overrides, strangers = find_overrides(book.grade_overrides, keys, aliases, run.as_of)
     facts = Facts(customers, scores, aliases, overrides)
     graded = grade_customers(facts, memory, book.tiers, book.influence, run.as_of)
-    erased = customers.filter("is_erasure_requested")["customer_id"]
+    requests = customers.filter("is_erasure_requested").select("customer_id")
     known = recall(before, "marts/grade_history", catalogue["pipeline", "grade_history"].schema)
-    history = carry_grades(known, graded.standing, aliases, erased, run.as_of)
+    history = carry_grades(known, graded.standing, aliases, requests, run.as_of)
     targets = find_targets(graded.values, graded.standing, graded.edges, book.tiers, run.as_of)
     tables = {
         "customer_values": graded.values,

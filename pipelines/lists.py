@@ -9,7 +9,7 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.aliases import newest_aliases
+from pipelines.aliases import find_forgotten, newest_aliases
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, write_table
 from pipelines.list_files import Files, write_list
@@ -69,7 +69,9 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     conditions = read_conditions(rules.segments, scanned.collect_schema())
     audience = _audience(run, scanned, rules, conditions)
     contacts = _contacts(run)
-    merged = _merged(run)
+    aliases = run.scan("pipeline", "customer_aliases", "publish").collect()
+    forgotten = find_forgotten(_requests(run), aliases)
+    merged = _merged(aliases, forgotten)
     memory = _memory(before, catalogue, merged) if before else _Memory()
     night = Night(
         as_of=run.as_of,
@@ -80,8 +82,7 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
         members=memory.members,
     )
     decisions = decide_lists(night, rules)
-    forgotten = pl.col("suppressed_because").eq_missing(pl.lit("erasure_requested"))
-    living = audience.filter(~forgotten).select(KEY)
+    living = audience.select(KEY).join(forgotten, on=KEY, how="anti")
     history = carry_membership(
         memory.history, decisions, memory.decisions, rules, living, merged, run.as_of
     )
@@ -182,11 +183,17 @@ def _granted(run: Run) -> pl.DataFrame:
     return customers.select("customer_id", "is_ads_matching_granted").collect()
 
 
-def _merged(run: Run) -> pl.DataFrame:
+def _requests(run: Run) -> pl.DataFrame:
+    """customer_id of those who asked to be forgotten."""
+    customers = run.scan("models", "customer_360", "publish")
+    return customers.filter("is_erasure_requested").select("customer_id").collect()
+
+
+def _merged(aliases: pl.DataFrame, forgotten: pl.DataFrame) -> pl.DataFrame:
     """Ids that are part of another customer tonight: alias_id, customer_id."""
-    aliases = run.scan("pipeline", "customer_aliases", "publish").collect()
     is_part = pl.col("customer_id") != pl.col("alias_id")
-    return newest_aliases(aliases).filter(is_part).select("alias_id", "customer_id")
+    merged = newest_aliases(aliases).filter(is_part).select("alias_id", "customer_id")
+    return merged.join(forgotten, left_on="alias_id", right_on="customer_id", how="anti")
 
 
 def _capped(run: Run, memory: _Memory, rules: Segments) -> pl.DataFrame:
