@@ -111,6 +111,12 @@ def write_night(run: Run, customers: int, night: int) -> None:
             1::bigint as order_count, 40::decimal(18, 4) as net_margin_amount
             from range({customers}) t(i), range(6) d(n)""",
         "int_sources_present": "select true as has_consents",
+        "customer_360": f"""select {who}, true as is_ads_matching_granted,
+            false as is_erasure_requested from range({customers}) t(i)""",
+        "int_events_summed_to_customer_days": f"""select {who}, 'order' as kind,
+            null::varchar as category, date '{run.as_of}' as occurred_on, 1::bigint as event_count
+            from range({customers}) t(i) where hash(i, 'ev') % 20 = 0""",
+        "int_event_kinds": "select unnest(['order', 'view']) as kind, true as is_known",
     }
     for name, query in tables.items():
         path = with_parent(run.table("models", name))
@@ -127,7 +133,10 @@ def release_of(run: Run) -> Release:
         if not target.exists():
             target.hardlink_to(run.table("pipeline", name))
     rules = load_rules(find_rules(None)).segments.segments
-    lists = [{"name": segment.name, "version": segment.version} for segment in rules]
+    lists = [
+        {"name": one.name, "version": one.version, "refreshed_on": run.as_of.isoformat()}
+        for one in rules
+    ]
     write_json({"lists": lists}, path / "manifest.json")
     return Release(path)
 

@@ -4,6 +4,7 @@ No name, address or number is printed: what is said of a value is where it comes
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -12,11 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.catalogue import Catalogue
-from pipelines.history import Known, Merge
+from pipelines.history import STANDING, Known, Merge
 from pipelines.identity.refs import write_ref
+from pipelines.page.texts import word
 from pipelines.scoring.past.backtest import Backtest, Target
 from pipelines.summary import as_table
-from pipelines.tiers.replay import Replay
+from pipelines.tiers.replay import LEAST_DAYS, Replay
 
 RULES = {
     "must_link": "a steward's must_link",
@@ -24,6 +26,7 @@ RULES = {
     "stated_link": "a stated link",
 }
 
+FEW_RECORDS = 5
 
 WHAT_FUZZY_IS = (
     "fuzzy: they share no identifier and are alike in names, birth date, address, mailbox and "
@@ -32,9 +35,12 @@ WHAT_FUZZY_IS = (
 
 
 def show_customer(
-    console: Console, catalogue: Catalogue, known: Known, told: dict[str, Any]
+    console: Console, catalogue: Catalogue, known: Known, told: dict[str, Any], *, whole: bool
 ) -> None:
-    """Print what a release says of a customer: records, golden fields with their source, facts."""
+    """Print what a release says of a customer: standing, why, golden record with its sources.
+
+    With `whole` all records, and every column with what it means, too.
+    """
     profile = told["profile"]
     console.print(
         f"[bold]{known.customer_id}[/bold]  {profile['kind']}, as of {profile['as_of']} "
@@ -44,7 +50,15 @@ def show_customer(
         console.print(f"{escape(known.asked)} is {known.customer_id} in this release.")
     for alias in told["aliases"]:
         console.print(f"{alias['alias_id']} stands for it since {alias['changed_on']}.")
-    console.print(as_table(pl.DataFrame(told["records"]), f"\n{len(told['records'])} records"))
+    answer = Table(box=None, pad_edge=False, show_header=False)
+    answer.add_column(style="bold", no_wrap=True)
+    answer.add_column(overflow="fold")
+    for name, text in _answer(told):
+        answer.add_row(name, escape(text))
+    console.print(answer)
+    records = told["records"] if whole else told["records"][:FEW_RECORDS]
+    more = "" if len(records) == len(told["records"]) else f", the first {len(records)}"
+    console.print(as_table(pl.DataFrame(records), f"\n{len(told['records'])} records{more}"))
     if told["fields"]:
         fields = pl.DataFrame(told["fields"], infer_schema_length=None).select(
             "field",
@@ -54,18 +68,68 @@ def show_customer(
             pl.col("valued_at").dt.date().alias("since"),
         )
         console.print(as_table(fields, "\nGolden record"))
+    if not whole:
+        console.print("\nAll records, facts and scores with what they mean: --all, or --json.")
+        return
     _show_facts(console, "Grade, stage and scores", told["standing"], catalogue, "audience")
     _show_decided(console, catalogue, told)
-    for title, rows, columns in (
-        ("On lists 所在名单", told["lists"], ("name", "label_zh", "reason")),
-        ("Why it is at risk", told["risks"], ("text_en", "text_zh")),
-        ("Early warnings", told["warnings"], ("label", "label_zh", "severity", "owner", "value")),
-    ):
-        if rows:
-            console.print(as_table(pl.DataFrame(rows).select(columns), f"\n{title}"))
     told_above = ("customer_id", "as_of", "kind")
     facts = {name: value for name, value in profile.items() if name not in told_above}
     _show_facts(console, "Facts", facts, catalogue, "customer_360")
+
+
+def _answer(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where a customer stands, and why, in a line or two each."""
+    facts: dict[str, Any] = told["profile"] | told["standing"]
+    for row in told["grade"]:
+        for ladder, name in (("grade", "Grade 等级"), ("vip_band", "VIP band 高端客户")):
+            if f"{ladder}_label" in facts:
+                yield name, _graded(facts, row, ladder)
+            if (until := row.get(f"{ladder}_override_until_on")) is not None:
+                yield "", f"set by hand until {until}{_by_whom(told['overrides'])}"
+    if "lifecycle_stage_label" in facts:
+        since = facts.get("lifecycle_stage_since_on")
+        stage = f"{facts['lifecycle_stage_label']} {facts['lifecycle_stage_label_zh']}"
+        reasons = (facts.get("lifecycle_reason"), facts.get("lifecycle_reason_zh"))
+        yield "Stage 生命周期", f"{stage}, since {since}"
+        yield from (("", reason) for reason in reasons if reason)
+    if "order_count" in facts:
+        amount = (
+            f", {facts['net_revenue_amount']:,.2f} {facts['base_currency']} net"
+            if ("net_revenue_amount" in facts and "base_currency" in facts)
+            else ""
+        )
+        yield "Orders 订单", f"{facts['order_count']}, last on {facts.get('last_order_on')}{amount}"
+    if "clv_365d_amount" in facts:
+        amount = f"{facts['clv_365d_amount']:,.2f} {facts.get('base_currency', '')}"
+        yield "Value 预测价值", f"{amount} expected in the next 365 days"
+    if "churn_risk" in facts:
+        yield "Churn risk 流失风险", f"{facts['churn_risk']:.2f} {facts.get('churn_risk_band', '')}"
+    yield from (("", f"{risk['text_en']} {risk['text_zh']}") for risk in told["risks"])
+    for one in told["warnings"]:
+        severity = word("severities", one["severity"] or "")
+        yield "Warning 预警", f"{one['label']} {one['label_zh']} ({severity.en} {severity.zh})"
+    for one in told["lists"]:
+        yield "On list 名单", f"{one['name']} {one.get('label_zh', '')}: {one['reason']}"
+
+
+def _graded(facts: dict[str, Any], row: dict[str, Any], ladder: str) -> str:
+    """A grade or band by its label, since when, why, and the numbers of the night it began."""
+    reason = word("grade_reasons", row[f"{ladder}_reason"] or "")
+    numbers = ""
+    if ladder == "grade" and row["grade_score"] is not None:
+        begins = row["grade_cut_score"]
+        edge = "" if begins is None else f", {facts['grade']} begins at {begins:.2f}"
+        numbers = f" (score {row['grade_score']:.2f}{edge}; next review {row['grade_review_on']})"
+    return (
+        f"{facts[f'{ladder}_label']} {facts[f'{ladder}_label_zh']}, since "
+        f"{row[f'{ladder}_since_on']}: {reason.en} {reason.zh}{numbers}"
+    )
+
+
+def _by_whom(overrides: list[dict[str, Any]]) -> str:
+    """Who set a grade, and why; nothing of a release of an older version."""
+    return "".join(f" by {row['owner']}: {row['reason']}" for row in overrides)
 
 
 def _show_decided(console: Console, catalogue: Catalogue, told: dict[str, Any]) -> None:
@@ -185,9 +249,12 @@ def show_backtest(console: Console, tried: Backtest) -> None:
 
 
 def show_versions(
-    console: Console, known: Known, events: pl.DataFrame, versions: pl.DataFrame
+    console: Console, known: Known, events: pl.DataFrame, versions: pl.DataFrame, *, whole: bool
 ) -> None:
-    """Print what became of a customer, and what changed in its profile, release by release."""
+    """Print what became of a customer, and what changed in its profile, release by release.
+
+    Without `whole`, measures that changed are counted and not told one by one.
+    """
     if versions.is_empty():
         console.print(f"No release has a profile of {known.customer_id}.")
         return
@@ -205,8 +272,38 @@ def show_versions(
         ),
     ]
     changes = versions.drop_nulls("column").with_columns(pl.col("before", "after").fill_null("·"))
-    lines = pl.concat([*told, changes], how="diagonal").sort("as_of", maintain_order=True)
+    if not whole:
+        changes = _for_people(changes)
+    shown = changes.drop("is_measure")
+    lines = pl.concat([*told, shown], how="diagonal").sort("as_of", maintain_order=True)
     console.print(as_table(lines.fill_null(""), known.customer_id))
+    if not whole:
+        console.print("\nEvery change of every column: --all, or --json.")
+
+
+def _for_people(changes: pl.DataFrame) -> pl.DataFrame:
+    """Measures that moved are counted, and of the first version only the standing is shown."""
+    is_first = pl.col("as_of") == changes["as_of"].min()
+    is_standing = pl.col("column").is_in(STANDING)
+    is_told = is_standing | ~(is_first | pl.col("is_measure"))
+    counted = (
+        changes.filter(~is_told)
+        .group_by("as_of", maintain_order=True)
+        .agg(count=pl.len())
+        .select(
+            "as_of",
+            column=pl.when(is_first)
+            .then(pl.format("first known, by {} facts", "count"))
+            .otherwise(pl.format("{} measures changed", "count")),
+        )
+    )
+    return pl.concat([changes.filter(is_told), counted], how="diagonal")
+
+
+def versions_as_json(known: Known, events: pl.DataFrame, versions: pl.DataFrame) -> str:
+    """The same for a program: what became of a customer, and each change."""
+    told = {"events": events.to_dicts(), "changes": versions.to_dicts()}
+    return as_json(known, told)
 
 
 def show_replay(console: Console, replay: Replay) -> None:
@@ -221,7 +318,15 @@ def show_replay(console: Console, replay: Replay) -> None:
     else:
         named = moved.with_columns(pl.col("level", "other_level").fill_null("(none)"))
         console.print(as_table(named, "\nWho would stand elsewhere after the last night"))
-    console.print(as_table(replay.changes, "\nHow often grades and bands change"))
+    changes = replay.changes
+    if replay.days < LEAST_DAYS:
+        changes = changes.drop("changes_per_customer_year", "often_rate")
+    console.print(as_table(changes, f"\nHow often grades and bands change in {replay.days} days"))
+    if replay.days < LEAST_DAYS:
+        console.print(
+            f"Per customer-year is told of {LEAST_DAYS} days or more: a shorter span says nothing "
+            "of a year."
+        )
     console.print(as_table(replay.grades, "\nMoney of the last 365 days by grade"))
 
 

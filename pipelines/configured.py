@@ -18,7 +18,7 @@ from pipelines.rules.segments import Segment
 from pipelines.rules.source_types.sql import SqlSource
 from pipelines.rules.sources import AnySource
 from pipelines.rules.survivorship import Survivorship
-from pipelines.segments.check import check_segments
+from pipelines.segments.lint import refuse_faults
 from pipelines.settings import Settings
 
 
@@ -107,7 +107,8 @@ def configured_rules(settings: Settings) -> RuleBook:
         check_own_fields(source, catalogue.landing)
         if isinstance(source, SqlSource):
             check_mapping(source, catalogue.landing)
-    check_segments(book.segments.segments, catalogue["models", "audience"].schema)
+    audience = {column.name: column for column in catalogue["models", "audience"].columns}
+    refuse_faults(book.segments.segments, audience)
     for segment in book.segments.segments:
         for platform, alias in segment.platforms.items():
             check_platform_name(segment, platform, alias)

@@ -29,7 +29,7 @@ def deliver(
     Only what we sent is ever removed. A row that was refused is tried again the next time; after a
     crash the same command goes on from there.
     """
-    from pipelines.handover import deliver_day, deliveries_table
+    from pipelines.handover import deliver_day, deliveries_table, withheld_notes
 
     settings = load_settings()
     with out.status("") as status:
@@ -38,6 +38,8 @@ def deliver(
         out.print("No deliveries are configured: deliveries.yml is empty (docs/deliveries.md).")
         return
     out.print(deliveries_table(results, dry_run))
+    for note in withheld_notes(results):
+        out.print(plain(note))
     # A login that is refused is refused for each list.
     errors = {result.error.message: result.error for result in results if result.error}
     for error in errors.values():

@@ -23,7 +23,10 @@ CAUSES = {
     "rules_changed": "the rules have changed",
     "base_grew": "there are many more customers than when they were taken",
 }
-SET = {"grade": pl.String(), "vip_band": pl.String(), "until": pl.Date()}
+SET = {
+    "grade": pl.String(), "vip_band": pl.String(), "until": pl.Date(), "reason": pl.String(),
+    "owner": pl.String(),
+}  # fmt: skip
 NAMED = {"customer": pl.String(), **dict.fromkeys(RECORD, pl.String()), **SET}
 
 
@@ -48,13 +51,14 @@ def grade(
     overrides, strangers = find_overrides(book.grade_overrides, keys, aliases, run.as_of)
     facts = Facts(customers, scores, aliases, overrides)
     graded = grade_customers(facts, memory, book.tiers, book.influence, run.as_of)
-    erased = customers.filter("is_erasure_requested")["customer_id"]
+    requests = customers.filter("is_erasure_requested").select("customer_id")
     known = recall(before, "marts/grade_history", catalogue["pipeline", "grade_history"].schema)
-    history = carry_grades(known, graded.standing, aliases, erased, run.as_of)
+    history = carry_grades(known, graded.standing, aliases, requests, run.as_of)
     targets = find_targets(graded.values, graded.standing, graded.edges, book.tiers, run.as_of)
     tables = {
         "customer_values": graded.values,
         "grade_decisions": graded.standing,
+        "grade_overrides": overrides.rename({"until": "until_on"}),
         "grade_edges": write_edges(graded.edges),
         "grade_history": history,
         "grade_targets": targets,
@@ -81,7 +85,7 @@ def find_overrides(
     standing = [told for told in overrides.overrides if told.until >= as_of]
     rows = [
         (told.customer, *(read_ref(told.customer) or (None,) * len(RECORD)),
-         told.grade, told.vip_band, told.until)
+         told.grade, told.vip_band, told.until, told.reason, told.owner)
         for told in standing
     ]  # fmt: skip
     named = pl.DataFrame(rows, NAMED, orient="row")

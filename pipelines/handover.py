@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,14 @@ from rich.table import Table
 
 from pipelines.configured import configured_rules
 from pipelines.deliver.changes import Changes, Status
-from pipelines.deliver.destinations import Released, open_destination, read_login
+from pipelines.deliver.destinations import (
+    Released,
+    count_withheld,
+    open_destination,
+    read_login,
+)
 from pipelines.deliver.ledger import Ledger
-from pipelines.deliver.outbox import Limits, Place, deliver_list, preview_list
+from pipelines.deliver.outbox import Destination, Limits, Place, deliver_list, preview_list
 from pipelines.erasure.erase import forget_removed
 from pipelines.errors import AccessRefusedError, C360Error, QuotaSpentError, SourceDownError
 from pipelines.extract.client import CallRefusedError
@@ -35,6 +40,7 @@ class Delivered:
     changes: Changes | None
     open_rows: int = 0
     counts: dict[str, int] | None = None
+    withheld: dict[str, int] = field(default_factory=dict)  # customers, by the reason in words
     error: C360Error | None = None
 
 
@@ -159,8 +165,9 @@ class _Delivery:
         ledger = self._ledger()
         with self._opened(log=lambda entry: None) as opened:
             changes = preview_list(opened, ledger)
+            withheld = self._withheld(opened)
         in_the_air = sum(len(batch.rows) for batch in ledger.open_batches)
-        return Delivered(self.place, self.destination.type, changes, in_the_air)
+        return Delivered(self.place, self.destination.type, changes, in_the_air, withheld=withheld)
 
     def _send(self) -> Delivered:
         with _alone(self.folder, self.released.name), self._call_log() as log:
@@ -170,12 +177,18 @@ class _Delivery:
                     changes = deliver_list(
                         opened, ledger, self.place, self._limits(), time.sleep, self.tell
                     )
+                    withheld = self._withheld(opened)
             finally:
                 results = ledger.results(self.released.day)
                 name = f"{self.released.name}_{self.released.day}.csv"
                 write_text(results.write_csv(), self.folder / "results" / name)
         counts = dict(results["status"].value_counts().iter_rows())
-        return Delivered(self.place, self.destination.type, changes, counts=counts)
+        return Delivered(
+            self.place, self.destination.type, changes, counts=counts, withheld=withheld
+        )
+
+    def _withheld(self, opened: Destination) -> dict[str, int]:
+        return count_withheld(self.destination, self.released, opened.rows())
 
     def _ledger(self) -> Ledger:
         return Ledger(self.folder / f"{self.released.name}.jsonl")
@@ -257,6 +270,17 @@ def deliveries_table(results: list[Delivered], dry_run: bool) -> Table:
     return table
 
 
+def withheld_notes(results: list[Delivered]) -> list[str]:
+    """How many customers of which list are not sent, and why, in a sentence each."""
+    return [
+        f"{result.place}: {sum(result.withheld.values()):,} customers of the list are not sent: "
+        + "; ".join(f"{count:,} {reason}" for reason, count in result.withheld.items())
+        + "."
+        for result in results
+        if result.withheld
+    ]
+
+
 def _report(settings: Settings, day: date, results: list[Delivered], seconds: float) -> None:
     """Leave the report that Airflow's alert and `c360 status` read."""
     failed = [result.error for result in results if result.error]
@@ -271,7 +295,7 @@ def _report(settings: Settings, day: date, results: list[Delivered], seconds: fl
             "summary": f"{sent:,} rows to {len(results)} lists elsewhere",
             "reason": " ".join(error.message for error in failed) or None,
             "hint": " ".join(error.hint for error in failed) or None,
-            "notes": [],
+            "notes": withheld_notes(results),
             "facts": {},
         },
         run.steps / "deliver.json",

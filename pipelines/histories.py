@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipelines.aliases import newest_aliases
+from pipelines.aliases import find_forgotten, newest_aliases
 from pipelines.catalogue import Catalogue
 from pipelines.intervals import GONE, VALIDITY, carry_intervals
 from pipelines.lake import Run, write_table
@@ -77,23 +77,6 @@ def write_histories(run: Run, catalogue: Catalogue, book: RuleBook) -> None:
         moved.select(dataset.schema.names()).cast(dataset.schema),
         run.table("pipeline", dataset.name),
     )
-
-
-def find_forgotten(requests: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
-    """Ids of which nothing may be remembered: who asked, who was erased, and their former ids.
-
-    Args:
-        requests: customer_id of tonight's customers who asked to be forgotten.
-        aliases: customer_aliases; whom an id stands for is null once all its records are erased.
-
-    Returns:
-        customer_id, each once.
-    """
-    stands_for = newest_aliases(aliases)
-    erased = stands_for.filter(pl.col("customer_id").is_null()).select(customer_id="alias_id")
-    former = stands_for.join(requests, on="customer_id", how="semi").select(customer_id="alias_id")
-    asked = requests.select("customer_id")
-    return pl.concat([asked, erased, former]).unique().sort("customer_id")
 
 
 def name_endings(

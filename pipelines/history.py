@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -19,6 +20,7 @@ NAMED_BY = (
     "several"
 )
 RUN_FACTS = ("as_of", "customer_id")
+STANDING = ("grade", "vip_band", "lifecycle_stage")
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
     Returns:
         profile: the row of `customer_360`, without what is null; standing: what `audience` has
         beside it (grade, stage, scores); grade and stage: the rows of `customer_grades` and
-        `customer_lifecycle`, with the rule and numbers that decided; lists: those it is on, with
+        `customer_lifecycle`, with the rule and numbers that decided; overrides: what was set by
+        hand, by whom and why; lists: those it is on, with
         the reason; risks and warnings: the rows of `churn_reasons` and `customer_warnings`;
         fields: the rows of `customer_fields`; records: its records as references, with the night
         that knew each first;
@@ -207,6 +210,7 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
         "standing": standing,
         "grade": _rows_of(release, "customer_grades", customer_id),
         "stage": _rows_of(release, "customer_lifecycle", customer_id),
+        "overrides": _rows_of(release, "grade_overrides", customer_id, folder="state"),
         "lists": lists_of(release, customer_id),
         "risks": _rows_of(release, "churn_reasons", customer_id),
         "warnings": _rows_of(release, "customer_warnings", customer_id),
@@ -216,9 +220,11 @@ def describe_customer(release: Release, customer_id: str) -> dict[str, Any]:
     }
 
 
-def _rows_of(release: Release, mart: str, customer_id: str) -> list[dict[str, Any]]:
-    """A customer's rows of a mart; none of a release of an older version that had no such mart."""
-    path = release.path / "marts" / f"{mart}.parquet"
+def _rows_of(
+    release: Release, name: str, customer_id: str, folder: str = "marts"
+) -> list[dict[str, Any]]:
+    """A customer's rows of a table; none of a release of an older version that had no such one."""
+    path = release.path / folder / f"{name}.parquet"
     if not path.exists():
         return []
     rows = pl.scan_parquet(path).filter(pl.col("customer_id") == customer_id)
@@ -258,40 +264,56 @@ def list_events(release: Release, customer_id: str) -> pl.DataFrame:
 
 
 def list_versions(lake: Lake, customer_id: str) -> pl.DataFrame:
-    """What changed in a customer's profile, release by release.
+    """What changed in a customer's standing and profile, release by release.
 
     Of several releases of one date the one that readers saw last counts. Days that merely pass
     (ages, windows) are changes too. A customer that comes back after nights without a row of its
     own is compared with the last one it had.
 
     Returns:
-        as_of, column, before, after (as text); one row for each change, the first version whole. A
-        row without column is the first night without a row of its own.
+        as_of, column, before, after (as text), is_measure (a number, which changes as days pass);
+        one row for each change, the first version whole. A row without column is the first night
+        without a row of its own. Grade, band and stage are told by their labels.
     """
     days = sorted({release.as_of for release in find_releases(lake)})
     standing = (standing_release(lake, date.fromisoformat(day)) for day in days)
     is_it = pl.col("customer_id") == customer_id
     versions = [
-        (release.as_of, read_mart(release, "customer_360").filter(is_it).collect())
+        (release.as_of, read_mart(release, "customer_360").filter(is_it).collect(), release)
         for release in standing
         if release is not None
     ]
-    rows: list[tuple[str, str | None, str | None, str | None]] = []
+    rows: list[tuple[str, str | None, str | None, str | None, bool]] = []
     before: dict[str, Any] = {}
     was_there = False
-    for day, frame in versions:
+    for day, frame, release in versions:
         if was_there and frame.is_empty():
-            rows.append((day, None, None, None))
+            rows.append((day, None, None, None, False))
         was_there = not frame.is_empty()
         if not was_there:
             continue
-        now = frame.row(0, named=True)
+        now = _labels_of(release, customer_id) | frame.row(0, named=True)
         for column in [*now, *(name for name in before if name not in now)]:
-            if column not in RUN_FACTS and now.get(column) != before.get(column):
-                rows.append((day, column, _text(before.get(column)), _text(now.get(column))))
+            was, is_now = before.get(column), now.get(column)
+            if column not in RUN_FACTS and was != is_now:
+                rows.append((day, column, _text(was), _text(is_now), _is_measure(was, is_now)))
         before = now
     schema = dict.fromkeys(["as_of", "column", "before", "after"], pl.String)
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=schema | {"is_measure": pl.Boolean}, orient="row")
+
+
+def _labels_of(release: Release, customer_id: str) -> dict[str, Any]:
+    """What a customer's grade, band and stage are called in both languages."""
+    return {
+        name: f"{row[f'{name}_label']} {row[f'{name}_label_zh']}"
+        for row in _rows_of(release, "audience", customer_id)
+        for name in STANDING
+        if row.get(f"{name}_label") is not None
+    }
+
+
+def _is_measure(*values: Any) -> bool:
+    return any(isinstance(v, int | float | Decimal) and not isinstance(v, bool) for v in values)
 
 
 def _text(value: Any) -> str | None:

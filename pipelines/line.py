@@ -203,6 +203,7 @@ class Line:
                 "rows": done.lists[segment.name].rows.height,
                 "matched": done.lists[segment.name].matched,
                 "left_out": done.lists[segment.name].left_out,
+                "refreshed_on": done.lists[segment.name].refreshed_on.isoformat(),
             }
             for segment in self._rules().segments.segments
         ]

@@ -9,7 +9,7 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.aliases import newest_aliases
+from pipelines.aliases import find_forgotten, newest_aliases
 from pipelines.catalogue import Catalogue
 from pipelines.lake import Run, write_table
 from pipelines.list_files import Files, write_list
@@ -69,7 +69,9 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     conditions = read_conditions(rules.segments, scanned.collect_schema())
     audience = _audience(run, scanned, rules, conditions)
     contacts = _contacts(run)
-    merged = _merged(run)
+    aliases = run.scan("pipeline", "customer_aliases", "publish").collect()
+    forgotten = find_forgotten(_requests(run), aliases)
+    merged = _merged(aliases, forgotten)
     memory = _memory(before, catalogue, merged) if before else _Memory()
     night = Night(
         as_of=run.as_of,
@@ -80,8 +82,7 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
         members=memory.members,
     )
     decisions = decide_lists(night, rules)
-    forgotten = pl.col("suppressed_because").eq_missing(pl.lit("erasure_requested"))
-    living = audience.filter(~forgotten).select(KEY)
+    living = audience.select(KEY).join(forgotten, on=KEY, how="anti")
     history = carry_membership(
         memory.history, decisions, memory.decisions, rules, living, merged, run.as_of
     )
@@ -95,7 +96,8 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     cuts = {}
     for segment in rules.segments:
         mine = decisions.filter(pl.col("list") == segment.name)
-        cuts[segment.name] = _cut(audience, segment, mine, contacts)
+        refreshed_on = memory.members.refreshed_on(segment, run.as_of)
+        cuts[segment.name] = _cut(audience, segment, mine, contacts, refreshed_on)
         write_list(cuts[segment.name].rows, segment, files)
     told = {
         "list_decisions": decisions,
@@ -140,8 +142,14 @@ def _memory(before: Release, catalogue: Catalogue, merged: pl.DataFrame) -> _Mem
     )
     if history is None or decisions is None:
         return _Memory()
-    lists = frozenset((told["name"], told["version"]) for told in before.manifest["lists"])
-    members = find_members(history, merged, date.fromisoformat(before.as_of), lists)
+    lists = {
+        (told["name"], told["version"]): date.fromisoformat(
+            told.get("refreshed_on", before.as_of)  # an older version did not tell
+        )
+        for told in before.manifest["lists"]
+    }
+    released_on = date.fromisoformat(before.as_of)
+    members = find_members(history, decisions, merged, released_on, lists)
     return _Memory(history, decisions, members)
 
 
@@ -175,11 +183,17 @@ def _granted(run: Run) -> pl.DataFrame:
     return customers.select("customer_id", "is_ads_matching_granted").collect()
 
 
-def _merged(run: Run) -> pl.DataFrame:
+def _requests(run: Run) -> pl.DataFrame:
+    """customer_id of those who asked to be forgotten."""
+    customers = run.scan("models", "customer_360", "publish")
+    return customers.filter("is_erasure_requested").select("customer_id").collect()
+
+
+def _merged(aliases: pl.DataFrame, forgotten: pl.DataFrame) -> pl.DataFrame:
     """Ids that are part of another customer tonight: alias_id, customer_id."""
-    aliases = run.scan("pipeline", "customer_aliases", "publish").collect()
     is_part = pl.col("customer_id") != pl.col("alias_id")
-    return newest_aliases(aliases).filter(is_part).select("alias_id", "customer_id")
+    merged = newest_aliases(aliases).filter(is_part).select("alias_id", "customer_id")
+    return merged.join(forgotten, left_on="alias_id", right_on="customer_id", how="anti")
 
 
 def _capped(run: Run, memory: _Memory, rules: Segments) -> pl.DataFrame:
@@ -197,7 +211,11 @@ def _order_days(run: Run) -> pl.DataFrame:
 
 
 def _cut(
-    audience: pl.DataFrame, segment: Segment, mine: pl.DataFrame, contacts: pl.DataFrame | None
+    audience: pl.DataFrame,
+    segment: Segment,
+    mine: pl.DataFrame,
+    contacts: pl.DataFrame | None,
+    refreshed_on: date,
 ) -> Cut:
     listed = mine.filter("is_on_list").select(KEY)
     left_out = mine.filter(~pl.col("is_on_list"))["decision"].value_counts().sort("decision")
@@ -205,6 +223,7 @@ def _cut(
         rows=write_rows(audience, segment, listed, contacts),
         matched=mine.height,
         left_out=dict(left_out.rows()),
+        refreshed_on=refreshed_on,
     )
 
 

@@ -69,6 +69,7 @@ STATE = {
     "order_state": "pipeline",
     "score_distributions": "pipeline",
     "grade_decisions": "pipeline",
+    "grade_overrides": "pipeline",
     "grade_edges": "pipeline",
     "int_event_kinds": "models",
 }

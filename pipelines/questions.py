@@ -12,6 +12,8 @@ from pipelines.settings import load_settings
 from pipelines.terminal import Day, PastDay, out, read_day
 
 app = typer.Typer()
+WHOLE = typer.Option("--all", help="Everything, not only what matters first.")
+AS_JSON = typer.Option("--json", help="Print JSON, with everything.")
 NAMED = "A customer id, or a record as source:id, account=source:id, guest_order=source:id."
 
 
@@ -25,9 +27,10 @@ def why(
         str | None, typer.Option("--list", help="Why it is on this list, or is not.")
     ] = None,
     day: PastDay = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    whole: Annotated[bool, WHOLE] = False,
+    as_json: Annotated[bool, AS_JSON] = False,
 ) -> None:
-    """Who a customer is: each value with its source and rule, as released by a date.
+    """Who a customer is and where it stands, each value with its source and rule, by a date.
 
     With --list: each part of the list's condition, true or false, with the value it used, by the
     rules of that night; then what suppression, consent, priority, caps and holdout decided.
@@ -55,7 +58,7 @@ def why(
     if as_json:
         sys.stdout.write(answers.as_json(known, told) + "\n")
         return
-    answers.show_customer(out, load_catalogue(settings.project_dir), known, told)
+    answers.show_customer(out, load_catalogue(settings.project_dir), known, told, whole=whole)
 
 
 @app.command("why-merged", epilog="Example: c360 why-merged crm:4876876000001 shop:10023")
@@ -78,8 +81,10 @@ def why_merged(
 @app.command("history", epilog="Example: c360 history edky2lnjnajvf5f4")
 def show_history(
     customer: Annotated[str, typer.Argument(help=NAMED)],
+    whole: Annotated[bool, WHOLE] = False,
+    as_json: Annotated[bool, AS_JSON] = False,
 ) -> None:
-    """What became of a customer and what changed in its profile, release by release.
+    """What became of a customer and what changed in its standing and profile, by release.
 
     An id that was merged away shows the history of the customer that it stands for.
     """
@@ -90,7 +95,11 @@ def show_history(
     release = history.find_release(lake, None)
     known = history.find_customer(release, customer, settings.pseudonym)
     events = history.list_events(release, known.customer_id)
-    answers.show_versions(out, known, events, history.list_versions(lake, known.customer_id))
+    versions = history.list_versions(lake, known.customer_id)
+    if as_json:
+        sys.stdout.write(answers.versions_as_json(known, events, versions) + "\n")
+        return
+    answers.show_versions(out, known, events, versions, whole=whole)
 
 
 @app.command(epilog="Example: c360 backtest --date 2026-06-30 --cuts 6")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.rules.segments import Segment
 from pipelines.segment_questions import AskedPreview, Compared, Linted, WhyListed
 from pipelines.segments.diff import moved
 from pipelines.segments.trace import Step, failing, say, told_values
@@ -24,6 +26,12 @@ DECISIONS = {
     "capped": "written to often enough already 频次已满",
     "over_limit": "after the list's limit 超出名额",
     "list_too_small": "the list is too small to go out 名单过小",
+}
+
+REFRESHED = {
+    "nightly": "refreshed every night",
+    "weekly": "refreshed on Mondays or the first night after one",
+    "monthly": "refreshed on the 1st of a month or the first night after it",
 }
 
 
@@ -45,11 +53,10 @@ def show_preview(console: Console, asked: AskedPreview) -> None:
     for finding in asked.findings:
         console.print(f"[yellow]look[/yellow] {escape(finding.told)}")
     console.print(_since_text(asked))
+    if asked.refreshed_on is not None and not _is_tonight(asked):
+        console.print(f"The list itself is {_kept(segment, asked.refreshed_on)}.")
     if found.suppressed:
-        console.print(
-            f"{found.suppressed:,} of them are suppressed and left out. "
-            "Consent, caps and holdout are asked in the night."
-        )
+        console.print(f"{found.suppressed:,} of them are suppressed and left out{_more(asked)}.")
     if segment.limit is not None and found.matched - found.suppressed > segment.limit:
         console.print(f"The list takes the first {segment.limit:,} of them.")
     parts = found.parts.select(
@@ -78,6 +85,24 @@ def show_preview(console: Console, asked: AskedPreview) -> None:
         console.print(as_table(examples, f"\nThe first {found.examples.height}"))
 
 
+def _is_tonight(asked: AskedPreview) -> bool:
+    return asked.refreshed_on == date.fromisoformat(asked.release.as_of)
+
+
+def _kept(segment: Segment, refreshed_on: date) -> str:
+    return f"kept from the release of {refreshed_on}, {REFRESHED[segment.refresh]}"
+
+
+def _more(asked: AskedPreview) -> str:
+    """What the count of the suppressed leaves open."""
+    if asked.is_decided:
+        return ", as below"
+    return (
+        f"; who else said no to {asked.segment.channel} for {asked.segment.purpose}, or has no "
+        "consent, only the night asks, as it does caps and holdout"
+    )
+
+
 def _since_text(asked: AskedPreview) -> str:
     if asked.before is None:
         return "There is no earlier release to compare with."
@@ -90,9 +115,13 @@ def _show_decided(console: Console, asked: AskedPreview) -> None:
     if asked.decided is None or asked.decided.is_empty():
         return
     by = "" if asked.is_as_released else ", by the rule as it was then"
+    night = pl.lit(date.fromisoformat(asked.release.as_of))
+    kept = pl.when(pl.col("decided_on") < night).then(
+        pl.format(" (kept from {})", pl.col("decided_on").cast(pl.String))
+    )
     table = asked.decided.select(
         customers=_count("customer_count"),
-        decided=pl.col("decision").replace(DECISIONS),
+        decided=pl.col("decision").replace(DECISIONS) + kept.otherwise(pl.lit("")),
     )
     console.print(as_table(table, f"\nWhat the night of {asked.release.as_of} decided{by}"))
 
@@ -129,6 +158,7 @@ def preview_as_dict(asked: AskedPreview) -> dict[str, Any]:
         "where": asked.segment.where,
         "release": asked.release.path.name,
         "customers": found.asked,
+        "refreshed_on": asked.refreshed_on,
         "matched": found.matched,
         "suppressed": found.suppressed,
         "since": asked.before.path.name if asked.before else None,
@@ -237,30 +267,33 @@ def show_why_listed(console: Console, why: WhyListed) -> None:
 
 def verdict(why: WhyListed) -> str:
     """Whether the customer is on the list, and what decided it, in a sentence."""
-    if why.is_on_list and why.step.answer is not True:
-        now = "; ".join(say(step) for step in failing(why.step))
-        return f"On the list until it is refreshed, though tonight {now}."
-    if why.is_on_list:
-        return "On the list."
-    if why.decision is not None:
-        told = DECISIONS.get(why.decision, why.decision)
-        return f"Not on the list: {told}{f' ({why.detail})' if why.detail else ''}."
     missed = list(failing(why.step))
-    if not missed and why.is_suppressed:
+    now = "; ".join(say(step) for step in missed)
+    if why.is_on_list:
+        return (
+            f"On the list until it is refreshed, though tonight {now}." if now else "On the list."
+        )
+    if why.decision is not None and why.decided_on is not None:
+        told = DECISIONS.get(why.decision, why.decision)
+        told = f"Not on the list: {told}{f' ({why.detail})' if why.detail else ''}."
+        if why.decided_on.isoformat() == why.release.as_of:
+            return told
+        then = f" That is {_kept(why.segment, why.decided_on)}."
+        return told + then + (f" Tonight {now}." if now else "")
+    if missed:
+        near = "Nearly on the list: only " if len(missed) == 1 else "Not on the list: "
+        return f"{near}{now}."
+    if why.is_suppressed:
         return f"Not on the list, though the condition is true: {DECISIONS['suppressed']}."
-    if not missed and why.segment.refresh != "nightly":
+    if why.refreshed_on is not None and why.refreshed_on.isoformat() < why.release.as_of:
         return (
-            f"Not on the list, though the condition is true: it takes new customers in "
-            f"{why.segment.refresh}, and the customer was not found, allowed or placed on the last "
-            "such night. Ask with the --date of that night, or after the next."
+            "Not on the list yet, though the condition is true tonight: the list is "
+            f"{_kept(why.segment, why.refreshed_on)}; that night the condition was not true."
         )
-    if not missed:
-        return (
-            "Not on the list, though the condition is true: consent or the limit decided, and "
-            "this release does not keep which."
-        )
-    near = "Nearly on the list: only " if len(missed) == 1 else "Not on the list: "
-    return near + "; ".join(say(step) for step in missed) + "."
+    return (
+        "Not on the list, though the condition is true: consent or the limit decided, and "
+        "this release does not keep which."
+    )
 
 
 def _lines(step: Step, depth: int) -> Iterator[str]:
@@ -284,6 +317,8 @@ def why_listed_as_dict(why: WhyListed) -> dict[str, Any]:
         "is_suppressed": why.is_suppressed,
         "decision": why.decision,
         "detail": why.detail,
+        "decided_on": why.decided_on,
+        "refreshed_on": why.refreshed_on,
         "reason": why.reason,
         "reason_zh": why.reason_zh,
         "where": why.segment.where,

@@ -20,10 +20,12 @@ from pipelines.segment_releases import (
     listed,
     pick,
     read_night,
+    refreshed_on,
     released_segments,
 )
 from pipelines.segments.cut import is_suppressed
 from pipelines.segments.diff import Change, diff_members, diff_rules, member_ids
+from pipelines.segments.funnel import WITHDRAWN
 from pipelines.segments.lint import Finding, find_doubts, find_faults
 from pipelines.segments.preview import (
     ALWAYS_READ,
@@ -40,7 +42,10 @@ from pipelines.settings import Settings
 class AskedPreview:
     """A list as it would be, and what became of it in the night itself.
 
-    decided: decision and customer_count as released; None where the release keeps none.
+    decided: decision, decided_on and customer_count as released; None where the release keeps none.
+    refreshed_on: the night that last took new customers in, if the release tells.
+    is_decided: whether that was the release's own night, by this very rule: then decisions are of
+        the same customers as the preview.
     entered, left: since the release before, by the same condition; None without such a release.
     findings: what `c360 segment lint` says of it.
     """
@@ -49,7 +54,9 @@ class AskedPreview:
     release: Release
     preview: Preview
     decided: pl.DataFrame | None
+    refreshed_on: date | None
     is_as_released: bool
+    is_decided: bool
     before: Release | None
     entered: int | None
     left: int | None
@@ -82,7 +89,9 @@ class WhyListed:
 
     is_on_list: whether the list that went out has it.
     is_suppressed: whether nothing of the list's kind is ever sent to the customer.
-    decision: the night's, if it kept one and the condition was true.
+    decision: the night's, if the condition was true when the list was last refreshed.
+    decided_on: the night of that decision.
+    refreshed_on: the night that last took new customers in, if the release tells.
     """
 
     segment: Segment
@@ -93,6 +102,8 @@ class WhyListed:
     is_suppressed: bool
     decision: str | None
     detail: str | None
+    decided_on: date | None
+    refreshed_on: date | None
     reason: str | None
     reason_zh: str | None
     rules_are: str
@@ -114,12 +125,22 @@ def ask_preview(settings: Settings, name: str, day: date | None, where: str | No
     night = read_night(release, segments, columns_read(segment))
     earlier = previous_release(lake, date.fromisoformat(release.as_of))
     entered, left = _since(earlier, night, name)
+    is_as_released = _is_as_released(release, segment)
+    refreshed = refreshed_on(release, segment)
+    decisions = decisions_of(release, name)
+    is_decided = (
+        is_as_released and decisions is not None and refreshed == date.fromisoformat(release.as_of)
+    )
     return AskedPreview(
         segment=segment,
         release=release,
-        preview=preview_list(segment, night.conditions, night.prepared),
-        decided=_decided(release, name),
-        is_as_released=_is_as_released(release, segment),
+        preview=preview_list(
+            segment, night.conditions, night.prepared, _withdrawn(release, segment, decisions)
+        ),
+        decided=None if decisions is None else _count_decisions(decisions),
+        refreshed_on=refreshed,
+        is_as_released=is_as_released,
+        is_decided=is_decided,
         before=earlier,
         entered=entered,
         left=left,
@@ -137,12 +158,25 @@ def _findings(
     return tuple(finding for finding in (*faults, *doubts) if finding.name == name)
 
 
-def _decided(release: Release, name: str) -> pl.DataFrame | None:
-    rows = decisions_of(release, name)
-    if rows is None:
-        return None
-    counts = rows.group_by("decision").len("customer_count")
-    return counts.sort("customer_count", "decision", descending=[True, False]).collect()
+def _withdrawn(
+    release: Release, segment: Segment, decisions: pl.LazyFrame | None
+) -> frozenset[str]:
+    """Who said no to the list's channel and purpose, of whom the night asked it."""
+    try:
+        released = {known.name: known for known in released_segments(release)}.get(segment.name)
+    except C360Error:
+        return frozenset()
+    asked = (segment.channel, segment.purpose)
+    if decisions is None or released is None or (released.channel, released.purpose) != asked:
+        return frozenset()
+    said_no = decisions.filter(pl.col("detail") == WITHDRAWN).select("customer_id").collect()
+    return frozenset(said_no["customer_id"])
+
+
+def _count_decisions(decisions: pl.LazyFrame) -> pl.DataFrame:
+    counts = decisions.group_by("decision", "decided_on").len("customer_count")
+    order = ["customer_count", "decision", "decided_on"]
+    return counts.sort(order, descending=[True, False, False]).collect()
 
 
 def _since(earlier: Release | None, night: Night, name: str) -> tuple[int | None, int | None]:
@@ -238,6 +272,8 @@ def ask_why_listed(settings: Settings, release: Release, customer_id: str, name:
         is_suppressed=not suppressed.is_empty(),
         decision=decision["decision"] if decision else None,
         detail=decision["detail"] if decision else None,
+        decided_on=decision["decided_on"] if decision else None,
+        refreshed_on=refreshed_on(release, segment),
         reason=row["reason"] if row else None,
         reason_zh=row["reason_zh"] if row else None,
         rules_are=rules_are,

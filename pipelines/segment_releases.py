@@ -117,16 +117,28 @@ def released_segments(release: Release) -> tuple[Segment, ...]:
 
 
 def decisions_of(release: Release, name: str) -> pl.LazyFrame | None:
-    """What the night decided of everybody whose condition was true: the rows of `list_decisions`.
+    """What was decided of everybody whom the list found when it was last refreshed.
 
     Returns:
-        customer_id, decision, detail; None of a release of an older version.
+        customer_id, decision, detail, decided_on: the rows of `list_decisions`; None of a release
+        of an older version. decided_on is the release's own night where it is not kept.
     """
     path = _path(release, "marts/list_decisions")
     if not path.exists():
         return None
     rows = pl.scan_parquet(path).filter(pl.col("list") == name)
-    return rows.select("customer_id", "decision", "detail")
+    tonight = pl.lit(date.fromisoformat(release.as_of))
+    if "decided_on" not in rows.collect_schema():  # an older version kept nothing
+        rows = rows.with_columns(decided_on=tonight)
+    return rows.select("customer_id", "decision", "detail", "decided_on")
+
+
+def refreshed_on(release: Release, segment: Segment) -> date | None:
+    """The night that last took new customers in; None where an older version did not tell."""
+    for entry in release.manifest.get("lists", []):
+        if entry["name"] == segment.name and "refreshed_on" in entry:
+            return date.fromisoformat(entry["refreshed_on"])
+    return date.fromisoformat(release.as_of) if segment.refresh == "nightly" else None
 
 
 def listed(release: Release, name: str) -> pl.LazyFrame | None:

@@ -1,6 +1,6 @@
 """From a line of `deliveries.yml` and a released list to what is sent there."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -120,6 +120,38 @@ def read_login(destination: AnyDestination, text: str | None) -> SecretsOf:
         wrong = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
         told = f"check {', '.join(wrong)}" if wrong else "it is no JSON object"
     raise AccessRefusedError(f"{variable} is not what {destination.name} needs: {told}.", hint)
+
+
+def count_withheld(
+    destination: AnyDestination, released: Released, rows: Iterable[Row]
+) -> dict[str, int]:
+    """How many customers of a list are not sent to a destination, by the reason in words.
+
+    Args:
+        destination: its entry in deliveries.yml.
+        released: the list.
+        rows: what is to be there.
+    """
+    people = released.rows().select("customer_id").unique()
+    sent = {row.customer_id for row in rows}
+    layout = PLATFORMS.get(getattr(destination, "format", ""))
+    willing = people
+    if layout is not None and layout.is_advertising:
+        willing = keep_granted(people, released.customers())
+    match destination:
+        case MailchimpDestination():
+            lacking = "have no address"
+        case HubspotDestination() | ZohoCrmDestination():
+            lacking = f"have no living contact in {destination.source}"
+        case _:
+            lacking = "have no address or number that the file needs"
+    counts = {
+        "have not granted that advertising platforms are told of them": (
+            people.height - willing.height
+        ),
+        lacking: willing.filter(~pl.col("customer_id").is_in(list(sent))).height,
+    }
+    return {reason: count for reason, count in counts.items() if count}
 
 
 @contextmanager

@@ -1,15 +1,14 @@
 """Reads the rules files; each fault becomes a sentence that names file, key and remedy."""
 
-import difflib
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from pipelines.errors import C360Error
+from pipelines.rules.faults import describe_faults
 from pipelines.rules.schemas import RuleBook
 from pipelines.yaml_files import read_yaml
 
@@ -57,7 +56,8 @@ def load_rules(files: dict[str, Path]) -> RuleBook:
     try:
         return RuleBook.model_validate(book)
     except ValidationError as error:
-        faults = sorted({_sentence(fault, files) for fault in error.errors(include_url=False)})
+        paths = {Path(name).stem: path for name, path in files.items()}
+        faults = describe_faults(error.errors(include_url=False), book, paths)
         raise C360Error(
             "The rules have faults:\n  " + "\n  ".join(faults),
             f"Mend the files; c360 rules check reads them again.{_how_to_begin(error, files)}",
@@ -70,22 +70,6 @@ def rules_sha256(files: Iterable[Path]) -> str:
     for path in sorted(files, key=lambda path: path.name):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _sentence(fault: ErrorDetails, files: dict[str, Path]) -> str:
-    file, *keys = (str(part) for part in fault["loc"])
-    # After an entry's number in such a list stands its type, which the file does not have there.
-    where = " > ".join(keys[:2] + keys[3:] if _is_typed(keys) else keys) or "the file"
-    path = {Path(name).stem: path for name, path in files.items()}.get(file, Path(file))
-    if fault["type"] == "extra_forbidden":
-        known = _known_keys([file, *keys[:-1]])
-        near = difflib.get_close_matches(keys[-1], known, n=1) if keys else []
-        advice = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}."
-        return f"{path}: {where} is not a key; {advice}"
-    if fault["type"] == "missing":
-        return f"{path}: {where} is missing."
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{path}: {where}: {message[:1].lower()}{message[1:]}."
 
 
 def _how_to_begin(error: ValidationError, files: dict[str, Path]) -> str:
@@ -101,31 +85,3 @@ def _how_to_begin(error: ValidationError, files: dict[str, Path]) -> str:
         " A rules file of your own replaces the packaged one as a whole: "
         f"copy {copied}, and change the lines there."
     )
-
-
-def _is_typed(keys: list[str]) -> bool:
-    return len(keys) > 2 and keys[0] in ("sources", "destinations") and keys[1].isdigit()
-
-
-def _known_keys(keys: list[str]) -> list[str]:
-    """Keys of the schema at a place in the rule book."""
-    models: list[type[BaseModel]] = [RuleBook]
-    for key in keys:
-        of_type = [m for m in models if key in _models_types(m)]
-        models = of_type or models
-        annotations = [m.model_fields[key].annotation for m in models if key in m.model_fields]
-        models = [found for note in annotations for found in _models_in(note)] or models
-    fields = [field for model in models for field in model.model_fields.items()]
-    return sorted({field.alias or name for name, field in fields})
-
-
-def _models_types(model: type[BaseModel]) -> tuple[str, ...]:
-    """What `type: ...` may say in a source of this schema."""
-    known = model.model_fields.get("type")
-    return tuple(getattr(known.annotation, "__args__", ())) if known else ()
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]

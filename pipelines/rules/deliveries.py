@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, HttpUrl, model_validator
 
-from pipelines.rules.model import Name, Rules, SecretsOf, Share, refuse_repeats
+from pipelines.rules.model import Country, Name, Rules, SecretsOf, Share, refuse_repeats
 from pipelines.rules.source_types.files import FilesSecrets, FolderPath
 from pipelines.rules.source_types.hubspot import HubspotSecrets
 from pipelines.rules.source_types.mailchimp import ListId, MailchimpSecrets
@@ -123,8 +123,8 @@ class FolderDestination(Destination):
         min_length=1, description="List, and what its files are called: for an advertising "
         "platform a neutral alias, such as seg_017.",
     )  # fmt: skip
-    default_country: str | None = Field(
-        default=None, pattern="^[A-Z]{2}$", description="Of numbers that name no country."
+    default_country: Country | None = Field(
+        default=None, description="Of numbers that name no country."
     )
 
     @model_validator(mode="after")

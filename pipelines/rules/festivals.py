@@ -1,14 +1,13 @@
 """`festivals.yml`: the calendar of festivals on which customers are greeted."""
 
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.rules.model import Labelled, Name, Rules, refuse_repeats
+from pipelines.rules.model import Country, Labelled, Name, Rules, refuse_repeats
 
 EVERYWHERE = "any"
-Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
 class Festival(Labelled):

@@ -2,11 +2,11 @@
 
 import re
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.rules.model import Rules, Share, refuse_repeats
+from pipelines.rules.model import Country, Rules, Share, refuse_repeats
 
 IdType = Literal[
     "email", "phone", "external_userid", "unionid", "social_handle", "user_id", "domain"
@@ -47,7 +47,7 @@ class Fuzzy(Rules):
 class Identity(Rules):
     """`identity.yml`: what ties records of one customer, and what does not."""
 
-    default_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = Field(
+    default_country: Country | None = Field(
         None,
         description="Country of phone numbers that name none; that of the company's time zone, "
         "where this is left out.",

@@ -7,9 +7,22 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+NAME, CURRENCY, COUNTRY = r"^[a-z][a-z0-9_]{0,62}$", r"^[A-Z]{3}$", r"^[A-Z]{2}$"
+FILE_NAME, ORDER, DIGITS = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", r"^[a-z0-9_]+( desc)?$", r"^\d+$"
+# What a text of each pattern is, for who wrote another one.
+PATTERNS = {
+    NAME: "small letters, digits and _, a letter first",
+    CURRENCY: "three capital letters, such as EUR",
+    COUNTRY: "two capital letters, such as GB",
+    FILE_NAME: "letters, digits, dots, _ and -, a letter or digit first",
+    ORDER: "a column, or a column and desc",
+    DIGITS: "digits only",
+}
+
+Name = Annotated[str, Field(pattern=NAME)]
+Currency = Annotated[str, Field(pattern=CURRENCY)]
+Country = Annotated[str, Field(pattern=COUNTRY)]
+FileName = Annotated[str, Field(pattern=FILE_NAME)]
 OwnFields = dict[Name, dict[Name, str]]  # by stream: landing column, and the vendor's field
 Share = Annotated[float, Field(ge=0, le=1)]
 

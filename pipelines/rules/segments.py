@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.rules.model import FileName, Labelled, Name, Rules, Share, refuse_repeats
+from pipelines.rules.model import ORDER, FileName, Labelled, Name, Rules, Share, refuse_repeats
 
 Channel = Literal["email", "sms", "phone", "wechat"]
 Purpose = Literal["marketing", "service", "survey"]
@@ -29,7 +29,7 @@ class Segment(Labelled):
         description="none: nobody is contacted, such as a list of whom to leave alone."
     )
     where: str
-    order_by: str = Field(pattern=r"^[a-z0-9_]+( desc)?$")
+    order_by: str = Field(pattern=ORDER)
     reason: str
     reason_zh: str
     columns: tuple[str, ...]

@@ -1,28 +1,11 @@
-"""What `c360 rules check` refuses of a segment."""
+"""What a list may name beside its condition."""
 
-from collections.abc import Iterable, Sequence
-
-import polars as pl
+from collections.abc import Iterable
 
 from pipelines.errors import C360Error
 from pipelines.rules.segments import Segment
-from pipelines.segments.condition import Condition, read_conditions, refuse_unknown
+from pipelines.segments.condition import refuse_unknown
 from pipelines.segments.reasons import PLACEHOLDER, named_columns
-
-
-def check_segments(segments: Sequence[Segment], audience: pl.Schema) -> dict[str, Condition]:
-    """Refuse lists whose condition, order, columns or reasons name what is not there.
-
-    Returns:
-        The conditions of the lists, each after those that it names.
-
-    Raises:
-        C360Error: with the segment and the name.
-    """
-    conditions = read_conditions(segments, audience)
-    for segment in segments:
-        check_columns(segment, audience)
-    return conditions
 
 
 def check_columns(segment: Segment, audience: Iterable[str]) -> None:

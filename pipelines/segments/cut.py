@@ -1,50 +1,25 @@
 """Cuts lists from the audience: the rows of a list, best first, with a reason for each."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
 from pipelines.rules.segments import NO_CHANNEL, Segment
 from pipelines.segments.condition import Condition
-from pipelines.segments.funnel import KEY, SUPPRESSED, sort_best_first, suppressed_because
+from pipelines.segments.funnel import KEY, suppressed_because
 from pipelines.segments.judgements import SCORES
-from pipelines.segments.reasons import named_columns, write_reason
+from pipelines.segments.reasons import named_columns, write_reasons
 
 
 @dataclass(frozen=True)
 class Cut:
-    """One list: its rows, and how many fell out for which decision."""
+    """One list: its rows, how many fell out for which decision, and when it was last refreshed."""
 
     rows: pl.DataFrame
     matched: int
     left_out: dict[str, int]
-
-    @property
-    def suppressed(self) -> int:
-        """How many may never be on it."""
-        return self.left_out.get(SUPPRESSED, 0)
-
-
-def cut_list(audience: pl.DataFrame, segment: Segment, condition: Condition) -> Cut:
-    """What a list's rule finds by itself, without consent, other lists and former nights.
-
-    Args:
-        audience: the audience mart, prepared for the conditions of all lists.
-        segment: the list's rule.
-        condition: its condition.
-
-    Returns:
-        Cut: rows as of `write_rows`, without contacts.
-    """
-    matched = condition.match(audience)
-    allowed = matched.filter(~is_suppressed(segment, condition))
-    ordered = sort_best_first(allowed, segment)
-    listed = ordered.head(segment.limit) if segment.limit else ordered
-    return Cut(
-        rows=write_rows(audience, segment, listed.select(KEY), None),
-        matched=matched.height,
-        left_out={SUPPRESSED: matched.height - allowed.height},
-    )
+    refreshed_on: date
 
 
 def write_rows(
@@ -75,8 +50,7 @@ def write_rows(
         "customer_id",
         *shown,
         pl.lit(segment.channel).alias("channel"),
-        write_reason(segment.reason, audience.schema).alias("reason"),
-        write_reason(segment.reason_zh, audience.schema).alias("reason_zh"),
+        *write_reasons(segment, audience.schema),
         *segment.columns,
     )
 

@@ -11,11 +11,14 @@ In this order, and each customer of a list falls out at the first that holds:
     holdout         would be on the list, but is held out to compare with
     on_list         on the list
 
+A list that is not refreshed tonight keeps what its last refresh decided of who is not on it.
+
 Holdout comes last, so that those held out are those who would have been on the list, and differ
 from those who are by chance alone. Who is held out of a list takes its place all the same: on
 another list of that channel instead, they would be no measure of getting nothing.
 """
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
@@ -31,12 +34,14 @@ from pipelines.segments.reasons import named_columns
 SUPPRESSED, NO_CONSENT, LOWER_PRIORITY = "suppressed", "no_consent", "lower_priority"
 CAPPED, OVER_LIMIT, TOO_SMALL = "capped", "over_limit", "list_too_small"
 HOLDOUT, ON_LIST = "holdout", "on_list"
+WITHDRAWN = "withdrawn"  # of suppressed: said no to this channel and purpose
 DECISIONS = (
     SUPPRESSED, NO_CONSENT, LOWER_PRIORITY, CAPPED, OVER_LIMIT, TOO_SMALL, HOLDOUT, ON_LIST,
 )  # fmt: skip
 DECISION = {
     "list": pl.String(), "version": pl.Int64(), "customer_id": pl.String(),
     "decision": pl.String(), "detail": pl.String(), "is_on_list": pl.Boolean(),
+    "decided_on": pl.Date(),
 }  # fmt: skip
 KEY = ["customer_id"]
 SUPPRESSING = (
@@ -48,20 +53,32 @@ NOBODY = pl.DataFrame(schema={"customer_id": pl.String, "placed_on": pl.String})
 
 @dataclass(frozen=True)
 class Members:
-    """Who was on which list on the last night, or held out of it."""
+    """Who was on which list on the last night, or held out of it, and what was decided of others.
+
+    lists: names and versions, also of empty lists, each with the night of its last refresh.
+    rows: list, version, customer_id as of tonight.
+    others: DECISION of those who were neither on the list nor held out, as of tonight.
+    """
 
     released_on: date | None = None
-    lists: frozenset[tuple[str, int]] = frozenset()  # names and versions, also of empty lists
-    rows: pl.DataFrame = field(  # list, version, customer_id as of tonight
+    lists: Mapping[tuple[str, int], date] = field(default_factory=dict)
+    rows: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(
             schema={"list": pl.String, "version": pl.Int64, "customer_id": pl.String}
         )
     )
+    others: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DECISION))
 
     def of(self, segment: Segment) -> pl.DataFrame:
         """customer_id of those of a list, if it is still of this version."""
-        here = (pl.col("list") == segment.name) & (pl.col("version") == segment.version)
-        return self.rows.filter(here).select("customer_id").unique()
+        return self.rows.filter(_is_of(segment)).select("customer_id").unique()
+
+    def refreshed_on(self, segment: Segment, as_of: date) -> date:
+        """The night that last took new customers in; tonight where the list is refreshed."""
+        last = self.lists.get((segment.name, segment.version))
+        if last is None or is_refreshed(segment.refresh, as_of, self.released_on):
+            return as_of
+        return last
 
 
 @dataclass(frozen=True)
@@ -86,12 +103,13 @@ class Night:
 def decide_lists(night: Night, rules: Segments) -> pl.DataFrame:
     """Decide for every list and customer whom its condition is true for.
 
-    Of a list that is not refreshed tonight, for those who are on it; suppression, consent, caps and
-    priority act at once.
+    Of a list that is not refreshed tonight, those who are on it are decided anew: suppression,
+    consent, caps and priority act at once. Of all others the last refresh's decision is kept.
 
     Returns:
-        DECISION; of each list best first. detail says which suppression, list, cap or holdout;
-        null where there is nothing to add.
+        DECISION; of each list best first, what is kept last. detail says which suppression, list,
+        cap or holdout; null where there is nothing to add. decided_on is before tonight where the
+        decision is kept.
     """
     conditions = read_conditions(rules.segments, night.audience.schema)
     placed: dict[str, pl.DataFrame] = {}
@@ -150,10 +168,11 @@ def decide_list(
             pl.coalesce("detail", "detail_then").alias("detail"),
             pl.lit(segment.name).alias("list"),
             pl.lit(segment.version, pl.Int64).alias("version"),
+            pl.lit(night.as_of, pl.Date).alias("decided_on"),
         )
         .with_columns((pl.col("decision") == ON_LIST).alias("is_on_list"))
-    )
-    return whole.select(*DECISION)
+    ).select(*DECISION)
+    return pl.concat([whole, _kept(night, segment).join(whole, on=KEY, how="anti")])
 
 
 def is_refreshed(refresh: Refresh, as_of: date, released_on: date | None) -> bool:
@@ -189,7 +208,7 @@ def suppressed_because(segment: Segment, columns: AbstractSet[str], is_refused: 
     )
     return pl.coalesce(
         "suppressed_because",
-        pl.when(is_refused).then(pl.lit("withdrawn")),
+        pl.when(is_refused).then(pl.lit(WITHDRAWN)),
         pl.when(by_mail & bounced).then(pl.lit("hard_bounce")),
         pl.when(by_mail & complained).then(pl.lit("complained")),
         pl.when(is_promotion & open_complaint).then(pl.lit("open_complaint")),
@@ -202,13 +221,24 @@ def _find(
 ) -> pl.DataFrame:
     """Those whom the condition is true for, or who stay until the next refresh; best first."""
     order = segment.order_by.removesuffix(" desc")
-    is_known = (segment.name, segment.version) in night.members.lists
-    if is_known and not is_refreshed(segment.refresh, night.as_of, night.members.released_on):
+    if night.members.refreshed_on(segment, night.as_of) < night.as_of:
         found = night.audience.join(members, on=KEY, how="semi")
     else:
         found = condition.match(night.audience)
     read = found.select(sorted({*KEY, order, *SUPPRESSING}))
     return sort_best_first(read, segment).select(*KEY, *SUPPRESSING)
+
+
+def _kept(night: Night, segment: Segment) -> pl.DataFrame:
+    """What the last refresh decided of those who are not on the list; none if it is refreshed."""
+    if night.members.refreshed_on(segment, night.as_of) == night.as_of:
+        return pl.DataFrame(schema=DECISION)
+    here = night.members.others.filter(_is_of(segment))
+    return here.join(night.audience, on=KEY, how="semi").sort(KEY).select(*DECISION)
+
+
+def _is_of(segment: Segment) -> pl.Expr:
+    return (pl.col("list") == segment.name) & (pl.col("version") == segment.version)
 
 
 def sort_best_first(rows: pl.DataFrame, segment: Segment) -> pl.DataFrame:

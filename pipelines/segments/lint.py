@@ -63,6 +63,20 @@ def find_faults(segments: Sequence[Segment], columns: Mapping[str, Column]) -> l
     return found
 
 
+def refuse_faults(segments: Sequence[Segment], columns: Mapping[str, Column]) -> None:
+    """Refuse lists with faults: `c360 rules check` and a night ask what `c360 segment lint` does.
+
+    Raises:
+        C360Error: with one sentence per fault.
+    """
+    faults = [f for f in find_faults(segments, columns) if f.severity == "error"]
+    if faults:
+        raise C360Error(
+            "segments.yml has faults:\n  " + "\n  ".join(f"{f.name}: {f.told}" for f in faults),
+            "Mend the lists; docs/segments.md is their whole language.",
+        )
+
+
 def _without_name(error: C360Error, name: str) -> str:
     return error.message.removeprefix(f"Segment {name}: ").removeprefix(f"Segment {name} ")
 

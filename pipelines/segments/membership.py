@@ -5,13 +5,14 @@ which they are no longer there. A customer id that a merge took away keeps its c
 that what was done to it can still be counted; of an erased customer nothing stays.
 """
 
+from collections.abc import Mapping
 from datetime import date
 
 import polars as pl
 
 from pipelines.intervals import carry_intervals
 from pipelines.rules.segments import Segments
-from pipelines.segments.funnel import HOLDOUT, ON_LIST, Members
+from pipelines.segments.funnel import DECISION, HOLDOUT, ON_LIST, Members
 from pipelines.segments.holdout import GLOBALLY, HELD_OUT, TREATED
 
 LIST_KEY = ["list", "customer_id"]
@@ -62,17 +63,41 @@ def carry_membership(
 
 def find_members(
     history: pl.DataFrame,
+    decisions: pl.DataFrame,
     merged: pl.DataFrame,
     released_on: date,
-    lists: frozenset[tuple[str, int]],
+    lists: Mapping[tuple[str, int], date],
 ) -> Members:
-    """Who was on a list last night, under the customer ids of tonight."""
-    known = ["list", "version", "customer_id"]
-    rows = history.filter(pl.col("valid_to_on").is_null()).select(known)
-    now = rows.join(
-        merged.select(customer_id="alias_id", now="customer_id"), on="customer_id", how="left"
-    ).with_columns(pl.coalesce("now", "customer_id").alias("customer_id"))
-    return Members(released_on, lists, now.select(known).unique())
+    """Who was on a list last night, and what was decided of others, under tonight's customer ids.
+
+    Args:
+        history: `list_history` of the last release.
+        decisions: `list_decisions` of it.
+        merged: alias_id, customer_id: ids that are part of another customer now.
+        released_on: the last release's run date.
+        lists: its lists, by name and version, each with the night of its last refresh.
+    """
+    there = history.filter(pl.col("valid_to_on").is_null()).select(*LIST_KEY, "version")
+    others = decisions.filter(~pl.col("decision").is_in([ON_LIST, HOLDOUT])).with_columns(
+        pl.col("decided_on").fill_null(released_on)  # an older version kept none of other nights
+    )
+    return Members(
+        released_on,
+        lists,
+        _under_ids_of_tonight(there, merged).unique(),
+        _under_ids_of_tonight(others.sort(LIST_KEY), merged)
+        .select(*DECISION)
+        .unique(LIST_KEY, keep="first", maintain_order=True),
+    )
+
+
+def _under_ids_of_tonight(rows: pl.DataFrame, merged: pl.DataFrame) -> pl.DataFrame:
+    now = merged.select(customer_id="alias_id", now="customer_id")
+    return (
+        rows.join(now, on="customer_id", how="left", maintain_order="left")
+        .with_columns(pl.coalesce("now", "customer_id").alias("customer_id"))
+        .drop("now")
+    )
 
 
 def _members_of_tonight(

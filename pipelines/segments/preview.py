@@ -1,6 +1,6 @@
 """What a list would be: how many, of which grade and stage, and whom it shares with other lists."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,7 +9,7 @@ from pipelines.rules.segments import Segment
 from pipelines.segments.condition import Condition
 from pipelines.segments.cut import is_suppressed
 from pipelines.segments.funnel import SUPPRESSING, sort_best_first
-from pipelines.segments.reasons import named_columns, write_reason
+from pipelines.segments.reasons import named_columns, write_reasons
 from pipelines.segments.trace import weigh_parts
 
 EXAMPLES = 10
@@ -38,7 +38,10 @@ class Preview:
 
 
 def preview_list(
-    segment: Segment, conditions: Mapping[str, Condition], prepared: pl.DataFrame
+    segment: Segment,
+    conditions: Mapping[str, Condition],
+    prepared: pl.DataFrame,
+    withdrawn: Collection[str] = (),
 ) -> Preview:
     """Look at one list among all, before consent, caps and holdout.
 
@@ -46,17 +49,16 @@ def preview_list(
         segment: the list.
         conditions: of all lists.
         prepared: the audience prepared for them, with the columns of `columns_read`.
+        withdrawn: ids of who said no to the list's channel and purpose, as far as is known: the
+            audience does not tell.
     """
     condition = conditions[segment.name]
     members = find_members(conditions, prepared)
     is_in = members[segment.name]
     matched = prepared.filter(is_in)
-    allowed = matched.filter(~is_suppressed(segment, condition))
+    said_no = pl.col("customer_id").is_in(withdrawn)
+    allowed = matched.filter(~is_suppressed(segment, condition) & ~said_no)
     ordered = sort_best_first(allowed, segment)
-    reasons = [
-        write_reason(template, prepared.schema).alias(name)
-        for name, template in (("reason", segment.reason), ("reason_zh", segment.reason_zh))
-    ]
     keys = ["lifecycle_stage", "grade"]
     return Preview(
         asked=prepared.height,
@@ -64,7 +66,7 @@ def preview_list(
         suppressed=matched.height - allowed.height,
         parts=weigh_parts(condition.tree, prepared),
         by_grade_and_stage=matched.group_by(keys).len("customer_count").sort(keys),
-        examples=ordered.head(EXAMPLES).select(*SHOWN, *reasons),
+        examples=ordered.head(EXAMPLES).select(*SHOWN, *write_reasons(segment, prepared.schema)),
         overlaps=overlap(members, segment.name),
     )
 

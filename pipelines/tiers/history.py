@@ -4,7 +4,7 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.aliases import newest_aliases
+from pipelines.aliases import find_forgotten, newest_aliases
 from pipelines.intervals import carry_intervals
 
 KEY = ("customer_id", "ladder")
@@ -15,7 +15,7 @@ def carry_grades(
     history: pl.DataFrame | None,
     standing: pl.DataFrame,
     aliases: pl.DataFrame,
-    erased: pl.Series,
+    requests: pl.DataFrame,
     as_of: date,
 ) -> pl.DataFrame:
     """The history of a night.
@@ -24,8 +24,8 @@ def carry_grades(
         history: as of the night before; None on the first.
         standing: where everybody stands, as `grade_customers` returns it.
         aliases: `customer_aliases`.
-        erased: ids of customers who asked to be forgotten; nothing is kept of them, nor of ids that
-            stood for them.
+        requests: customer_id of those who asked to be forgotten; nothing is kept of them, nor of
+            ids that stood for them.
         as_of: the run date.
 
     Returns:
@@ -33,9 +33,7 @@ def carry_grades(
         or down), reason, score, cut_score (the numbers of the change), valid_from_on, valid_to_on,
         ended_because (changed, merged or gone).
     """
-    newest = newest_aliases(aliases)
-    is_forgotten = pl.col("customer_id").is_null() | pl.col("customer_id").is_in(erased.implode())
-    forgotten = pl.concat([newest.filter(is_forgotten)["alias_id"], erased.rename("alias_id")])
+    forgotten = find_forgotten(requests, aliases)["customer_id"]
     is_kept = ~pl.col("customer_id").is_in(forgotten.implode())
     # Who never had a band has no history of bands; who lost one has.
     has_any = pl.col("level").is_not_null() | pl.col("level_before").is_not_null()
@@ -47,7 +45,7 @@ def carry_grades(
         reason="reason", score="change_score", cut_score="change_cut_score",
     )  # fmt: skip
     before = None if history is None else history.filter(is_kept)
-    merged = newest.filter(event=MERGED).select(customer_id="alias_id")
+    merged = newest_aliases(aliases).filter(event=MERGED).select(customer_id="alias_id")
     both = pl.DataFrame({"ladder": sorted(standing["ladder"].unique())}, {"ladder": pl.String})
     endings = merged.join(both, how="cross").with_columns(ended_because=pl.lit(MERGED))
     return carry_intervals(before, tonight, as_of, KEY, ("level",), endings)

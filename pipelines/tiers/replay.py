@@ -14,6 +14,7 @@ from pipelines.tiers.night import Facts, Memory, grade_customers
 AS_IS, OTHER = "as it is", "other rules"
 OFTEN = 4  # so many changes in the nights looked at are told as many
 YEAR = 365
+LEAST_DAYS = 28  # a shorter span says nothing of a year: one night's review would count for many
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class Replay:
     """Two sets of rules over the same nights.
 
     moves: ladder, level (as it is), other_level, customer_count; null is no band.
-    changes: rules, ladder, change_count, changes_per_customer_year, often_rate (share of customers
-        with four changes or more).
+    changes: rules, ladder, change_count, changes_per_customer_year (null of fewer than LEAST_DAYS
+        from the first night to the last), often_rate (share of customers with four changes or
+        more).
     grades: rules, grade, customer_count, net_margin_365d_amount.
     customers: customer_id, ladder, level, other_level of whom the last night differs.
     nights, first_on, last_on: what was looked at.
@@ -35,6 +37,11 @@ class Replay:
     nights: int
     first_on: date
     last_on: date
+
+    @property
+    def days(self) -> int:
+        """From the first night to the last."""
+        return (self.last_on - self.first_on).days
 
 
 class _Course:
@@ -86,12 +93,14 @@ def replay_nights(
         courses[OTHER].levels.rename({"level": "other_level"}), on=["customer_id", "ladder"]
     )
     moves = both.group_by("ladder", "level", "other_level").agg(customer_count=pl.len())
+    is_long_enough = (days[-1] - days[0]).days >= LEAST_DAYS
+    years = customer_days / YEAR if is_long_enough else None
     money = facts.customers.select("customer_id", "net_margin_365d_amount")
     return Replay(
         moves=moves.sort("ladder", "level", "other_level", nulls_last=True),
         changes=pl.concat(
             [
-                _count(name, course.changed, facts.customers.height, customer_days)
+                _count(name, course.changed, facts.customers.height, years)
                 for name, course in courses.items()
             ]
         ),
@@ -114,18 +123,18 @@ def replay_nights(
 
 
 def _count(
-    name: str, changed: list[pl.DataFrame], customers: int, customer_days: int
+    name: str, changed: list[pl.DataFrame], customers: int, years: float | None
 ) -> pl.DataFrame:
-    """Changes of one set of rules on each ladder; of a single night none per year."""
+    """Changes of one set of rules on each ladder, and per customer-year if they are enough."""
     per_customer = pl.concat(changed).group_by("ladder", "customer_id").len()
     counted = per_customer.group_by("ladder").agg(
         change_count=pl.col("len").sum(), often_count=(pl.col("len") >= OFTEN).sum()
     )
     ladders = pl.DataFrame({"ladder": ["grade", "vip_band"]})
-    years = customer_days / YEAR
     told = ladders.join(counted, on="ladder", how="left").fill_null(0)
+    per_year = pl.col("change_count") / pl.lit(years, pl.Float64)
     return told.select(
         pl.lit(name).alias("rules"), "ladder", "change_count",
-        (pl.col("change_count") / (years or None)).round(4).alias("changes_per_customer_year"),
+        per_year.round(4).alias("changes_per_customer_year"),
         (pl.col("often_count") / customers).round(6).alias("often_rate"),
     )  # fmt: skip

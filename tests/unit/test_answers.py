@@ -33,9 +33,9 @@ FIELD = {"field_group": "address", "rule": "recency", "valued_at": datetime(2026
 def told():
     """Everything that an answer prints."""
 
-    def printed(show, *arguments):
+    def printed(show, *arguments, **options):
         paper = StringIO()
-        show(Console(file=paper, width=240, highlight=False, soft_wrap=True), *arguments)
+        show(Console(file=paper, width=240, highlight=False, soft_wrap=True), *arguments, **options)
         return paper.getvalue()
 
     return printed
@@ -68,7 +68,7 @@ def lines_with(text, word):
 
 def test_a_customer_is_shown_with_its_records_golden_record_and_facts(release, catalogue, told):
     known, description = describe(release, "crm:li")
-    text = told(answers.show_customer, catalogue, known, description)
+    text = told(answers.show_customer, catalogue, known, description, whole=True)
     assert f"{known.customer_id} person, as of 2026-01-03 (release {release.path.name})" in (
         " ".join(text.split())
     )
@@ -87,7 +87,7 @@ def test_it_is_said_for_whom_it_stands(release, catalogue, told):
     wang = history.find_customer(release, "shop:wang", KEY)
     merged = pl.read_parquet(release.path / "marts" / "customer_aliases.parquet")["alias_id"][0]
     known, description = describe(release, merged)
-    text = told(answers.show_customer, catalogue, known, description)
+    text = told(answers.show_customer, catalogue, known, description, whole=True)
     assert f"{merged} is {wang.customer_id} in this release." in text
     assert f"{merged} stands for it since 2026-01-03." in text
 
@@ -96,7 +96,7 @@ def test_a_customer_without_a_golden_record_or_another_record_is_shown_too(
     release, catalogue, told
 ):
     known, description = describe(release, 'shop:[red]"li"')
-    text = told(answers.show_customer, catalogue, known, description)
+    text = told(answers.show_customer, catalogue, known, description, whole=True)
     assert "Golden record" not in text
     assert f'shop:[red]"li" is {known.customer_id} in this release.' in text
     assert "1 records" in text
@@ -106,7 +106,7 @@ def test_a_golden_record_of_names_alone_shows_none_of_them(lake, catalogue, told
     resolved = resolve(signals_of(SEEN[:1]), on=1)
     release = release_night(lake, resolved, 1, won=[(LI, FIELD | {"field": "full_name"})])
     known, description = describe(release, "crm:li")
-    text = told(answers.show_customer, catalogue, known, description)
+    text = told(answers.show_customer, catalogue, known, description, whole=True)
     assert lines_with(text, "full_name") == ["full_name (personal) crm:li recency 2026-01-01"]
 
 
@@ -115,7 +115,7 @@ def test_a_fact_that_this_version_does_not_know_any_more_is_shown_without_its_me
 ):
     known, description = describe(release, "crm:li")
     description["profile"]["shoe_size"] = 42
-    text = told(answers.show_customer, catalogue, known, description)
+    text = told(answers.show_customer, catalogue, known, description, whole=True)
     assert lines_with(text, "shoe_size") == ["shoe_size 42"]
 
 
@@ -201,12 +201,11 @@ def test_two_customers_are_told_with_what_is_between_them(lake, release, told):
     assert re.fullmatch(r"shop:wang email#[a-z2-7]{16} dropped: cannot_link", line)
 
 
-def history_of(lake, told, asked, release):
+def history_of(lake, told, asked, release, whole=True):
     known = history.find_customer(release, asked, KEY)
     events = history.list_events(release, known.customer_id)
-    return told(
-        answers.show_versions, known, events, history.list_versions(lake, known.customer_id)
-    )
+    versions = history.list_versions(lake, known.customer_id)
+    return told(answers.show_versions, known, events, versions, whole=whole)
 
 
 def test_changes_are_shown_release_by_release_and_nobodys_in_a_sentence(lake, release, told):
@@ -215,7 +214,7 @@ def test_changes_are_shown_release_by_release_and_nobodys_in_a_sentence(lake, re
     nobody = history.Known("a" * 16, "crm:x", "a" * 16)
     events, versions = (f.clear() for f in (history.list_events(release, "a" * 16),
                                             history.list_versions(lake, "a" * 16)))  # fmt: skip
-    text = told(answers.show_versions, nobody, events, versions)
+    text = told(answers.show_versions, nobody, events, versions, whole=True)
     assert text == f"No release has a profile of {nobody.customer_id}.\n"
 
 
@@ -258,7 +257,9 @@ def test_a_night_without_a_profile_and_without_a_merge_is_one_line(lake, told):
 def test_a_guest_is_shown_by_the_kind_of_its_record(lake, catalogue, told):
     release = release_night(lake, resolve(signals_of([(guest(7), 0)]), on=1), 1)
     known, description = describe(release, "guest_order=shop:7")
-    assert "guest_order=shop:7" in told(answers.show_customer, catalogue, known, description)
+    assert "guest_order=shop:7" in told(
+        answers.show_customer, catalogue, known, description, whole=True
+    )
 
 
 NARROW = "1234567890" * 4
@@ -273,10 +274,10 @@ def test_no_reference_is_cut_off_where_there_is_no_room(lake, catalogue):
     narrow = Console(file=paper, width=40, highlight=False)
     answers.show_merge(narrow, merge_of(release, f"crm:{NARROW}", f"shop:{NARROW}"))
     known, description = describe(release, f"crm:{NARROW}")
-    answers.show_customer(narrow, catalogue, known, description | {"fields": []})
+    answers.show_customer(narrow, catalogue, known, description | {"fields": []}, whole=True)
     versions = history.list_versions(lake, known.customer_id)
     events = history.list_events(release, known.customer_id)
-    answers.show_versions(narrow, known, events, versions)
+    answers.show_versions(narrow, known, events, versions, whole=True)
     assert "…" not in paper.getvalue().replace('"…"', "")
 
 
@@ -306,9 +307,86 @@ def test_what_is_told_of_a_customer_has_grade_scores_reasons_and_warnings(lake, 
         table = rows(name, who | columns, *([others] if others else []), group=group)
         write_table(table, release.path / "marts" / f"{name}.parquet")
     known, description = describe(release, "crm:li")
-    text = told(answers.show_customer, catalogue, known, description)
+    text = told(answers.show_customer, catalogue, known, description, whole=True)
     assert lines_with(text, "churn_risk")[0].startswith("churn_risk 0.71 Probability of no order")
     assert [line.split()[0] for line in text.splitlines() if "Last order 90" in line] == ["Last"]
-    assert lines_with(text, "Complaint")[0].startswith("Complaint is open")
+    assert lines_with(text, "Complaint")[0].startswith("Warning 预警 Complaint is open")
     # What the profile tells is told once.
     assert "order_count" not in description["standing"]
+
+
+GRADED = {
+    "peer_group": "person", "grade": "A", "grade_reason": "override", "grade_since_on": day(1),
+    "grade_score": 71.5, "grade_cut_score": 87.0, "grade_review_on": day(30),
+    "grade_override_until_on": date(2026, 12, 31), "vip_band_reason": "outside_grades",
+}  # fmt: skip
+STANDS = {
+    "grade": "A", "grade_label": "Grade A", "grade_label_zh": "A级客户",
+    "lifecycle_stage": "vip", "lifecycle_stage_label": "VIP", "lifecycle_stage_label_zh": "VIP客户",
+    "lifecycle_stage_since_on": day(1), "lifecycle_reason": "Gold band", "churn_risk": 0.71,
+    "lifecycle_reason_zh": "金牌客户", "churn_risk_band": "high", "clv_365d_amount": Decimal(1200),
+}  # fmt: skip
+BY_HAND = {"grade": "A", "until_on": date(2026, 12, 31), "reason": "Opens [in] May"}
+
+
+def stand(release, who, **changes):
+    """Add to a release where a customer stands, by a grade that was set by hand."""
+    for folder, name, group, columns in (
+        ("marts", "audience", "models", STANDS | changes),
+        ("marts", "customer_grades", "models", GRADED),
+        ("state", "grade_overrides", "pipeline", BY_HAND | {"owner": "Li Na"}),
+    ):
+        table = rows(name, {"customer_id": who} | columns, group=group)
+        write_table(table, release.path / folder / f"{name}.parquet")
+
+
+def test_the_first_screen_says_where_a_customer_stands_and_why(lake, catalogue, told):
+    records = [LI, *(guest(n) for n in range(6))]
+    shared = [(record, "email", "li@example.com") for record in records]
+    resolved = resolve(signals_of([(record, 0) for record in records], shared), on=1)
+    facts = {"order_count": 3, "last_order_on": day(0), "base_currency": "GBP",
+             "net_revenue_amount": Decimal("1500.5")}  # fmt: skip
+    release = release_night(lake, resolved, 1, {LI: facts})
+    stand(release, ids(resolved)[LI])
+    known, description = describe(release, "crm:li")
+    text = told(answers.show_customer, catalogue, known, description, whole=False)
+    said = [" ".join(line.split()) for line in text.splitlines()]
+    assert said[2:10] == [
+        "Grade 等级 Grade A A级客户, since 2026-01-02: Set by hand 人工设定 (score 71.50, A begins "
+        "at 87.00; next review 2026-01-31)",
+        "set by hand until 2026-12-31 by Li Na: Opens [in] May",
+        "Stage 生命周期 VIP VIP客户, since 2026-01-02",
+        "Gold band",
+        "金牌客户",
+        "Orders 订单 3, last on 2026-01-01, 1,500.50 GBP net",
+        "Value 预测价值 1,200.00 GBP expected in the next 365 days",
+        "Churn risk 流失风险 0.71 high",
+    ]
+    assert "7 records, the first 5" in text
+    assert "grade_override_until_on" not in text
+    assert len(said) < 24
+    assert json.loads(answers.as_json(known, description))["overrides"][0]["owner"] == "Li Na"
+
+
+def test_a_short_history_has_standing_and_facts_and_counts_measures(lake, told):
+    resolved = resolve(signals_of(SEEN[:1]), on=1)
+    who = ids(resolved)[LI]
+    nights = [{"order_count": 3, "tags": "new"}, {"order_count": 4, "tags": "vip"}]
+    names = [("At risk", "流失预警"), ("VIP", "VIP客户")]
+    for on, (facts, (en, zh)) in enumerate(zip(nights, names, strict=True), 1):
+        release = release_night(lake, resolved, on, {LI: facts})
+        stand(release, who, lifecycle_stage_label=en, lifecycle_stage_label_zh=zh)
+    text = history_of(lake, told, "crm:li", release, whole=False)
+    assert lines_with(text, "2026-01-03") == [
+        "2026-01-03 lifecycle_stage At risk 流失预警 VIP VIP客户", "2026-01-03 tags new vip",
+        "2026-01-03 1 measures changed",
+    ]  # fmt: skip
+    assert lines_with(text, "first known")[0].startswith("2026-01-02 first known, by ")
+    assert "order_count" not in text
+    whole = history_of(lake, told, "crm:li", release)
+    assert "2026-01-03 order_count 3 4" in lines_with(whole, "order_count")
+    known = history.find_customer(release, "crm:li", KEY)
+    versions = history.list_versions(lake, who)
+    events = history.list_events(release, who)
+    changes = json.loads(answers.versions_as_json(known, events, versions))["changes"]
+    assert len(changes) == versions.height

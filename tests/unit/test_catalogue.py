@@ -10,6 +10,7 @@ from factories import PROJECT, rows
 
 from pipelines.catalogue import PLAIN_TYPES, load_catalogue
 from pipelines.errors import C360Error
+from pipelines.publish import MARTS
 
 ENVELOPE = """
       - name: envelope
@@ -87,6 +88,17 @@ def test_no_mart_but_the_contacts_holds_what_names_a_person(catalogue):
         if entry.pii == "direct" and not data.name.startswith(("stg_", "int_"))
     }
     assert {name for name, _ in naming} <= {"customer_contacts"}
+
+
+def test_the_key_of_a_record_in_its_source_is_marked_in_every_mart(catalogue):
+    keys = {
+        (name, entry.name): entry.pii
+        for name, group in MARTS.items()
+        for entry in catalogue[group, name].columns
+        if entry.name in ("source_record_id", "end_a", "end_b")
+    }
+    assert len(keys) >= 7
+    assert set(keys.values()) == {"quasi"}
 
 
 def test_no_table_or_column_is_described_twice():

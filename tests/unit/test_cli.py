@@ -213,9 +213,23 @@ def test_a_hostile_condition_in_the_rules_is_refused_by_the_check(c360, rules_di
     (rules_dir / "segments.yml").write_text(bad, encoding="utf-8")
     code, text = c360("rules", "check")
     assert code == 1
-    assert "Segment second_tier_network: " in text
+    assert "second_tier_network: " in text
     assert "READ_CSV('/etc/passwd') may not stand in it" in text
     assert "root:" not in text
+
+
+def test_the_check_refuses_what_lint_calls_a_fault_all_at_once(c360, rules_dir):
+    packaged = (PROJECT / "pipelines" / "rules" / "segments.yml").read_text(encoding="utf-8")
+    bad = packaged.replace("where: is_second_tier_network", "where: grade <> 'E'")
+    bad = bad.replace("order_by: net_margin_365d_amount desc", "order_by: spend desc")
+    (rules_dir / "segments.yml").write_text(bad, encoding="utf-8")
+    code, text = c360("rules", "check")
+    assert code == 1
+    assert "second_tier_network: grade is never 'E'; it is A, B, C, D." in text
+    assert "vip_care: spend is not a column of the audience." in text
+    _, linted = c360("segment", "lint", "--json")
+    faults = [f for f in json.loads(linted)["findings"] if f["severity"] == "error"]
+    assert all(f"{f['list']}: {f['told']}" in text for f in faults)
 
 
 def test_sound_rules_are_counted(c360, shop):
@@ -354,7 +368,11 @@ def test_why_merged_tells_the_ties_and_history_what_changed(c360, released):
     assert "li@example.com" not in text
     code, text = c360("why-merged", "crm:li", "shop:wang", "--date", "2026-01-02")
     assert (code, "Nothing ties them." in text) == (0, True)
+    code, text = c360("history", "shop:wang", "--json")
+    assert (code, json.loads(text)["changes"][0]["as_of"]) == (0, "2026-01-02")
     code, text = c360("history", "shop:wang")
+    assert (code, "order_count" in text, "--all" in text) == (0, False, True)
+    code, text = c360("history", "shop:wang", "--all")
     told = [line.split() for line in text.splitlines()]
     assert code == 0
     assert ["2026-01-02", "order_count", "·", "3"] in told
@@ -363,7 +381,8 @@ def test_why_merged_tells_the_ties_and_history_what_changed(c360, released):
 
 def test_what_is_piped_has_each_row_on_one_line(released):
     told = python(
-        "import sys; sys.argv = ['c360', 'why', 'crm:li']\nfrom pipelines.cli import main; main()",
+        "import sys; sys.argv = ['c360', 'why', 'crm:li', '--all']\n"
+        "from pipelines.cli import main; main()",
         COLUMNS="40",
     )
     described = [line.split()[:2] for line in told.stdout.splitlines() if len(line.split()) > 5]

@@ -13,7 +13,10 @@ from pipelines.rules import find_rules, load_rules
 from pipelines.rules.grade_overrides import GradeOverrides
 from tests.unit.tiers.people import NO_SCORES, buyer, hundred, prospect
 
-DATASETS = ("customer_values", "grade_decisions", "grade_edges", "grade_history", "grade_targets")
+DATASETS = (
+    "customer_values", "grade_decisions", "grade_edges", "grade_history", "grade_overrides",
+    "grade_targets",
+)  # fmt: skip
 LATER = AS_OF + timedelta(2)  # the second night of a review period
 BOOK = load_rules(find_rules(None))
 
@@ -153,8 +156,9 @@ def test_an_override_names_a_customer_by_id_former_id_or_record(known):
     told = overridden(by_hand("crm:0", grade="A"), by_hand("c" * 16, vip_band="gold"))
     found, strangers = find_overrides(told.grade_overrides, *known, AS_OF)
     assert found.rows() == [
-        ("a" * 16, "A", None, date(2026, 12, 31)), ("b" * 16, None, "gold", date(2026, 12, 31)),
-    ]  # fmt: skip
+        ("a" * 16, "A", None, date(2026, 12, 31), "Board", "Li Na"),
+        ("b" * 16, None, "gold", date(2026, 12, 31), "Board", "Li Na"),
+    ]
     assert strangers == 0
 
 

@@ -186,18 +186,18 @@ def test_a_customer_whose_records_the_sources_deleted_is_found_and_has_no_profil
     assert told.value.hint == "Ask for an earlier date."
     versions = history.list_versions(lake, ID[LI])
     assert versions.filter(pl.col("as_of") == "2026-01-05").rows() == [
-        ("2026-01-05", None, None, None)
+        ("2026-01-05", None, None, None, False)
     ]
 
 
 def changes(lake, customer):
     rows = history.list_versions(lake, customer).rows()
-    return [row[1:] for row in rows if row[1] in ("order_count", "city", "as_of", "customer_id")]
+    return [row[1:4] for row in rows if row[1] in ("order_count", "city", "as_of", "customer_id")]
 
 
 def test_the_versions_of_a_customer_tell_what_changed_and_when(lake, nights):
     versions = history.list_versions(lake, ID[LI])
-    assert versions.columns == ["as_of", "column", "before", "after"]
+    assert versions.columns == ["as_of", "column", "before", "after", "is_measure"]
     assert versions["as_of"].unique().sort().to_list() == ["2026-01-02", "2026-01-03", "2026-01-04"]
     assert changes(lake, ID[LI]) == [
         ("city", None, "Leeds"), ("order_count", None, "2"),
@@ -212,7 +212,7 @@ def test_a_customer_that_was_merged_and_restored_was_not_there_in_between(lake, 
     ]  # fmt: skip
     versions = history.list_versions(lake, ID[WANG])
     assert versions.filter(pl.col("as_of") == "2026-01-03").rows() == [
-        ("2026-01-03", None, None, None)
+        ("2026-01-03", None, None, None, False)
     ]
 
 

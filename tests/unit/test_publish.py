@@ -80,7 +80,7 @@ def run(lake):
         "customer_keys", *[{"customer_id": who["customer_id"]} for who in cast], group="pipeline"
     )
     write_table(keys, made.table("pipeline", "customer_keys"))
-    for name in ("grade_decisions", "grade_edges"):
+    for name in ("grade_decisions", "grade_edges", "grade_overrides"):
         write_table(rows(name, group="pipeline"), made.table("pipeline", name))
     shares = rows("score_distributions", {"column": "churn_risk"}, group="pipeline")
     write_table(shares, made.table("pipeline", "score_distributions"))
@@ -403,26 +403,80 @@ def test_the_same_run_published_again_gives_the_same_bytes(run, catalogue, book)
     assert again == first
 
 
-def test_a_night_goes_on_from_the_lists_of_the_last_release(run, catalogue, book, lake):
-    publish(run, catalogue, book)
+def next_night(run, lake, book):
+    """The night after a published one, with the same inputs; and the first as it was released."""
     first = Release(run.path / f"{AS_OF}__first")
     run.release.rename(first.path)
-    lists = [{"name": rule.name, "version": rule.version} for rule in SEGMENTS]
+    lists = [
+        {"name": rule.name, "version": rule.version, "refreshed_on": AS_OF.isoformat()}
+        for rule in book.segments.segments
+    ]
     write_json({"lists": lists}, first.path / "manifest.json")
-    next_day = AS_OF + timedelta(days=1)
-    later = lake.run(next_day)
+    later = lake.run(AS_OF + timedelta(days=1))
     for folder in ("models", "pipeline", "rules"):
         shutil.copytree(run.path / folder, later.path / folder)
+    return later, first
+
+
+def mart_of(run, name):
+    return pl.read_parquet(run.release / "marts" / f"{name}.parquet")
+
+
+def test_a_night_goes_on_from_the_lists_of_the_last_release(run, catalogue, book, lake):
+    publish(run, catalogue, book)
+    later, first = next_night(run, lake, book)
     without_b = rows("audience", *[p for p in people() if p["customer_id"] != "b"], group="models")
     write_table(without_b, later.table("models", "audience"))
     publish(later, catalogue, book, first)
-    history = pl.read_parquet(later.release / "marts" / "list_history.parquet")
-    on_everybody = history.filter(pl.col("list") == "everybody")
+    on_everybody = mart_of(later, "list_history").filter(pl.col("list") == "everybody")
     assert on_everybody.select("customer_id", "valid_from_on", "valid_to_on").rows() == [
         ("a", AS_OF, None)
     ]  # b is gone with all that was known, as an erased customer is
     assert summary(later)["everybody"]["left_rate"] == 0.5
     assert summary(later)["everybody"]["entered_rate"] == 0
+
+
+def test_nothing_is_kept_of_who_asked_to_be_forgotten_nor_of_ids_that_stand_for_them(
+    run, catalogue, book, lake
+):
+    publish(run, catalogue, book)
+    later, first = next_night(run, lake, book)
+    asked, _, *others = people()
+    listed = [asked | {"suppressed_because": "erasure_requested"}, *others]
+    write_table(rows("audience", *listed, group="models"), later.table("models", "audience"))
+    facts = [{"customer_id": who["customer_id"], "is_erasure_requested": who is asked}
+             for who in (asked, *others)]  # fmt: skip
+    write_table(rows("customer_360", *facts, group="models"), later.table("models", "customer_360"))
+    merged = {"alias_id": "b", "customer_id": "a", "event": "merged", "changed_on": later.as_of}
+    write_table(
+        rows("customer_aliases", merged, group="pipeline"),
+        later.table("pipeline", "customer_aliases"),
+    )
+    publish(later, catalogue, book, first)
+    assert not {"a", "b"} & set(mart_of(later, "list_history")["customer_id"])
+
+
+@pytest.fixture
+def weekly(book):
+    rules = [rule.model_copy(update={"refresh": "weekly"}) for rule in SEGMENTS]
+    return book.model_copy(update={"segments": lists_of(rules)})
+
+
+def test_a_list_that_is_not_refreshed_tells_its_decisions_all_the_same(
+    run, catalogue, weekly, lake
+):
+    publish(run, catalogue, weekly)
+    before = mart_of(run, "list_decisions")
+    later, first = next_night(run, lake, weekly)
+    done = publish(later, catalogue, weekly, first)
+    kept = mart_of(later, "list_decisions")
+    assert kept.drop("decided_on").equals(before.drop("decided_on"))
+    on_list = pl.col("decision") == "on_list"
+    assert set(kept.filter(on_list)["decided_on"]) == {later.as_of}
+    assert set(kept.filter(~on_list)["decided_on"]) == {AS_OF}
+    assert {cut.refreshed_on for cut in done.lists.values()} == {AS_OF}
+    assert any("were not filled for want of consent" in note for note in done.notes)
+    assert not any(note.startswith("0 places") for note in done.notes)
 
 
 def test_nothing_of_a_former_publish_is_left(run, catalogue, book):

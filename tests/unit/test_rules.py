@@ -112,23 +112,28 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ({"sources": "xyz: 1"}, "xyz is not a key; known keys are base_currency, "),
         (
             {"sources": "sources: [{name: a, type: files, pth: /x}]"},
-            "sources > 0 > pth is not a key; did you mean 'path'?",
+            "the 1st of sources, a: pth is not a key; did you mean 'path'?",
         ),
         (
             {"scores": "risk_bands: {low_bellow: 0.1}"},
             "risk_bands > low_bellow is not a key; did you mean 'low_below'?",
         ),
-        ({"scores": "horizon_days: ninety"}, "horizon_days: input should be a valid integer"),
-        ({"scores": "prior_sd: .inf"}, "prior_sd: input should be a finite number"),
+        ({"scores": "horizon_days: ninety"}, "horizon_days: must be a whole number, not 'ninety'."),
+        ({"scores": "prior_sd: .inf"}, "prior_sd: must be a finite number, not inf."),
         ({"privacy": "consent_months: 24"}, "privacy.yml: minimum_age is missing."),
         ({"privacy": ""}, "consent_months is missing."),
-        ({"privacy": "- 1"}, "the file: input should be a valid dictionary"),
-        ({"privacy": "consent_months: 24\nminimum_age: -1"}, "minimum_age: input should be great"),
-        ({"sources": "base_currency: eur"}, "base_currency: string should match pattern"),
+        ({"privacy": "- 1"}, "the file: must be keys with their values, not a list."),
+        ({"privacy": "consent_months: 24\nminimum_age: -1"},
+         "minimum_age: must be at least 0, not -1."),
+        ({"sources": "base_currency: eur"},
+         "base_currency: must be three capital letters, such as EUR, not 'eur'."),
         ({"sources": "time_zone: Mars/Base"}, "'Mars/Base' is not a time zone; write one such as"),
-        ({"sources": "sources: [{name: A b, type: files, path: /x}]"}, "sources > 0 > name: str"),
-        ({"sources": "sources: [{name: a, type: ftp, path: /x}]"}, "input tag 'ftp' found using"),
-        ({"sources": "max_quarantined_share: 5"}, "max_quarantined_share: input should be less"),
+        ({"sources": "sources: [{name: A b, type: files, path: /x}]"},
+         "the 1st of sources, A b: name: must be small letters, digits and _, a letter first, "),
+        ({"sources": "sources: [{name: a, type: ftp, path: /x}]"},
+         "the 1st of sources, a: type must be files, postgres, mysql, ga4, "),
+        ({"sources": "max_quarantined_share: 5"},
+         "max_quarantined_share: must be at most 1, not 5."),
         ({"privacy": "consent_months: [24"}, "privacy.yml is not YAML: line 2: "),
         ({"privacy": "minimum_age: 1\nminimum_age: 99"}, ": line 2: minimum_age is there twice."),
         (
@@ -162,7 +167,8 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ),
         ({"tiers": packaged("tiers", policy={"review_below": 0.8})},
          "band must not be greater than review_below"),
-        ({"tiers": packaged("tiers", policy={"review_months": 5})}, "review_months: input should"),
+        ({"tiers": packaged("tiers", policy={"review_months": 5})},
+         "review_months: must be 1, 2, 3, 4, 6 or 12, not 5."),
         ({"grade_overrides": "overrides: [{customer: Mr Li, grade: A, reason: x, owner: y, "
           "until: 2026-12-31}]"}, "'Mr Li' is neither a customer id nor a record"),
         ({"grade_overrides": "overrides: [{customer: 'crm:1', reason: x, owner: y, "
@@ -190,7 +196,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         (
             {"rfm": packaged("rfm", groups=[
                 {"name": "x", "cells": [[6, 1]], "label": "X", "label_zh": "X"}])},
-            "input should be less than or equal to 5",
+            "the 1st of groups, x: the 1st of cells: the 1st entry: must be at most 5, not 6.",
         ),
         (
             {"engagement": packaged("engagement", weights=[{"kind": "open", "weight": 1}] * 2)},
@@ -206,7 +212,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
             "interest kind viewed is listed twice",
         ),
         ({"demographics": "age_bands: [18, 18]"}, "age_bands must rise"),
-        ({"demographics": "age_bands: []"}, "age_bands: tuple should have at least 1 item"),
+        ({"demographics": "age_bands: []"}, "age_bands: must have at least 1 entries"),
         (
             {"demographics": "age_bands: [18]\nhousehold_size_bands: [3, 5]"},
             "household_size_bands must begin with 2",
@@ -229,7 +235,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         ),
         (
             {"survivorship": survivorship(gender={"strategy": "newest"})},
-            "groups > gender > strategy: input should be 'recency', 'frequency'",
+            "groups > gender > strategy: must be recency, frequency, source_priority or ",
         ),
         (
             {"survivorship": survivorship(gender={"strategy": "source_priority"})},
@@ -269,7 +275,7 @@ def test_a_missing_rules_directory_is_told(tmp_path):
         (
             {"relations": packaged(
                 "relations", households={"max_persons": 1, "max_families": 1})},
-            "households > max_persons: input should be greater than or equal to 2",
+            "households > max_persons: must be at least 2, not 1.",
         ),
     ],
 )  # fmt: skip
@@ -278,6 +284,52 @@ def test_a_fault_is_a_sentence_that_names_file_and_key(told, files, sentence):
     assert sentence in message
     assert f"{next(iter(files))}.yml" in message
     assert "Error" not in message
+
+
+LIST = yaml.safe_load((PACKAGED / "segments.yml").read_text(encoding="utf-8"))["segments"][2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"purpose": "servce"},
+         "purpose: must be marketing, service or survey, not 'servce'; did you mean 'service'?"),
+        # of a value that may be of several kinds, one sentence
+        ({"channel": "fax"}, "channel: must be email, sms, phone, wechat or none, not 'fax'."),
+        ({"label": 5}, "label: must be a text, not 5; write it in quotes."),
+        ({"label": True}, "label: must be a text, not true; write it in quotes."),
+        ({"label": None}, "label: must be a text, and is empty."),
+        ({"columns": "city"}, "columns: must be a list, such as [a, b], not 'city'."),
+        ({"columns": {"city": 1}}, "columns: must be a list, such as [a, b], not keys."),
+        ({"limit": 1.5}, "limit: must be a whole number, not 1.5."),
+        ({"limit": 0}, "limit: must be at least 1, not 0."),
+        ({"order_by": "Spend"}, "order_by: must be a column, or a column and desc, not 'Spend'."),
+        ({"holdout_rate": "x" * 60}, "holdout_rate: must be a number."),
+        ({"platforms": {"metta": "seg"}},
+         "platforms > metta: must be google_customer_match, meta, tiktok, tencent, tencent_md5, "
+         "mailchimp_import, hubspot_import or zoho_import, not 'metta'; did you mean 'meta'?"),
+        ({"wher": "true"}, "wher is not a key; did you mean 'where'?"),
+    ],
+)  # fmt: skip
+def test_an_entry_of_a_list_is_told_by_its_number_and_name(told, changes, sentence):
+    rows = [LIST | {"name": "one"}, LIST | {"name": "two"}, LIST | changes]
+    message = told(segments=packaged("segments", segments=rows))
+    [fault] = message.splitlines()[1:]
+    assert fault.split("segments.yml: ")[1] == f"the 3rd of segments, {LIST['name']}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("{name: c, type: files}", "the 12th of sources, c: path is missing."),
+        ("{name: c}", "the 12th of sources, c: type is missing."),
+        ("5", "the 12th of sources: must be keys with their values, not 5."),
+    ],
+)
+def test_an_entry_without_a_name_is_told_by_its_number(told, entry, sentence):
+    good = "".join(f"- {{name: s{n}, type: files, path: /x}}\n" for n in range(11))
+    [fault] = told(sources=f"sources:\n{good}- {entry}\n").splitlines()[1:]
+    assert fault.split("sources.yml: ")[1] == sentence
 
 
 def test_who_wrote_only_the_line_to_change_is_told_to_copy_the_file(own):

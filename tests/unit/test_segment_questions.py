@@ -34,8 +34,11 @@ def write_rules(folder: Path, segments):
     write_text(yaml.safe_dump(content, allow_unicode=True), folder / "segments.yml")
 
 
-def release(lake, day, people, segments=RULES, decisions=None):
-    """Release a night; without segments or decisions it is one of an older version."""
+def release(lake, day, people, segments=RULES, decisions=None, kept_from=None):
+    """Release a night; without segments or decisions it is one of an older version.
+
+    kept_from: the night that its lists were last refreshed on, if it was another one.
+    """
     run = lake.run(day)
     listed = audience(*people).with_columns(as_of=pl.lit(day))
     write_table(listed, run.release / "marts" / "audience.parquet")
@@ -68,8 +71,12 @@ def release(lake, day, people, segments=RULES, decisions=None):
     if decisions is not None:
         names = ["list", "customer_id", "decision", "detail"]
         frame = pl.DataFrame(decisions, dict.fromkeys(names, pl.String), orient="row")
+        night = pl.when(pl.col("decision") != "on_list").then(pl.lit(kept_from or day))
+        frame = frame.with_columns(decided_on=night.otherwise(pl.lit(day)))
         write_table(frame, run.release / "marts" / "list_decisions.parquet")
     lists = [{"name": rule.name, "label": "A list", "label_zh": "名单"} for rule in RULES]
+    if kept_from is not None:
+        lists = [told | {"refreshed_on": kept_from.isoformat()} for told in lists]
     facts = {"date": day.isoformat(), "lists": lists}
     return release_run(lake, run, write_manifest(run.release, facts))[0]
 
@@ -105,7 +112,7 @@ def test_a_preview_tells_how_many_what_each_part_does_and_what_changed(c360, nig
         "regulars A list 名单: 3 of 4 customers (75.0%), release 2026-06-30__"
     )
     assert "Since 2026-06-29: 1 came, 0 went." in said
-    assert any(line.startswith("1 of them are suppressed and left out.") for line in said)
+    assert "1 of them are suppressed and left out, as below." in said
     assert "order_count >= 3 3 1 0 1" in said
     assert "repeat 2 1 3" in said
     assert "best 1 33% 100%" in said
@@ -125,6 +132,65 @@ def test_a_preview_tries_another_condition_without_touching_the_rules(c360, nigh
     assert "texts have no order" in text
     code, text = c360("segment", "preview", "regulars", "--where", "order_count > 1")
     assert "What the night of 2026-06-30 decided, by the rule as it was then" in text
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        (None, "2 of them are suppressed and left out, as below."),
+        ("order_count >= 2",
+         "2 of them are suppressed and left out; who else said no to email for marketing,"),
+        ("order_count >= 4",
+         "1 of them are suppressed and left out; who else said no to email for marketing,"),
+    ],
+)  # fmt: skip
+def test_a_preview_tells_one_number_of_suppressed_people(c360, lake, rules_dir, where, told):
+    decided = [
+        ("regulars", "c0", "on_list", None), ("regulars", "c1", "suppressed", "withdrawn"),
+        ("regulars", "c2", "suppressed", "under_age"),
+    ]  # fmt: skip
+    release(lake, AFTER, PEOPLE, decisions=decided)
+    tried = ["--where", where] if where else []
+    text = " ".join(c360("segment", "preview", "regulars", *tried)[1].split())
+    assert told in text
+    assert "c1 A repeat" not in text
+    found = json.loads(c360("segment", "preview", "regulars", *tried, "--json")[1])
+    assert f"{found['suppressed']} of them" in told
+
+
+@pytest.fixture
+def kept_night(lake, rules_dir):
+    """A Tuesday whose weekly lists were refreshed on Monday; c1 has become a regular since."""
+    weekly = [rule.model_copy(update={"refresh": "weekly"}) for rule in RULES]
+    write_rules(rules_dir, weekly)
+    monday = [("regulars", "c0", "on_list", None), ("regulars", "c2", "suppressed", "under_age"),
+              ("regulars", "c3", "no_consent", None)]  # fmt: skip
+    release(lake, AFTER, PEOPLE, weekly, monday, kept_from=BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        ("c0", "On the list."),
+        ("c1",
+         "Not on the list yet, though the condition is true tonight: the list is kept from the "
+         "release of 2026-06-29, refreshed on Mondays or the first night after one; that night "
+         "the condition was not true."),
+        ("c2",
+         "never written to 禁止联系 (under_age). That is kept from the release of 2026-06-29,"),
+        ("c3", "after one. Tonight order_count >= 3 is false (1)."),
+    ],
+)  # fmt: skip
+def test_why_answers_from_the_last_refresh_of_a_list(c360, kept_night, who, told):
+    code, text = c360("why", who, "--list", "regulars")
+    assert (code, told in " ".join(text.split())) == (0, True)
+
+
+def test_a_preview_says_from_when_a_list_is_kept(c360, kept_night):
+    text = c360("segment", "preview", "regulars")[1]
+    assert "The list itself is kept from the release of 2026-06-29, refreshed on Mon" in text
+    assert "1 no consent for its purpose and channel 未授权 (kept from 2026-06-29)" in lines(text)
+    assert "1 on the list 在名单上" in lines(text)
 
 
 def test_a_preview_of_an_earlier_night_and_its_limit(c360, nights):

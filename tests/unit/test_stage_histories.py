@@ -10,7 +10,6 @@ from pipelines.histories import (
     HISTORIES,
     MEMORY,
     bring_memory,
-    find_forgotten,
     list_movements,
     name_endings,
     write_histories,
@@ -166,16 +165,6 @@ def aliases(*told):
     schema = {"alias_id": pl.String, "customer_id": pl.String, "changed_on": pl.Date,
               "event": pl.String}  # fmt: skip
     return pl.DataFrame(told, schema, orient="row")
-
-
-def test_only_the_newest_word_on_an_alias_counts():
-    told = aliases(
-        ("b", "a", date(2026, 1, 1), "merged"),
-        ("b", "b", date(2026, 2, 1), "restored"),
-        ("c", "a", date(2026, 1, 1), "merged"),
-    )
-    asked = pl.DataFrame({"customer_id": ["a"]})
-    assert find_forgotten(asked, told)["customer_id"].to_list() == ["a", "c"]
 
 
 def test_a_membership_of_a_living_customer_ends_because_it_left():

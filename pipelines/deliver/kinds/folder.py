@@ -6,8 +6,8 @@
     seg_017_meta_2026-06-30_1a2b3c4d_done.json       names, rows and sha256 of the above
 
 Files of an advertising platform have additions and removals as the platform reads them. Of any
-other format there is the whole list, as it was released, and the ids of those who have left. On a
-day on which nothing has changed there are no files.
+other format there is the whole list, as it was released, and the ids of those who are new or have
+another row, and of those who have left. On a day on which nothing has changed there are no files.
 """
 
 import hashlib
@@ -70,11 +70,15 @@ class FolderFiles:
         return {row.far_id: Outcome(Status.ok) for row in batch.rows}
 
     def _changed(self, batch: Batch) -> dict[str, bytes]:
-        ids = [row.customer_id for row in batch.removes]
-        return {"removals.csv": "".join(f"{id}\n" for id in ["customer_id", *ids]).encode()}
+        return {"additions.csv": _ids(batch.adds), "removals.csv": _ids(batch.removes)}
 
     def _name(self, batch: Batch, ending: str) -> str:
         return f"{self.alias}_{self.day.isoformat()}_{batch.key[:SHOWN_KEY]}_{ending}"
+
+
+def _ids(rows: Iterable[Row]) -> bytes:
+    ids = [row.customer_id for row in rows]
+    return "".join(f"{id}\n" for id in ["customer_id", *ids]).encode()
 
 
 class PlatformFiles(FolderFiles):

@@ -43,7 +43,9 @@ def box(office, tmp_path):
 def parts(folder, day=DAY) -> dict[str, str]:
     """The texts of a day's files by what follows the key."""
     return {
-        path.name.rsplit("_", 1)[-1]: path.read_text() for path in folder.glob(f"seg_017_*{day}_*")
+        path.name.rsplit("_", 1)[-1]: path.read_text()
+        for path in folder.glob(f"seg_017_*{day}_*")
+        if path.suffix in (".csv", ".json")
     }
 
 
@@ -71,6 +73,21 @@ def test_who_takes_the_grant_back_is_removed_though_still_on_the_list(office, ca
     second = parts(box, NEXT)
     assert emails(second["all.csv"]) == digests(2)
     assert emails(second["removals.csv"]) == digests(1)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_who_is_not_sent_is_counted_with_the_reason(office, call, box, dry_run):
+    people_of = people([1, 2, 3]).with_columns(contact=pl.Series([None, "b@b.cn", "c@b.cn"]))
+    office.release({"win_back": people_of}, unwilling=["c00003"])
+    code, said = call("deliver", "--date", str(DAY), *(["--dry-run"] if dry_run else []))
+    told = (
+        "box, list win_back: 2 customers of the list are not sent: 1 have not granted that "
+        "advertising platforms are told of them; 1 have no address or number that the file needs."
+    )
+    assert (code, told in " ".join(said.split())) == (0, True)
+    if not dry_run:
+        report = json.loads((office.lake.run(DAY).steps / "deliver.json").read_text())
+        assert told in report["notes"][0]
 
 
 def test_the_last_file_tells_the_digests_of_the_others(office, call, box):
@@ -106,6 +123,7 @@ def test_the_released_file_itself_is_handed_on(office, call, tmp_path, format):
     office.configure(entry(tmp_path / "box", format=format))
     release = office.release({"win_back": people([1, 2])})
     assert call("deliver", "--date", str(DAY))[0] == 0
+    assert parts(tmp_path / "box")["additions.csv"] == "customer_id\nc00001\nc00002\n"
     [whole] = (tmp_path / "box").glob(f"*_all.{format}")
     assert whole.read_bytes() == (release / "lists" / f"win_back.{format}").read_bytes()
 
@@ -119,14 +137,19 @@ def test_an_import_file_of_a_mailing_tool_keeps_no_address_in_the_ledger(office,
     second = parts(tmp_path / "box", NEXT)
     assert "person2@example.com" in second["all.csv"]
     assert second["removals.csv"] == "customer_id\nc00001\n"
+    assert second["additions.csv"] == "customer_id\n"
     assert "person" not in office.ledger("box", "win_back")
 
 
 def test_who_has_no_row_in_a_file_is_not_said_to_be_delivered(office, call, tmp_path):
     office.configure(entry(tmp_path / "box", format="hubspot_import"))
     office.release({"win_back": people([1, 2]).with_columns(contact=pl.Series(["a@b.cn", None]))})
-    call("deliver", "--date", str(DAY))
+    _, said = call("deliver", "--date", str(DAY))
     assert office.results("box", "win_back") == {"ok": 1}
+    assert (
+        "box, list win_back: 1 customers of the list are not sent: 1 have no address or number"
+        in said
+    )
 
 
 def test_a_format_that_was_not_released_is_named(office, call, tmp_path):

@@ -28,7 +28,7 @@ def history():
     capped = pl.DataFrame(schema=dict.fromkeys(["customer_id", "channel", "detail"], pl.String))
     first = decide_lists(Night(FIRST, people, None, asked(), capped), RULES)
     one = carry_membership(None, first, None, RULES, people, NOT_MERGED, FIRST)
-    members = find_members(one, NOT_MERGED, FIRST, frozenset({("works", 1), ("idle", 1)}))
+    members = find_members(one, first, NOT_MERGED, FIRST, {("works", 1): FIRST, ("idle", 1): FIRST})
     assert isinstance(members, Members)
     half = people.with_columns(order_count=pl.int_range(pl.len()) % 2)
     next_day = FIRST + timedelta(days=1)

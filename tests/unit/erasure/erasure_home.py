@@ -74,8 +74,11 @@ def land(settings: Settings, day: date) -> int:
     )  # fmt: skip
 
 
-def make_home(root: Path) -> Settings:
-    """Two releases in which Li, Wang and Chen are customers, and the rows behind them."""
+def make_home(root: Path, requested: frozenset[str] = frozenset()) -> Settings:
+    """Two releases in which Li, Wang and Chen are customers, and the rows behind them.
+
+    requested: those who asked to be forgotten, by a request that landed.
+    """
     settings = settings_of(root)
     lake = Lake(settings.home)
     for name, lines in (
@@ -87,18 +90,21 @@ def make_home(root: Path) -> Settings:
     land(settings, DAYS[0])
     before = None
     for day in DAYS:
-        before = release(lake, day, before)
+        before = release(lake, day, before, requested)
     return settings
 
 
-def release(lake: Lake, day: date, before: str | None) -> str:
+def release(
+    lake: Lake, day: date, before: str | None, requested: frozenset[str] = frozenset()
+) -> str:
     run, catalogue = lake.run(day), load_catalogue(PROJECT)
     keys = {LI: "c77", WANG: "c78", CHEN: "c79"}
     marts = {
         "customer_360": rows(
             "customer_360",
             *(
-                {"customer_id": name, "as_of": day, "is_ads_matching_granted": True}
+                {"customer_id": name, "as_of": day, "is_ads_matching_granted": True,
+                 "is_erasure_requested": name in requested}
                 for name in keys
             ),
             group="models",
@@ -123,6 +129,8 @@ def release(lake: Lake, day: date, before: str | None) -> str:
     ]  # fmt: skip
     state = rows("customer_keys", *told, group="pipeline")
     write_table(state, run.release / "state" / "customer_keys.parquet")
+    by_hand = rows("grade_overrides", {"customer_id": LI, "reason": "c77 asked"}, group="pipeline")
+    write_table(by_hand, run.release / "state" / "grade_overrides.parquet")
     listed = pl.DataFrame(
         {"customer_id": list(keys), "full_name": ["李小龙", "王芳", "陈静"], "channel": "sms",
          "contact": ["+8613812345678", "+8613912345678", "+8613712345678"]}

@@ -9,7 +9,9 @@ from pipelines.catalogue import load_catalogue
 from pipelines.rules.segments import Holdout, Segment, Segments
 
 PROJECT = Path(__file__).resolve().parents[3]
-AUDIENCE = load_catalogue(PROJECT)["models", "audience"].schema
+DESCRIBED = load_catalogue(PROJECT)["models", "audience"]
+AUDIENCE = DESCRIBED.schema
+COLUMNS = {column.name: column for column in DESCRIBED.columns}
 NO_HOLDOUT = Holdout(global_rate=0, list_rate=0)
 
 

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from pipelines.errors import C360Error
 from pipelines.rules import find_rules, load_rules
-from pipelines.segments.check import check_segments
+from pipelines.segments.check import check_columns
 from pipelines.segments.condition import read_conditions
-from pipelines.segments.cut import cut_list, needs_scores
+from pipelines.segments.cut import needs_scores, write_rows
+from pipelines.segments.funnel import Night, decide_lists
 from pipelines.segments.judgements import PROFILING, SCORES
+from pipelines.segments.lint import refuse_faults
 from pipelines.segments.prepare import NO_EVENTS, prepare_audience
 from pipelines.segments.reasons import guard_formulas
-from tests.unit.segments.list_people import AUDIENCE, audience, segment
+from tests.unit.segments.list_people import AUDIENCE, COLUMNS, asked, audience, rules, segment
 
 PACKAGED = load_rules(find_rules(None)).segments.segments
 
@@ -23,21 +25,28 @@ def condition_of(rule):
     return read_conditions([rule], AUDIENCE)[rule.name]
 
 
-def cut(people, rule):
-    return cut_list(people, rule, condition_of(rule))
+def cut(people, *asked_for):
+    """The rows of the last list of a night on which no source states any consent."""
+    nobody = pl.DataFrame(schema=dict.fromkeys(["customer_id", "channel", "detail"], pl.String))
+    night = Night(date(2026, 6, 30), people, None, asked(), nobody)
+    listed = decide_lists(night, rules(*asked_for)).filter("is_on_list")
+    rule = asked_for[-1]
+    mine = listed.filter(pl.col("list") == rule.name).select("customer_id")
+    return write_rows(people, rule, mine, None)
 
 
 def on_list(people, where, **changes):
-    return cut(people, segment(where, **changes)).rows["customer_id"].to_list()
+    return cut(people, segment(where, **changes))["customer_id"].to_list()
 
 
 def test_every_packaged_segment_passes_its_own_check():
     assert len(PACKAGED) == 22
-    conditions = check_segments(PACKAGED, AUDIENCE)
+    refuse_faults(PACKAGED, COLUMNS)
+    conditions = read_conditions(PACKAGED, AUDIENCE)
     assert list(conditions) == [rule.name for rule in PACKAGED]
     people = prepare_audience(audience({}), conditions, NO_EVENTS, date(2026, 6, 30))
     for rule in PACKAGED:
-        assert cut_list(people, rule, conditions[rule.name]).rows.columns == [
+        assert write_rows(people, rule, people.select("customer_id"), None).columns == [
             "customer_id", "channel", "reason", "reason_zh", *rule.columns
         ]  # fmt: skip
 
@@ -54,13 +63,15 @@ def test_every_packaged_segment_passes_its_own_check():
         {"reason": "{}"},
         {"reason": "{city!r}"},
         {"reason": "{city"},
+        {"reason": "{spend|none}"},
+        {"reason": "{city|a|b}"},
         {"reason_zh": "{city.x}客户"},
         {"reason_zh": "{姓名}"},
     ],
 )
 def test_order_columns_and_reasons_may_only_name_columns_of_the_audience(changes):
     with pytest.raises(C360Error, match=r"^Segment a_list: "):
-        check_segments([segment(**changes)], AUDIENCE)
+        check_columns(segment(**changes), AUDIENCE)
 
 
 def test_what_judges_a_person_is_a_column_of_the_audience():
@@ -135,24 +146,41 @@ def test_a_reason_tells_the_customers_own_values_in_both_languages():
     )  # fmt: skip
     told = "{order_count}|{net_margin_amount}|{churn_risk}|{rhythm_days}|{last_order_on}|"
     told += "{city}|{is_guest}"
-    rows = cut(people, segment(reason=told, reason_zh="城市{city}，共{order_count}单")).rows
+    rows = cut(people, segment(reason=told, reason_zh="城市{city}，共{order_count}单"))
     assert rows["reason"].to_list() == [
         "3|12.35|0.13|30|2026-06-01|London {grade}|false",
-        "2|-|-|-|-|-|false",
+        "2|unknown|unknown|unknown|unknown|unknown|false",
     ]
-    assert rows["reason_zh"].to_list() == ["城市London {grade}，共3单", "城市-，共2单"]
+    assert rows["reason_zh"].to_list() == ["城市London {grade}，共3单", "城市未知，共2单"]
+
+
+def test_a_reason_says_in_its_own_words_that_nothing_is_known():
+    people = audience({"account_manager_id": "emp007"}, {})
+    asked_for = segment(
+        reason="manager {account_manager_id|none yet}", reason_zh="经理{account_manager_id|未指定}"
+    )
+    rows = cut(people, asked_for)
+    assert rows["reason"].to_list() == ["manager emp007", "manager none yet"]
+    assert rows["reason_zh"].to_list() == ["经理emp007", "经理未指定"]
+
+
+def test_a_weekday_is_told_by_its_name():
+    people = audience({"best_weekday": 1}, {"best_weekday": 7}, {})
+    rows = cut(people, segment(reason="{best_weekday}", reason_zh="{best_weekday}"))
+    assert rows["reason"].to_list() == ["Monday", "Sunday", "unknown"]
+    assert rows["reason_zh"].to_list() == ["星期一", "星期日", "未知"]
 
 
 def test_a_share_reads_as_a_percentage():
     people = audience({"discounted_order_rate": 0.5}, {"discounted_order_rate": 2 / 3}, {})
-    rows = cut(people, segment(reason="{discounted_order_rate}")).rows
-    assert sorted(rows["reason"]) == ["-", "50%", "67%"]
+    rows = cut(people, segment(reason="{discounted_order_rate}"))
+    assert sorted(rows["reason"]) == ["50%", "67%", "unknown"]
 
 
 @pytest.mark.parametrize("template", ["Everybody", "", "100% 客户", "{city}"])
 def test_a_reason_need_not_name_a_column(template):
     people = audience({"city": template}, {"city": template})
-    rows = cut(people, segment(reason=template)).rows
+    rows = cut(people, segment(reason=template))
     assert rows["reason"].to_list() == [template, template]
 
 

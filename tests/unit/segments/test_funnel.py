@@ -1,6 +1,6 @@
 """Everybody whom a list finds gets one decision, and nobody gets a list by mistake."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 import pytest
@@ -8,11 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.rules.segments import Holdout
-from pipelines.segments.funnel import DECISIONS, Members, Night, decide_lists, is_refreshed
+from pipelines.segments.funnel import (
+    DECISION,
+    DECISIONS,
+    Members,
+    Night,
+    decide_lists,
+    is_refreshed,
+)
 from pipelines.segments.holdout import bucket_customers, global_salt, list_salt
 from tests.unit.segments.list_people import asked, audience, rules, segment
 
-AS_OF = date(2026, 6, 30)
+AS_OF, LAST_NIGHT = date(2026, 6, 30), date(2026, 6, 29)  # a Tuesday after a Monday
 CHANNELS, PURPOSES = ["email", "sms"], ["marketing", "service"]
 
 
@@ -139,7 +146,7 @@ def test_service_and_surveys_hold_nobody_out_unless_they_say_so():
 
 def test_a_cap_keeps_newcomers_off_but_not_who_is_on_the_list_already():
     known = Members(
-        AS_OF - timedelta(days=1), frozenset({("a_list", 1)}),
+        LAST_NIGHT, {("a_list", 1): LAST_NIGHT},
         pl.DataFrame({"list": ["a_list"], "version": [1], "customer_id": ["c1"]}),
     )  # fmt: skip
     capped = [("c0", "email", "3 in 7 days"), ("c1", "email", "3 in 7 days"), ("c2", "sms", "x")]
@@ -199,7 +206,7 @@ def test_a_list_is_refreshed_on_the_first_night_of_its_period(refresh, day, befo
 def test_between_refreshes_members_stay_and_consent_acts_at_once():
     people = audience({"order_count": 0}, {}, {"order_count": 0})
     known = Members(
-        AS_OF - timedelta(days=1), frozenset({("a_list", 1)}),
+        LAST_NIGHT, {("a_list", 1): LAST_NIGHT},
         pl.DataFrame({"list": "a_list", "version": [1, 1], "customer_id": ["c0", "c2"]}),
     )  # fmt: skip
     tonight = night(people, [("c0", "email", "marketing")], members=known)
@@ -210,6 +217,45 @@ def test_between_refreshes_members_stay_and_consent_acts_at_once():
     assert decided(tonight, segment(refresh="weekly", version=2)) == {
         ("a_list", "c1"): "no_consent"
     }
+
+
+@pytest.mark.parametrize(
+    ("refresh", "version", "found"),
+    [
+        ("weekly", 1, {"c0": "on_list 30", "c1": "over_limit 29", "c2": "no_consent 29"}),
+        ("nightly", 1, {"c0": "on_list 30", "c2": "on_list 30", "c3": "on_list 30"}),
+        ("weekly", 2, {"c0": "on_list 30", "c2": "on_list 30", "c3": "on_list 30"}),
+    ],
+)
+def test_between_refreshes_what_the_last_one_decided_of_others_is_kept(refresh, version, found):
+    people = audience({}, {"order_count": 0}, {}, {})
+    others = pl.DataFrame(
+        [("a_list", 1, who, told, None, False, LAST_NIGHT)
+         for who, told in [("c2", "no_consent"), ("c1", "over_limit"), ("gone", "no_consent")]],
+        DECISION, orient="row",
+    )  # fmt: skip
+    known = Members(
+        LAST_NIGHT, {("a_list", 1): LAST_NIGHT},
+        pl.DataFrame({"list": ["a_list"], "version": [1], "customer_id": ["c0"]}), others,
+    )  # fmt: skip
+    rows = decide_lists(
+        night(people, members=known), rules(segment(refresh=refresh, version=version))
+    )
+    told = pl.format("{} {}", "decision", pl.col("decided_on").dt.day())
+    assert dict(rows.select("customer_id", told).rows()) == found
+
+
+def test_who_comes_off_between_refreshes_is_told_with_tonights_reason():
+    others = pl.DataFrame(
+        [("a_list", 1, "c0", "over_limit", None, False, LAST_NIGHT)], DECISION, orient="row"
+    )
+    known = Members(
+        LAST_NIGHT, {("a_list", 1): LAST_NIGHT},
+        pl.DataFrame({"list": ["a_list"], "version": [1], "customer_id": ["c0"]}), others,
+    )  # fmt: skip
+    tonight = night(audience({}), allowed=[], members=known)
+    rows = decide_lists(tonight, rules(segment(refresh="weekly")))
+    assert rows.select("decision", "decided_on").rows() == [("no_consent", AS_OF)]
 
 
 def test_decisions_do_not_depend_on_the_order_of_rows():

@@ -1,18 +1,14 @@
 """Previews, faults, doubts and differences of lists, on a few people."""
 
 import pytest
-from factories import PROJECT
 
-from pipelines.catalogue import load_catalogue
 from pipelines.segments.condition import read_conditions
 from pipelines.segments.diff import diff_members, diff_rules, moved
 from pipelines.segments.lint import find_doubts, find_faults
 from pipelines.segments.prepare import NO_EVENTS, prepare_audience
 from pipelines.segments.preview import find_members, preview_list
-from tests.unit.segments.list_people import AUDIENCE, audience, segment
+from tests.unit.segments.list_people import AUDIENCE, COLUMNS, audience, segment
 from tests.unit.segments.segment_people import AS_OF, events
-
-COLUMNS = {column.name: column for column in load_catalogue(PROJECT)["models", "audience"].columns}
 
 
 def looked_at(rules, people, happened=NO_EVENTS):

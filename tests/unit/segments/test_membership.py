@@ -13,9 +13,9 @@ FIRST = date(2026, 6, 30)
 MERGED = {"alias_id": pl.String, "customer_id": pl.String}
 
 
-def decisions(*rows, version=1, name="a_list"):
+def decisions(*rows, version=1, name="a_list", on=FIRST):
     told = [
-        (name, version, who, *decision.partition(":")[::2], decision == "on_list")
+        (name, version, who, *decision.partition(":")[::2], decision == "on_list", on)
         for who, decision in rows
     ]
     frame = pl.DataFrame(told, schema=DECISION, orient="row")
@@ -111,6 +111,19 @@ def test_a_list_that_is_gone_ends_for_everybody():
 def test_members_are_known_by_the_name_that_they_have_tonight():
     history = nights(decisions(("a", "on_list"), ("b", "on_list"), ("c", "holdout:list")))
     merged = pl.DataFrame([("b", "a")], schema=MERGED, orient="row")
-    members = find_members(history, merged, FIRST, frozenset({("a_list", 1)}))
+    members = find_members(history, decisions(), merged, FIRST, {("a_list", 1): FIRST})
     assert sorted(members.of(segment())["customer_id"]) == ["a", "c"]
     assert members.of(segment(version=2)).is_empty()
+
+
+def test_what_was_decided_of_others_is_known_by_the_name_that_they_have_tonight():
+    history = nights(decisions(("a", "on_list")))
+    told_before = [
+        decisions(("a", "on_list"), ("c", "over_limit"), ("d", "capped:3 in 7 days")),
+        decisions(("b", "no_consent"), on=None),  # of an older version
+    ]
+    merged = pl.DataFrame([("d", "c")], schema=MERGED, orient="row")
+    others = find_members(history, pl.concat(told_before), merged, FIRST, {}).others
+    assert others.select("customer_id", "decision", "decided_on").rows() == [
+        ("b", "no_consent", FIRST), ("c", "over_limit", FIRST),
+    ]  # fmt: skip

@@ -9,7 +9,7 @@ from factories import AS_OF
 from pipelines.tiers.history import carry_grades
 
 TOMORROW = AS_OF + timedelta(1)
-NOBODY = pl.Series("customer_id", [], dtype=pl.String)
+NOBODY = pl.DataFrame(schema={"customer_id": pl.String})
 ALIASES = {
     "alias_id": pl.String, "customer_id": pl.String, "changed_on": pl.Date, "event": pl.String,
 }  # fmt: skip
@@ -35,9 +35,9 @@ def aliases(*rows):
     return pl.DataFrame(list(rows), schema=ALIASES, orient="row")
 
 
-def carry(before, now, said=(), erased=NOBODY):
+def carry(before, now, said=(), requests=NOBODY):
     history = carry_grades(None, standing(*before), aliases(), NOBODY, AS_OF)
-    return carry_grades(history, standing(*now), aliases(*said), erased, TOMORROW)
+    return carry_grades(history, standing(*now), aliases(*said), requests, TOMORROW)
 
 
 def test_a_change_closes_one_interval_and_opens_the_next_with_its_numbers():
@@ -74,5 +74,5 @@ def test_of_whoever_asked_to_be_forgotten_nothing_is_kept_nor_of_ids_that_stood_
     before = [(name, "grade", "unknown", "D") for name in ("asked", "former", "erased", "other")]
     now = [("asked", "grade", "unknown", "D"), ("other", "grade", "unknown", "D")]
     said = [("former", "asked", TOMORROW, "merged"), ("erased", None, TOMORROW, "gone")]
-    told = carry(before, now, said, pl.Series("customer_id", ["asked"]))
+    told = carry(before, now, said, pl.DataFrame({"customer_id": ["asked"]}))
     assert told["customer_id"].to_list() == ["other"]

@@ -57,10 +57,10 @@ def test_who_would_stand_elsewhere_is_counted_and_money_follows():
 
 
 def test_changes_are_counted_in_customer_years_and_first_grades_are_none():
-    told = replay_nights(nights(1, 99, 99), None, BY_MARGIN, WIDER, BOOK.influence)
+    told = replay_nights(nights(1, 99, 99, 99), None, BY_MARGIN, WIDER, BOOK.influence)
     counted = told.changes.filter(ladder="grade")
     assert counted["change_count"].to_list() == [1, 1]
-    per_year = round(1 / (100 * 20 / 365), 4)
+    per_year = round(1 / (100 * 30 / 365), 4)
     assert counted["changes_per_customer_year"].to_list() == [per_year, per_year]
 
 
@@ -85,8 +85,14 @@ def _standing(tiers):
     return graded.edges, graded.standing
 
 
-def test_a_single_night_has_no_rate_of_changes():
-    told = replay_nights(nights(1), None, BY_MARGIN, BY_MARGIN, BOOK.influence)
+@pytest.mark.parametrize("margins", [(1,), (1, 99, 99)])
+def test_fewer_than_28_days_say_nothing_of_a_year(margins):
+    told = replay_nights(nights(*margins), None, BY_MARGIN, BY_MARGIN, BOOK.influence)
+    counted = told.changes.filter(ladder="grade")["change_count"]
+    assert counted.to_list() == [len(margins) > 1] * 2
     assert told.changes["changes_per_customer_year"].null_count() == told.changes.height
+
+
+def test_without_a_night_there_is_nothing_to_go_through():
     with pytest.raises(ValueError, match="no night"):
         replay_nights([], None, BY_MARGIN, BY_MARGIN, BOOK.influence)
