@@ -2,8 +2,8 @@
 
 What kill -9 leaves is what the system has been told by then. So a step runs once, and before each
 event by which Python changes a file or folder the home is copied: each copy is what a process
-killed there leaves. Python tells of no write or fsync to a file that is open already, and not of
-what Polars and DuckDB write by themselves: `benchmarks/kills.py` kills at those calls.
+killed there leaves. Python tells of no write or fsync to a file that is open already, nor of what
+Polars and DuckDB write by themselves into the run; `benchmarks/kills.py` kills a release at those.
 """
 
 import json
