@@ -32,6 +32,7 @@ from pipelines.score import REPORT, score, try_models
 from pipelines.scoring.past.backtest import Backtest
 from pipelines.settings import Settings
 from pipelines.steps import GATES, LINE, StepResult, read_report
+from pipelines.tableau import write_hyper
 from pipelines.tombstones import read_tombstones
 from pipelines.transform import run_dbt, transform
 
@@ -194,6 +195,8 @@ class Line:
         before = previous_release(self.lake, self.run.as_of)
         write_histories(self.run, self.catalogue, self._rules())
         done = publish(self.run, self.catalogue, self._rules(), before)
+        if self.settings.tableau:
+            write_hyper(self.run.release)
         places = sum(cut.rows.height for cut in done.lists.values())
         lists = [
             {

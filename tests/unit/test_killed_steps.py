@@ -161,7 +161,7 @@ def made(home):
     return {
         path.relative_to(folder).as_posix(): sha256_of(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in (NOT_IN_NAME, "manifest.json")
+        if path.is_file() and path.name not in (*NOT_IN_NAME, "manifest.json")
     }
 
 
