@@ -93,6 +93,8 @@ secrets: ## Make the secrets that docker compose reads from secrets/
 	openssl rand -hex 32 > secrets/jwt_secret; \
 	openssl rand -hex 32 > secrets/api_secret_key; \
 	printf '{"admin": "%s"}\n' "$$(openssl rand -hex 12)" > secrets/airflow_passwords.json; \
+	openssl rand -hex 32 > secrets/superset_secret_key; \
+	openssl rand -hex 12 > secrets/superset_admin_password; \
 	printf 'export C360_PSEUDONYM_KEY=%s\n' "$$(openssl rand -hex 32)" > secrets/pipeline_secrets.env; \
 	chmod 444 secrets/*   # containers read them under their own user; the folder is 0700
 

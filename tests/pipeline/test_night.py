@@ -83,9 +83,9 @@ def test_the_same_date_run_again_is_the_same_release(home: Path, company: Path) 
 def elsewhere(company: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bool]:
     """The same night in a process of its own, without a network where that can be had.
 
-    Its home has a name that is no name to SQL, to a template or to a shell.
+    Its home has a name that is no name to SQL or to a shell.
     """
-    home = tmp_path_factory.mktemp("elsewhere") / 'it\'s; a "home" {{ 1/0 }} $(x)'
+    home = tmp_path_factory.mktemp("elsewhere") / 'it\'s; a "home" -- $(x)'
     cut_off = ["unshare", "--net", "--map-root-user"]
     can_be = bool(shutil.which("unshare")) and not subprocess.run([*cut_off, "true"]).returncode
     command = [sys.executable, "-c", NIGHT_ALONE, home, company / "rules", str(DAY)]

@@ -4,7 +4,7 @@ import json
 
 import polars as pl
 import pytest
-from factories import AS_OF
+from factories import AS_OF, PROJECT
 from pydantic import ValidationError
 
 from pipelines.errors import C360Error
@@ -16,6 +16,7 @@ from pipelines.rules.segments import Segments
 from pipelines.rules.sources import Sources
 from pipelines.segments.check import check_segments
 from pipelines.steps import run_step
+from pipelines.transform import run_dbt
 from tests.unit.segments.list_people import AUDIENCE, segment
 
 PATHS = [
@@ -87,6 +88,13 @@ def test_a_path_is_no_step_and_no_release_and_nothing_is_written(tmp_path, name)
     with pytest.raises(C360Error, match="There is no release"):
         roll_back(lake, name)
     assert everything_below(tmp_path) == before
+
+
+def test_a_home_whose_path_would_be_a_template_is_refused_with_a_sentence(tmp_path):
+    run = Lake(tmp_path / "{{ 1/0 }}").run(AS_OF)
+    with pytest.raises(C360Error, match="there is a brace in it"):
+        run_dbt(["parse"], run, tmp_path, PROJECT, "UTC")
+    assert not run.path.exists()
 
 
 @pytest.mark.parametrize("text", TEXTS, **by_code)
