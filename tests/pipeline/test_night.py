@@ -35,7 +35,7 @@ def see(event, arguments):
         asked.append(f"{event} {arguments[-1]}")
 sys.addaudithook(see)
 run_night(Path(sys.argv[1]), Path(sys.argv[2]), date.fromisoformat(sys.argv[3]))
-sys.exit("\\n".join(asked))
+sys.exit("\\n".join(asked) or 0)
 """
 
 
