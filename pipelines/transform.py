@@ -81,7 +81,7 @@ def _close_log(log: Path) -> None:
     """Close what dbt leaves open for the life of the process; a night calls it three times."""
     for logger in list(logging.Logger.manager.loggerDict.values()):
         for handler in list(getattr(logger, "handlers", ())):
-            if getattr(handler, "baseFilename", None) == str(log):
+            if getattr(handler, "baseFilename", None) == str(log.resolve()):  # dbt follows links
                 handler.close()
 
 
