@@ -79,9 +79,11 @@ docs: setup ## Build the dbt documentation of the run of DATE into data/docs
 bench: setup ## Run the benchmarks (by hand: ratios on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; python $$script || exit 1; done
 
+# Tableau's engine is 290 MB, for who asks for it only.
 lock: setup ## Resolve requirements.lock anew (needs uv)
 	@uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-emit-index-url \
 		--no-emit-find-links --no-header --no-annotate --python-version 3.11 --all-extras \
+		--no-emit-package tableauhyperapi \
 		pyproject.toml --output-file requirements.lock
 
 secrets: ## Make the secrets that docker compose reads from secrets/
@@ -93,6 +95,8 @@ secrets: ## Make the secrets that docker compose reads from secrets/
 	openssl rand -hex 32 > secrets/jwt_secret; \
 	openssl rand -hex 32 > secrets/api_secret_key; \
 	printf '{"admin": "%s"}\n' "$$(openssl rand -hex 12)" > secrets/airflow_passwords.json; \
+	openssl rand -hex 32 > secrets/superset_secret_key; \
+	openssl rand -hex 12 > secrets/superset_admin_password; \
 	printf 'export C360_PSEUDONYM_KEY=%s\n' "$$(openssl rand -hex 32)" > secrets/pipeline_secrets.env; \
 	chmod 444 secrets/*   # containers read them under their own user; the folder is 0700
 

@@ -11,7 +11,7 @@ from pipelines.collect import extract_source
 from pipelines.configured import configured_rules
 from pipelines.errors import C360Error
 from pipelines.histories import bring_memory, write_histories
-from pipelines.lake import Lake, Run, read_json, with_parent, write_table
+from pipelines.lake import Lake, Run, read_json, write_table, write_text
 from pipelines.land import (
     committed_files,
     find_base_currency,
@@ -32,10 +32,17 @@ from pipelines.score import REPORT, score, try_models
 from pipelines.scoring.past.backtest import Backtest
 from pipelines.settings import Settings
 from pipelines.steps import GATES, LINE, StepResult, read_report
+from pipelines.tableau import write_hyper
 from pipelines.tombstones import read_tombstones
 from pipelines.transform import run_dbt, transform
 
 Progress = Callable[[str], None]
+
+# dbt's page is one file with its own scripts inside; it may run them and reach nobody.
+DBT_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data:; font-src data:"
+)
 
 
 class Line:
@@ -194,6 +201,8 @@ class Line:
         before = previous_release(self.lake, self.run.as_of)
         write_histories(self.run, self.catalogue, self._rules())
         done = publish(self.run, self.catalogue, self._rules(), before)
+        if self.settings.tableau:
+            write_hyper(self.run.release)
         places = sum(cut.rows.height for cut in done.lists.values())
         lists = [
             {
@@ -279,7 +288,11 @@ def pipeline_version() -> str:
 
 
 def build_docs(settings: Settings, as_of: date) -> Path:
-    """Write dbt's documentation of a run as one page; returns its path."""
+    """Write dbt's documentation of a run as one page that reaches nobody; returns its path.
+
+    Raises:
+        C360Error: there was no such run, or dbt failed.
+    """
     run = Lake(settings.home).run(as_of)
     if not run.rules.exists():
         raise C360Error(f"There was no run of {as_of}.", f"Run c360 nightly --date {as_of}.")
@@ -287,7 +300,8 @@ def build_docs(settings: Settings, as_of: date) -> Path:
     logs = run.path / "dbt" / "docs"
     run_dbt(["docs", "generate", "--static"], run, logs, settings.project_dir, zone)
     lake = Lake(settings.home)
-    page = with_parent(lake.docs)
-    page.write_bytes((run.path / "dbt" / "target" / "static_index.html").read_bytes())
+    made = (run.path / "dbt" / "target" / "static_index.html").read_text(encoding="utf-8")
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{DBT_POLICY}">'
+    write_text(made.replace("<head>", f"<head>{policy}", 1), lake.docs)
     write_index(lake)
-    return page
+    return lake.docs

@@ -129,6 +129,7 @@ def write_duckdb(release: Path, catalogue: Catalogue) -> None:
     """
     path = with_parent(release / "marts.duckdb")
     with duckdb.connect(path, config={"threads": 1}) as connection:
+        connection.begin()  # one commit for all: each would wait for the disk
         for name, group in MARTS.items():
             mart = release / "marts" / f"{name}.parquet"
             if not mart.exists():
@@ -142,6 +143,7 @@ def write_duckdb(release: Path, catalogue: Catalogue) -> None:
                     continue
                 text = _quoted(column.description)
                 connection.execute(f"comment on column {name}.{column.name} is {text}")
+        connection.commit()
         connection.execute("checkpoint")
     path.chmod(0o444)
 

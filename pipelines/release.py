@@ -37,12 +37,12 @@ from pipelines.lake import (
 )
 from pipelines.page.render import render_index
 
-# DuckDB writes equal tables as different bytes, so its file does not take part in the name.
-NOT_IN_NAME = "marts.duckdb"
+# DuckDB and Tableau write equal tables as different bytes: their files have no part in the name.
+NOT_IN_NAME = ("marts.duckdb", "marts.hyper")
 RUN_ID_LENGTH = 12
 SHOWN_IN_INDEX = 100
 # Written whole or not at all, so that a release may share them with its run as hard links.
-SHARED = (".parquet", ".duckdb", ".csv", ".xlsx")
+SHARED = (".parquet", ".duckdb", ".hyper", ".csv", ".xlsx")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def write_manifest(release_dir: Path, facts: dict[str, Any]) -> str:
         for path in sorted(release_dir.rglob("*"))
         if path.is_file() and path.name != "manifest.json" and not path.name.startswith(".")
     ]
-    named = {**facts, "files": [file for file in files if file["path"] != NOT_IN_NAME]}
+    named = {**facts, "files": [file for file in files if file["path"] not in NOT_IN_NAME]}
     content = json.dumps(named, sort_keys=True, ensure_ascii=False).encode()
     run_id = hashlib.sha256(content).hexdigest()[:RUN_ID_LENGTH]
     write_json({**facts, "run_id": run_id, "files": files}, release_dir / "manifest.json")

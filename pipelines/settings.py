@@ -29,6 +29,10 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Key of the audit log; without it a change of the log cannot be proved.",
     )
+    tableau: bool = Field(
+        default=False,
+        description="Also write the marts as marts.hyper; needs the extra `tableau`.",
+    )
 
     @property
     def audit(self) -> bytes:

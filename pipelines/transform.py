@@ -41,8 +41,14 @@ def run_dbt(
     """Run one dbt command against a run's folder; returns what was built or tested.
 
     Raises:
-        C360Error: naming the first models or tests that failed, and dbt's log.
+        C360Error: naming the first models or tests that failed, and dbt's log; or the run's path
+            has a brace, which dbt-duckdb takes for the place of a table's name.
     """
+    if {"{", "}"} & set(str(run.path)):
+        raise C360Error(
+            f"dbt cannot read {run.path}: there is a brace in it.",
+            "Put C360_HOME at a path without { and }.",
+        )
     from dbt.cli.main import dbtRunner
 
     dbt_dir = project_dir / "dbt_project"
@@ -75,7 +81,7 @@ def _close_log(log: Path) -> None:
     """Close what dbt leaves open for the life of the process; a night calls it three times."""
     for logger in list(logging.Logger.manager.loggerDict.values()):
         for handler in list(getattr(logger, "handlers", ())):
-            if getattr(handler, "baseFilename", None) == str(log):
+            if getattr(handler, "baseFilename", None) == str(log.resolve()):  # dbt follows links
                 handler.close()
 
 

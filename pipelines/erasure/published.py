@@ -37,6 +37,7 @@ from pipelines.release import (
 from pipelines.rules.list_columns import ListColumns
 from pipelines.segment_releases import released_segments
 from pipelines.segments.reasons import guard_formulas
+from pipelines.tableau import HYPER, can_write_hyper, write_hyper
 from pipelines.yaml_files import read_yaml
 
 Forget = Callable[[pl.DataFrame, frozenset[str]], pl.DataFrame]
@@ -95,7 +96,7 @@ def _write_anew(
     changed = False
     for path in sorted(release.path.rglob("*")):
         relative = path.relative_to(release.path)
-        if not path.is_file() or relative.name in (NOT_IN_NAME, "manifest.json"):
+        if not path.is_file() or relative.name in (*NOT_IN_NAME, "manifest.json"):
             continue
         target = with_parent(scratch / relative)
         if path.suffix != ".parquet":
@@ -115,6 +116,8 @@ def _write_anew(
     if any(name.startswith("lists/") for name in lost):
         _write_lists(scratch, lost, date.fromisoformat(release.as_of))
     write_duckdb(scratch, catalogue)
+    if (release.path / HYPER).exists() and can_write_hyper():
+        write_hyper(scratch)
     facts = _corrected(facts, lost) | {"previous_release": names.get(before or "", before)}
     run_id = write_manifest(scratch, facts)
     target = lake.published / f"{release.as_of}__{run_id}"

@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 TEXT = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES = COMPOSE["services"]
-AIRFLOW = sorted(set(SERVICES) - {"postgres", "fake-apis"})
+AIRFLOW = sorted(set(SERVICES) - {"postgres", "fake-apis", "superset"})
 ONE_SHOT = {"airflow-init"}
 DOCKERFILE = (PROJECT / "Dockerfile").read_text(encoding="utf-8").splitlines()
 
@@ -31,7 +31,7 @@ def mounts(name):
 def test_all_parts_are_there():
     expected = {"postgres", "airflow-init", "api-server", "scheduler", "dag-processor", "triggerer"}
     assert {name for name in SERVICES if "profiles" not in SERVICES[name]} == expected
-    assert set(SERVICES) - expected == {"fake-apis"}
+    assert set(SERVICES) - expected == {"fake-apis", "superset"}
 
 
 @every_service
@@ -81,7 +81,7 @@ def test_a_service_that_stays_tells_its_health(name):
 def test_ports_are_open_to_this_machine_only(name):
     ports = SERVICES[name].get("ports", [])
     assert all(port.startswith("127.0.0.1:") for port in ports)
-    assert bool(ports) == (name == "api-server")
+    assert bool(ports) == (name in {"api-server", "superset"})
 
 
 @every_service
@@ -97,7 +97,7 @@ def test_the_database_is_on_a_network_without_a_way_out():
         name for name, network in COMPOSE["networks"].items() if not (network or {}).get("internal")
     }
     with_a_way_out = {n for n in SERVICES if ways_out & set(SERVICES[n]["networks"])}
-    assert with_a_way_out == {"api-server", "scheduler"}
+    assert with_a_way_out == {"api-server", "scheduler", "superset"}
 
 
 def test_the_made_up_systems_start_only_when_asked_for_and_only_the_scheduler_reaches_them():

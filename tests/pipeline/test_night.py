@@ -2,6 +2,8 @@
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from datetime import timedelta
 from functools import partial
@@ -20,6 +22,21 @@ from tests.pipeline.truth import read_truth, score_pairs
 
 pytestmark = pytest.mark.slow
 BEFORE = DAY - timedelta(days=30)
+PROJECT = Path(__file__).resolve().parents[2]
+# Also what is tried in vain, and passed over in silence, is found.
+NIGHT_ALONE = """
+import sys
+from datetime import date
+from pathlib import Path
+from tests.pipeline.nights import run_night
+asked = []
+def see(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+        asked.append(f"{event} {arguments[-1]}")
+sys.addaudithook(see)
+run_night(Path(sys.argv[1]), Path(sys.argv[2]), date.fromisoformat(sys.argv[3]))
+sys.exit("\\n".join(asked) or 0)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +79,33 @@ def test_the_same_date_run_again_is_the_same_release(home: Path, company: Path) 
     assert len(list(Lake(home).published.glob("2026-*"))) == 1
 
 
-def test_another_machine_gives_the_same_bytes(
-    released: Path, company: Path, tmp_path: Path
-) -> None:
-    run_night(tmp_path / "elsewhere", company / "rules", DAY)
-    here, there = (digests(Lake(h).current.resolve()) for h in (released, tmp_path / "elsewhere"))
+@pytest.fixture(scope="module")
+def elsewhere(company: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bool]:
+    """The same night in a process of its own, without a network where that can be had.
+
+    Its home has a name that is no name to SQL or to a shell.
+    """
+    home = tmp_path_factory.mktemp("elsewhere") / 'it\'s; a "home" -- $(x)'
+    cut_off = ["unshare", "--net", "--map-root-user"]
+    can_be = bool(shutil.which("unshare")) and not subprocess.run([*cut_off, "true"]).returncode
+    command = [sys.executable, "-c", NIGHT_ALONE, home, company / "rules", str(DAY)]
+    subprocess.run([*(cut_off if can_be else ()), *command], cwd=PROJECT, check=True)
+    return home, can_be
+
+
+def test_another_machine_gives_the_same_bytes(released: Path, elsewhere: tuple[Path, bool]) -> None:
+    homes = (released, elsewhere[0])
+    here, there = (digests(Lake(home).current.resolve()) for home in homes)
     differing = {name for name in here | there if here.get(name) != there.get(name)}
     assert differing <= {"marts.duckdb", "manifest.json"}  # the manifest tells the former's digest
-    assert Lake(released).current.readlink() == Lake(tmp_path / "elsewhere").current.readlink()
+    assert len({Lake(home).current.readlink() for home in homes}) == 1
+
+
+def test_a_night_of_files_asks_no_network_for_anything(elsewhere: tuple[Path, bool]) -> None:
+    home, was_cut_off = elsewhere
+    if not was_cut_off:
+        pytest.skip("this machine lets nobody have a network of their own (unshare --net)")
+    assert (Lake(home).current / "manifest.json").exists()
 
 
 def test_rows_in_are_landed_or_quarantined_and_the_planted_faults_are_found(
