@@ -25,6 +25,10 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Key of the customer ids; keep it for life, or every id changes.",
     )
+    encryption_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys of what is encrypted at rest: name:key,name:key, the current one first.",
+    )
     audit_key: SecretStr = Field(
         default=SecretStr(""),
         description="Key of the audit log; without it a change of the log cannot be proved.",
