@@ -14,6 +14,7 @@ from pipelines.acts import app as acts_app
 from pipelines.acts import audit_app
 from pipelines.deliveries import app as deliveries_app
 from pipelines.errors import C360Error
+from pipelines.key_commands import keys_app
 from pipelines.lake import Lake
 from pipelines.questions import app as questions_app
 from pipelines.segment_commands import app as segment_app
@@ -43,6 +44,7 @@ app.add_typer(segment_app, name="segment")
 identity_app = typer.Typer(no_args_is_help=True, help="Teach the matching of records.")
 app.add_typer(identity_app, name="identity")
 app.add_typer(audit_app, name="audit")
+app.add_typer(keys_app, name="keys")
 
 SOURCES_EXAMPLE = """
 Example of sources.yml:

@@ -13,6 +13,7 @@ encrypted.
 import base64
 import binascii
 import os
+import shutil
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from pipelines.settings import Settings
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 KEY_NOTE = b"c360.key"  # in a Parquet file's metadata: the name of the key that it needs
 MAGIC = b"C360ENC1"
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES, BATCH_ROWS = 1 << 20, 100_000
 
 
 @dataclass(frozen=True)
@@ -132,10 +133,7 @@ def read_arrow(source: Path | IO[bytes], columns: list[str] | None = None) -> pa
         C360Error: its key is not there, or is another one of the same name.
     """
     with open_parquet(source) as file:
-        noted = dict(file.metadata.metadata or {})
-        for ours in (b"ARROW:schema", KEY_NOTE):
-            noted.pop(ours, None)
-        return file.read(columns).replace_schema_metadata(noted)
+        return file.read(columns).replace_schema_metadata(_noted(file))
 
 
 def write_arrow(table: pa.Table, target: Path | IO[bytes], secret: Collection[str] = ()) -> None:
@@ -146,11 +144,28 @@ def write_arrow(table: pa.Table, target: Path | IO[bytes], secret: Collection[st
         target: where to.
         secret: names of columns; those that the table does not have are passed over.
     """
+    with _writer(table.schema, target, secret) as writer:
+        writer.write_table(table)
+
+
+def encrypt_columns(path: Path, secret: Collection[str]) -> None:
+    """Write a table anew in its place, under the current key; it need not fit into memory."""
+    scratch = path.with_name(f".{path.name}.part")
+    with open_parquet(path) as file:
+        schema = file.schema_arrow.with_metadata(_noted(file))
+        with _writer(schema, scratch, secret) as writer:
+            for batch in file.iter_batches(BATCH_ROWS):
+                writer.write_batch(batch)
+    _put_in_place(scratch, path)
+
+
+def _writer(
+    schema: pa.Schema, target: Path | IO[bytes], secret: Collection[str]
+) -> pq.ParquetWriter:
     keyring = load_keyring()
-    leaves = [_leaf(field) for field in table.schema if field.name in secret]
+    leaves = [_leaf(field) for field in schema if field.name in secret]
     if keyring.current is None or not leaves:
-        pq.write_table(table, target, compression="zstd")
-        return
+        return pq.ParquetWriter(target, schema, compression="zstd")
     configuration = pe.EncryptionConfiguration(
         footer_key=keyring.current,
         column_keys={keyring.current: leaves},
@@ -160,13 +175,18 @@ def write_arrow(table: pa.Table, target: Path | IO[bytes], secret: Collection[st
     )
     factory = pe.CryptoFactory(lambda _: _OwnKeys(keyring))
     encryption = factory.file_encryption_properties(pe.KmsConnectionConfig(), configuration)
-    noted = {**(table.schema.metadata or {}), KEY_NOTE: keyring.current.encode()}
-    pq.write_table(
-        table.replace_schema_metadata(noted),
-        target,
-        compression="zstd",
-        encryption_properties=encryption,
+    noted = {**(schema.metadata or {}), KEY_NOTE: keyring.current.encode()}
+    return pq.ParquetWriter(
+        target, schema.with_metadata(noted), compression="zstd", encryption_properties=encryption
     )
+
+
+def _noted(file: pq.ParquetFile) -> dict[bytes, bytes]:
+    """What is noted in a file, such as where a stream goes on."""
+    noted = dict(file.metadata.metadata or {})
+    for ours in (b"ARROW:schema", KEY_NOTE):
+        noted.pop(ours, None)
+    return noted
 
 
 def _leaf(field: pa.Field) -> str:
@@ -233,8 +253,18 @@ def keep_received(content: IO[bytes], target: Path) -> None:
                 file.write(cipher.update(block))
                 block = content.read(BLOCK_BYTES)
             file.write(cipher.finalize() + cipher.tag)
-        file.flush()
-        os.fsync(file.fileno())
+    _put_in_place(scratch, target)
+
+
+def _put_in_place(scratch: Path, target: Path) -> None:
+    """Let a whole file take another's place, on disk before the other is gone."""
+    if target.exists():
+        shutil.copymode(target, scratch)
+    descriptor = os.open(scratch, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
     scratch.replace(target)
 
 

@@ -107,6 +107,11 @@ class Run:
         """The release while it is put together."""
         return self.path / "release"
 
+    @property
+    def sealed(self) -> Path:
+        """There if nothing personal of the run is in clear any more; it must land again then."""
+        return self.path / "sealed.json"
+
     def table(self, folder: str, name: str) -> Path:
         """The Parquet file of a dataset of this run."""
         return self.path / folder / f"{name}.parquet"

@@ -179,9 +179,7 @@ def _replace(path: Path, name: str, write: Callable[[IO[bytes]], None]) -> None:
         else:
             write(file)
         file.seek(0)
-        mode = path.stat().st_mode
         keep_received(file, path)
-        path.chmod(mode)
     sync(path.parent)
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import polars as pl
 
-from pipelines.encryption import load_keyring, read_arrow, write_arrow
+from pipelines.encryption import encrypt_columns, load_keyring
 from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.client import ApiClient
 from pipelines.lake import sha256_of, sync, with_parent
@@ -229,8 +229,7 @@ def commit_part(
     write(scratch, msgspec.json.encode(progress))
     digest = sha256_of(scratch)[:DIGEST_LENGTH]  # of what was received, whatever key there is
     if load_keyring().current:
-        table = read_arrow(scratch)
-        write_arrow(table, scratch, secret_of(table.column_names))
+        encrypt_columns(scratch, secret_of(pl.read_parquet_schema(scratch)))
     sync(scratch)
     path = scratch.replace(folder / f"{digest}__{name}")
     sync(folder)

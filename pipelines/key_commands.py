@@ -1,0 +1,77 @@
+"""Commands for the keys of what is encrypted at rest."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from pipelines.audit import Act, append_act
+from pipelines.encryption import load_keyring, make_key
+from pipelines.errors import C360Error
+from pipelines.lake import Lake
+from pipelines.settings import load_settings
+from pipelines.terminal import out
+
+keys_app = typer.Typer(no_args_is_help=True, help="Make, look at and change the keys.")
+
+By = Annotated[str, typer.Option(help="Who answers for it.")]
+Because = Annotated[str, typer.Option(help="Why: the yearly change, a person who left.")]
+
+
+@keys_app.command("new", epilog="Example: c360 keys new k2026")
+def new_key(
+    name: Annotated[str, typer.Argument(help="A name that no key had before: letters, digits, _.")],
+) -> None:
+    """Print a new key as it is written in C360_ENCRYPTION_KEYS; it is kept nowhere."""
+    if not name.isidentifier() or name in load_keyring().keys:
+        raise C360Error(
+            f"{name} can be no name of a new key.",
+            "Take another one of letters, digits and _, such as k2026.",
+        )
+    out.print(f"{name}:{make_key()}", soft_wrap=True, highlight=False)
+
+
+@keys_app.command("status", epilog="Example: c360 keys status")
+def show_keys() -> None:
+    """Count the files that need each key, and those in clear that a key would encrypt."""
+    from pipelines.catalogue import load_catalogue
+    from pipelines.rotation import find_protected
+
+    settings, keyring = load_settings(), load_keyring()
+    found = find_protected(Lake(settings.home), load_catalogue(settings.project_dir))
+    counts = dict.fromkeys(keyring.keys, 0)
+    for one in found:
+        counts[one.key or ""] = counts.get(one.key or "", 0) + 1
+    for name, count in counts.items():
+        told = f"Key {name}" if name else "No key"
+        if name == keyring.current:
+            told += " (current)"
+        elif name and name not in keyring.keys:
+            told += " (not in C360_ENCRYPTION_KEYS)"
+        elif name and not count:
+            told += " (may go)"
+        out.print(f"{told}: {count:,} files")
+
+
+@keys_app.command(
+    "rotate", epilog="Example: c360 keys rotate --by 'Ana Li' --because 'yearly change'"
+)
+def rotate(by: By, because: Because) -> None:
+    """Encrypt all that is kept under the first key of C360_ENCRYPTION_KEYS.
+
+    First put the new key before the old one there. What was in clear so far is encrypted too. If it
+    is stopped, the same command goes on; once it has ended, no file needs another key any more.
+    Backups do, as long as they are kept.
+    """
+    from pipelines.catalogue import load_catalogue
+    from pipelines.erasure.erase import hold_off_nights
+    from pipelines.rotation import encrypt_anew
+
+    settings = load_settings()
+    lake, current = Lake(settings.home), load_keyring().current
+    with out.status("") as status, hold_off_nights(lake):
+        counts = encrypt_anew(lake, load_catalogue(settings.project_dir), status.update)
+    act = Act(by, "keys rotate", f"encryption key {current}", because, {"files": counts})
+    append_act(lake, settings.audit, act, datetime.now(UTC))
+    told = ", ".join(f"{count:,} of key {name}" for name, count in counts.items()) or "none"
+    out.print(f"Written anew under {current}: {told}.")

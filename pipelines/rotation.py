@@ -1,0 +1,105 @@
+"""Brings what is encrypted at rest under the current key; called again, it goes on.
+
+A file that is under it already is passed over, and each other one is written anew beside itself and
+takes its own place in one rename. So a first key, another key, and a call that was killed are one
+and the same work.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.catalogue import Catalogue
+from pipelines.encryption import (
+    encrypt_columns,
+    keep_received,
+    key_of_file,
+    key_of_table,
+    load_keyring,
+    open_received,
+)
+from pipelines.errors import C360Error
+from pipelines.extract.parts import PART_NAME, secret_of
+from pipelines.lake import Lake
+from pipelines.landing import SECRET_OF_QUARANTINED
+from pipelines.publish import MARTS
+from pipelines.sealing import MADE, seal_run
+
+PARTS = "source=*/date=*/part-*.parquet"
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A file that holds what must not be read at rest.
+
+    secret: its columns; None of a file that is encrypted as a whole. key: the name of the key that
+    it needs; None if it is in clear.
+    """
+
+    path: Path
+    secret: frozenset[str] | None
+    key: str | None
+
+
+def find_protected(lake: Lake, catalogue: Catalogue) -> Iterator[Protected]:
+    """All files of raw, landing, quarantine and past runs that are, or are to be, encrypted."""
+    for path in sorted(lake.raw.glob("*/????-??-??/[!.]*")):
+        if PART_NAME.fullmatch(path.name):
+            yield _table(path, secret_of(pl.read_parquet_schema(path)))
+        elif path.stat().st_size:
+            yield Protected(path, None, key_of_file(path))
+    for name, dataset in catalogue.landing.items():
+        for path in sorted((lake.landing / name).glob(PARTS)):
+            yield _table(path, frozenset(dataset.personal))
+        for path in sorted((lake.quarantine / name).glob(PARTS)):
+            yield _table(path, SECRET_OF_QUARANTINED)
+    for group in MADE:
+        for path in sorted(lake.runs.glob(f"*/{group}/*.parquet")):
+            secret = catalogue.secret_of(group, path.stem, pl.read_parquet_schema(path))
+            if secret and path.stem not in MARTS:
+                yield _table(path, secret)
+
+
+def _table(path: Path, secret: frozenset[str]) -> Protected:
+    return Protected(path, secret, key_of_table(path))
+
+
+def encrypt_anew(lake: Lake, catalogue: Catalogue, tell: Callable[[str], None]) -> dict[str, int]:
+    """Encrypt under the current key whatever is not; nobody may be at work meanwhile.
+
+    Args:
+        lake: where the files are.
+        catalogue: which columns are personal.
+        tell: told how far it is.
+
+    Returns:
+        How many files were written anew, by the key that they needed before.
+
+    Raises:
+        C360Error: there is no key, or one that a file needs is not there.
+    """
+    current = load_keyring().current
+    if current is None:
+        raise C360Error(
+            "C360_ENCRYPTION_KEYS holds no key.", "c360 keys new NAME makes one; set it first."
+        )
+    for folder in (lake.raw, lake.landing, lake.quarantine, lake.runs):
+        for scratch in sorted(folder.rglob(".*.part")):  # what a kill left, in clear
+            scratch.unlink()
+    for folder in sorted(lake.runs.glob("????-??-??")):
+        seal_run(lake.run(date.fromisoformat(folder.name)), catalogue)
+    counts: dict[str, int] = {}
+    for one in find_protected(lake, catalogue):
+        if one.key == current:
+            continue
+        tell(one.path.relative_to(lake.home).as_posix())
+        if one.secret is None:
+            with open_received(one.path) as content:
+                keep_received(content, one.path)
+        else:
+            encrypt_columns(one.path, one.secret)
+        counts[one.key or "none"] = counts.get(one.key or "none", 0) + 1
+    return counts
