@@ -1,11 +1,15 @@
-"""Looks for texts in all that lies below a folder, also where it is packed."""
+"""Looks for texts in all that lies below a folder, also where it is packed or encrypted."""
 
 import gzip
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
 import polars as pl
+
+from pipelines.encryption import key_of_file, open_received
+from pipelines.lake import read_table
 
 
 def find_texts(root: Path, texts: Iterable[str], leave: tuple[str, ...] = ()) -> set[str]:
@@ -32,10 +36,16 @@ def find_texts(root: Path, texts: Iterable[str], leave: tuple[str, ...] = ()) ->
 
 
 def _unpacked(path: Path) -> Iterator[bytes]:
-    if path.suffix == ".gz":
+    if key_of_file(path):
+        with open_received(path) as file:
+            content = file.read()
+        yield gzip.decompress(content) if path.suffix == ".gz" else content
+        if path.suffix == ".parquet":
+            yield _written(pl.read_parquet(io.BytesIO(content)))
+    elif path.suffix == ".gz":
         yield gzip.decompress(path.read_bytes())
     elif path.suffix == ".parquet":
-        yield _written(pl.read_parquet(path, hive_partitioning=False))
+        yield _written(read_table(path))
     elif path.suffix == ".duckdb":
         with duckdb.connect(path, read_only=True) as connection:
             for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall():
