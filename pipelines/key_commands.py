@@ -75,3 +75,35 @@ def rotate(by: By, because: Because) -> None:
     append_act(lake, settings.audit, act, datetime.now(UTC))
     told = ", ".join(f"{count:,} of key {name}" for name, count in counts.items()) or "none"
     out.print(f"Written anew under {current}: {told}.")
+
+
+@keys_app.command(
+    "rotate-pseudonyms",
+    epilog="Example: C360_PSEUDONYM_KEY=NEW C360_FORMER_PSEUDONYM_KEY=OLD c360 keys "
+    "rotate-pseudonyms --by 'Ana Li' --because 'somebody left'",
+)
+def rotate_pseudonyms(by: By, because: Because) -> None:
+    """Go over to another C360_PSEUDONYM_KEY; from here on the old one may be forgotten.
+
+    Customers keep their ids, for life; new ones, and the pseudonyms of identifiers, are made with
+    the new key from the next night on. Tombstones and ledgers hold digests of values that are not
+    here any more: for them the old key stays in privacy/, readable with the new one only.
+    """
+    from pipelines.erasure.erase import hold_off_nights
+    from pipelines.former_keys import keep_former_key, pseudonym_keys
+    from pipelines.rotation import check_former_keys
+
+    settings = load_settings()
+    lake, current = Lake(settings.home), settings.pseudonym
+    former = settings.former_pseudonym_key.get_secret_value().encode()
+    if not former or not current or former == current:
+        raise C360Error(
+            "Two keys are needed, the new one and the one before.",
+            "Set C360_PSEUDONYM_KEY and, for this command alone, C360_FORMER_PSEUDONYM_KEY.",
+        )
+    with hold_off_nights(lake):
+        check_former_keys(lake, pseudonym_keys(lake, former))
+        count = keep_former_key(lake, former, current)
+        act = Act(by, "keys rotate", "pseudonym key", because, {"former_keys": count})
+        append_act(lake, settings.audit, act, datetime.now(UTC))
+    out.print("Brought to the new key. The old one is needed by nobody any more but old backups.")

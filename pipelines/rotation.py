@@ -1,11 +1,11 @@
-"""Brings what is encrypted at rest under the current key; called again, it goes on.
+"""Changes keys: brings what is encrypted at rest under the current one; called again, it goes on.
 
 A file that is under it already is passed over, and each other one is written anew beside itself and
 takes its own place in one rename. So a first key, another key, and a call that was killed are one
 and the same work.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,10 +23,13 @@ from pipelines.encryption import (
 )
 from pipelines.errors import C360Error
 from pipelines.extract.parts import PART_NAME, secret_of
+from pipelines.identity.refs import RECORD, mint_id
 from pipelines.lake import Lake
 from pipelines.landing import SECRET_OF_QUARANTINED
 from pipelines.publish import MARTS
+from pipelines.release import current_release
 from pipelines.sealing import MADE, seal_run
+from pipelines.tombstones import read_rows
 
 PARTS = "source=*/date=*/part-*.parquet"
 
@@ -65,6 +68,26 @@ def find_protected(lake: Lake, catalogue: Catalogue) -> Iterator[Protected]:
 
 def _table(path: Path, secret: frozenset[str]) -> Protected:
     return Protected(path, secret, key_of_table(path))
+
+
+def check_former_keys(lake: Lake, keys: Collection[bytes]) -> None:
+    """Refuse keys that nothing here was made with.
+
+    Raises:
+        C360Error: a tombstone was made with another key, or every customer id of the release was.
+    """
+    read_rows(lake, keys)
+    release = current_release(lake)
+    if release is None:
+        return
+    known = pl.read_parquet(release.path / "state" / "customer_keys.parquet")
+    named = known.select(*RECORD, "customer_id").rows()
+    if named and not any(mint_id(row[:-1], key) == row[-1] for row in named for key in keys):
+        raise C360Error(
+            "C360_FORMER_PSEUDONYM_KEY is not the key that the customers of the release are "
+            "named with.",
+            "Set it to what C360_PSEUDONYM_KEY was in the last night.",
+        )
 
 
 def encrypt_anew(lake: Lake, catalogue: Catalogue, tell: Callable[[str], None]) -> dict[str, int]:

@@ -25,6 +25,10 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Key of the customer ids; keep it for life, or every id changes.",
     )
+    former_pseudonym_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="The key before, for c360 keys rotate-pseudonyms alone.",
+    )
     encryption_keys: SecretStr = Field(
         default=SecretStr(""),
         description="Keys of what is encrypted at rest: name:key,name:key, the current one first.",
