@@ -1,6 +1,7 @@
 """The command line. A step is a command; Airflow, the demo, the tests and people run the same."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -368,10 +369,16 @@ def respond_to_list(
 
 
 def main() -> None:
-    """Run the command line; a failure is one sentence and an exit code, never a traceback."""
+    """Run the command line; a failure is one sentence and an exit code, never a traceback.
+
+    What it writes is nobody's but its user's; a release opens itself to the group of its readers.
+    """
+    before = os.umask(0o077)
     try:
         app(prog_name="c360")
     except C360Error as error:
         err.print(f"[red]error:[/red] {plain(error.message)}")
         err.print(f"[yellow]next:[/yellow]  {plain(error.hint)}")
         raise SystemExit(1) from None
+    finally:
+        os.umask(before)

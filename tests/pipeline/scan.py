@@ -10,15 +10,19 @@ import polars as pl
 
 from pipelines.encryption import key_of_file, open_received
 from pipelines.lake import read_table
+from tests.unit.encryption_keys import readable_columns
 
 
-def find_texts(root: Path, texts: Iterable[str], leave: tuple[str, ...] = ()) -> set[str]:
+def find_texts(
+    root: Path, texts: Iterable[str], leave: tuple[str, ...] = (), *, is_keyless: bool = False
+) -> set[str]:
     """The places where a text stands, as `path: text`.
 
     Args:
         root: folder to look through; a name of a file counts as a place too.
         texts: what to look for.
         leave: folders below the root that are nobody's business.
+        is_keyless: see what somebody sees who has the files and no key.
     """
     wanted = {text: text.encode() for text in texts}
     found = set()
@@ -26,7 +30,7 @@ def find_texts(root: Path, texts: Iterable[str], leave: tuple[str, ...] = ()) ->
         place = path.relative_to(root)
         if not path.is_file() or path.is_symlink() or place.parts[0] in leave:
             continue
-        content = [str(place).encode(), path.read_bytes(), *_unpacked(path)]
+        content = [str(place).encode(), path.read_bytes(), *_unpacked(path, is_keyless)]
         found |= {
             f"{place}: {text}"
             for text, needle in wanted.items()
@@ -35,8 +39,10 @@ def find_texts(root: Path, texts: Iterable[str], leave: tuple[str, ...] = ()) ->
     return found
 
 
-def _unpacked(path: Path) -> Iterator[bytes]:
+def _unpacked(path: Path, is_keyless: bool) -> Iterator[bytes]:
     if key_of_file(path):
+        if is_keyless:
+            return
         with open_received(path) as file:
             content = file.read()
         yield gzip.decompress(content) if path.suffix == ".gz" else content
@@ -45,7 +51,12 @@ def _unpacked(path: Path) -> Iterator[bytes]:
     elif path.suffix == ".gz":
         yield gzip.decompress(path.read_bytes())
     elif path.suffix == ".parquet":
-        yield _written(read_table(path))
+        readable = [name for name, is_readable in readable_columns(path).items() if is_readable]
+        yield _written(
+            pl.read_parquet(path, columns=readable, hive_partitioning=False)
+            if is_keyless
+            else read_table(path)
+        )
     elif path.suffix == ".duckdb":
         with duckdb.connect(path, read_only=True) as connection:
             for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall():

@@ -52,23 +52,12 @@ def catalogue():
 
 def in_clear(lake: Lake) -> set[str]:
     """Where a byte scan that knows no key finds a text."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.pipeline.scan.key_of_file", lambda _: None)
-        patch.setattr("tests.pipeline.scan._written", lambda _: b"")
-        patch.setattr("tests.pipeline.scan.read_table", lambda _: None)
-        found = private_texts(lake)
-    columns = {
-        f"{path.name}: {column}"
-        for path, secret in ((one.path, one.secret) for one in _tables(lake))
-        for column, is_readable in readable_columns(path).items()
-        if is_readable and column in secret
-    }
-    return found | columns
+    return private_texts(lake, is_keyless=True)
 
 
-def private_texts(lake: Lake) -> set[str]:
+def private_texts(lake: Lake, *, is_keyless: bool = False) -> set[str]:
     """Where a text stands, but for releases, whose lists are there to be read."""
-    found = find_texts(lake.home, TEXTS, leave=("published",))
+    found = find_texts(lake.home, TEXTS, leave=("published",), is_keyless=is_keyless)
     return {place for place in found if "/release/" not in place}
 
 
@@ -188,6 +177,7 @@ def test_the_commands_tell_which_key_may_go_and_leave_a_line_in_the_audit_log(
     assert "Key k1 (may go): 0 files" in c360("keys", "status")[1]
     assert [line["because"] for line in read_acts(lake)] == ["first key", "yearly change"]
     assert load_keyring().current == "k2"
+    assert (lake.home / "audit.jsonl").stat().st_mode & 0o077 == 0
     told = (lake.home / "audit.jsonl").read_text()
     assert NEW.partition(":")[2] not in told
     assert os.environ[KEYS].count(":") == 2
