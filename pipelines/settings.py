@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     )
     pseudonym_key: SecretStr = Field(
         default=SecretStr(""),
-        description="Key of the customer ids; keep it for life, or every id changes.",
+        description="Key of the customer ids; c360 keys rotate-pseudonyms goes over to another.",
     )
     former_pseudonym_key: SecretStr = Field(
         default=SecretStr(""),
