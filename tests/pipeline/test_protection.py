@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.configured import configured_sources
@@ -92,7 +93,11 @@ def test_every_table_is_the_same_as_without_a_key(protected: Protected, night: N
     compared = 0
     for folder in ("models", "pipeline"):
         for path in sorted((night.run.path / folder).glob("*.parquet")):
-            assert read_table(run.table(folder, path.stem)).equals(pl.read_parquet(path)), path.stem
+            here, there = read_table(run.table(folder, path.stem)), pl.read_parquet(path)
+            assert here.schema == there.schema
+            # A model need not be sorted, and is in another order where DuckDB ran out of memory.
+            rows = [frame.hash_rows(seed=1).sort() for frame in (here, there)]
+            assert rows[0].equals(rows[1]), path.stem
             compared += 1
     assert compared > 150
 
@@ -103,7 +108,9 @@ def test_without_a_key_no_personal_column_is_readable_and_every_other_one_is(
     lake = Lake(protected.home)
     found = list(find_protected(lake, catalogue))
     assert {one.key for one in found} == {"k1"}
-    tables = [one for one in found if one.secret is not None]
+    tables = [
+        one for one in found if one.secret is not None and pq.read_metadata(one.path).num_rows
+    ]
     for one in tables:
         told = readable_columns(one.path)
         closed = {name for name, is_readable in told.items() if not is_readable}
