@@ -1,6 +1,7 @@
 """Commands for the keys of what is encrypted at rest."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -75,6 +76,36 @@ def rotate(by: By, because: Because) -> None:
     append_act(lake, settings.audit, act, datetime.now(UTC))
     told = ", ".join(f"{count:,} of key {name}" for name, count in counts.items()) or "none"
     out.print(f"Written anew under {current}: {told}.")
+
+
+@keys_app.command(
+    "decrypt",
+    epilog="Example: c360 keys decrypt data/raw/crm/2026-06-30/0a1b2c3d4e5f6071__orders.csv --to "
+    "/secure/orders.csv --by 'Ana Li' --because 'torn lines, ticket 7'",
+)
+def decrypt(
+    file: Annotated[Path, typer.Argument(help="A file of raw/, landing/, quarantine/ or runs/.")],
+    to: Annotated[Path, typer.Option(help="A new file outside C360_HOME; take it away again.")],
+    by: By,
+    because: Because,
+) -> None:
+    """Copy an encrypted file in clear, to see what is wrong in it; the audit log tells who did."""
+    from pipelines.rotation import copy_in_clear
+
+    settings = load_settings()
+    lake, path, target = Lake(settings.home), file.resolve(), to.resolve()
+    home = lake.home.resolve()
+    if not path.is_file() or not path.is_relative_to(home):
+        raise C360Error(f"{file} is no file of {lake.home}.", "Name one below C360_HOME.")
+    if target.exists() or target.is_relative_to(home):
+        raise C360Error(
+            f"{to} is there already, or is below {lake.home}.",
+            "Name a new file where nothing is kept.",
+        )
+    act = Act(by, "keys decrypt", path.relative_to(home).as_posix(), because, {})
+    append_act(lake, settings.audit, act, datetime.now(UTC))
+    copy_in_clear(path, target)
+    out.print(f"Wrote {to}. It is in clear: take it away when you are done.")
 
 
 @keys_app.command(

@@ -5,6 +5,7 @@ takes its own place in one rename. So a first key, another key, and a call that 
 and the same work.
 """
 
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,8 @@ from pipelines.encryption import (
     key_of_table,
     load_keyring,
     open_received,
+    read_arrow,
+    write_arrow,
 )
 from pipelines.errors import C360Error
 from pipelines.extract.parts import PART_NAME, secret_of
@@ -88,6 +91,16 @@ def check_former_keys(lake: Lake, keys: Collection[bytes]) -> None:
             "named with.",
             "Set it to what C360_PSEUDONYM_KEY was in the last night.",
         )
+
+
+def copy_in_clear(path: Path, target: Path) -> None:
+    """Write what an encrypted file holds to a new file of its own."""
+    with target.open("xb") as file:
+        if path.suffix == ".parquet" and key_of_file(path) is None:
+            write_arrow(read_arrow(path), file)
+            return
+        with open_received(path) as content:
+            shutil.copyfileobj(content, file)
 
 
 def encrypt_anew(lake: Lake, catalogue: Catalogue, tell: Callable[[str], None]) -> dict[str, int]:

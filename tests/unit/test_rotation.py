@@ -164,6 +164,29 @@ def test_a_run_is_sealed_once_and_only_landing_opens_it(lake, catalogue, monkeyp
     assert run.scan("models", "stg_crm__contacts", "a test").collect()["email"][0].startswith("li")
 
 
+def test_a_file_can_be_looked_at_outside_the_home_and_the_audit_log_tells_who_did(
+    lake, catalogue, c360, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("C360_HOME", str(lake.home))
+    monkeypatch.setenv(KEYS, OLD)
+    raw = next(lake.raw.glob("crm/*/*crm_contacts.csv"))
+    torn = next(lake.quarantine.glob("crm_contacts/*/*/*.parquet"))
+    wanted = raw.read_bytes()
+    rotate(lake, catalogue)
+    told = ("--by", "Ana", "--because", "ticket 7")
+    for path, name in ((raw, "a.csv"), (torn, "b.parquet")):
+        assert c360("keys", "decrypt", str(path), "--to", str(tmp_path / name), *told)[0] == 0
+    assert (tmp_path / "a.csv").read_bytes() == wanted
+    assert "torn li.canary@example.com" in pl.read_parquet(tmp_path / "b.parquet")["raw"][0]
+    assert [line["subject"] for line in read_acts(lake)] == [
+        path.relative_to(lake.home).as_posix() for path in (raw, torn)
+    ]
+    for target in (tmp_path / "a.csv", lake.home / "c.csv"):
+        code, said = c360("keys", "decrypt", str(raw), "--to", str(target), *told)
+        assert (code, "Name a new file" in said) == (1, True)
+    assert c360("keys", "decrypt", "/etc/hosts", "--to", str(tmp_path / "d"), *told)[0] == 1
+
+
 def test_the_commands_tell_which_key_may_go_and_leave_a_line_in_the_audit_log(
     lake, c360, monkeypatch
 ):
