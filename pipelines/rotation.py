@@ -122,9 +122,7 @@ def encrypt_anew(lake: Lake, catalogue: Catalogue, tell: Callable[[str], None]) 
         raise C360Error(
             "C360_ENCRYPTION_KEYS holds no key.", "c360 keys new NAME makes one; set it first."
         )
-    for folder in (lake.raw, lake.landing, lake.quarantine, lake.runs):
-        for scratch in sorted(folder.rglob(".*.part")):  # what a kill left, in clear
-            scratch.unlink()
+    _remove_scratch(lake)
     for folder in sorted(lake.runs.glob("????-??-??")):
         seal_run(lake.run(date.fromisoformat(folder.name)), catalogue)
     counts: dict[str, int] = {}
@@ -139,3 +137,12 @@ def encrypt_anew(lake: Lake, catalogue: Catalogue, tell: Callable[[str], None]) 
             encrypt_columns(one.path, one.secret)
         counts[one.key or "none"] = counts.get(one.key or "none", 0) + 1
     return counts
+
+
+def _remove_scratch(lake: Lake) -> None:
+    """What a kill has left, in clear."""
+    for folder in lake.raw.glob("*/.*/"):
+        shutil.rmtree(folder)
+    for folder in (lake.raw, lake.landing, lake.quarantine, lake.runs):
+        for path in sorted(folder.rglob(".*.part")):
+            path.unlink()
