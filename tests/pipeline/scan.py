@@ -51,16 +51,16 @@ def _unpacked(path: Path, is_keyless: bool) -> Iterator[bytes]:
     elif path.suffix == ".gz":
         yield gzip.decompress(path.read_bytes())
     elif path.suffix == ".parquet":
-        readable = [name for name, is_readable in readable_columns(path).items() if is_readable]
-        yield _written(
-            pl.read_parquet(path, columns=readable, hive_partitioning=False)
-            if is_keyless
-            else read_table(path)
-        )
+        yield _written(_readable(path) if is_keyless else read_table(path))
     elif path.suffix == ".duckdb":
         with duckdb.connect(path, read_only=True) as connection:
             for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall():
                 yield _written(connection.execute(f'select * from "{table}"').pl())  # noqa: S608 - its own names
+
+
+def _readable(path: Path) -> pl.DataFrame:
+    columns = [name for name, is_readable in readable_columns(path).items() if is_readable]
+    return pl.read_parquet(path, columns=columns, hive_partitioning=False)
 
 
 def _written(frame: pl.DataFrame) -> bytes:
