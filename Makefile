@@ -98,6 +98,7 @@ secrets: ## Make the secrets that docker compose reads from secrets/
 	openssl rand -hex 32 > secrets/superset_secret_key; \
 	openssl rand -hex 12 > secrets/superset_admin_password; \
 	printf 'export C360_PSEUDONYM_KEY=%s\n' "$$(openssl rand -hex 32)" > secrets/pipeline_secrets.env; \
+	printf 'export C360_ENCRYPTION_KEYS=k1:%s\n' "$$(openssl rand -base64 32 | tr '+/' '-_')" >> secrets/pipeline_secrets.env; \
 	chmod 444 secrets/*   # containers read them under their own user; the folder is 0700
 
 clean: ## Remove .venv and caches; data/ stays

@@ -7,7 +7,7 @@ factories and the list of personal columns. Nothing is described a second time.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pipelines.yaml_files import read_yaml
 
 ENVELOPE = "envelope"
 PII_CLASSES = ("direct", "quasi")
+TEXTS = (pl.String, pl.Binary, pl.List(pl.String))
 COLUMN_META = {"pii", "values", "format", "alias"}
 TABLE_META = {"grain", "mapping", "key", "one_of"}
 PLAIN_TYPES: Mapping[str, Any] = {
@@ -115,6 +116,26 @@ class Catalogue:
     def group(self, group: str) -> dict[str, Dataset]:
         """The datasets of one group, by name."""
         return {name: data for (owner, name), data in self.datasets.items() if owner == group}
+
+    def secret_of(self, group: str, name: str, schema: Mapping[str, pl.DataType]) -> frozenset[str]:
+        """The columns of a table of a run that nobody may read at rest.
+
+        Of a table that is declared, those that are marked. Of any other, those of the name of a
+        column that is marked anywhere, and text of a name that is declared nowhere.
+        """
+        if dataset := self.datasets.get((group, name)):
+            return frozenset(dataset.personal)
+        return frozenset(
+            column
+            for column, dtype in schema.items()
+            if self._is_marked.get(column, dtype in TEXTS)
+        )
+
+    @cached_property
+    def _is_marked(self) -> dict[str, bool]:
+        columns = [column for dataset in self.datasets.values() for column in dataset.columns]
+        marked = {column.name for column in columns if column.pii}
+        return {column.name: column.name in marked for column in columns}
 
     @property
     def landing(self) -> dict[str, Dataset]:

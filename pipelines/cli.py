@@ -1,6 +1,7 @@
 """The command line. A step is a command; Airflow, the demo, the tests and people run the same."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,7 @@ from pipelines.acts import app as acts_app
 from pipelines.acts import audit_app
 from pipelines.deliveries import app as deliveries_app
 from pipelines.errors import C360Error
+from pipelines.key_commands import keys_app
 from pipelines.lake import Lake
 from pipelines.questions import app as questions_app
 from pipelines.segment_commands import app as segment_app
@@ -43,6 +45,7 @@ app.add_typer(segment_app, name="segment")
 identity_app = typer.Typer(no_args_is_help=True, help="Teach the matching of records.")
 app.add_typer(identity_app, name="identity")
 app.add_typer(audit_app, name="audit")
+app.add_typer(keys_app, name="keys")
 
 SOURCES_EXAMPLE = """
 Example of sources.yml:
@@ -366,10 +369,16 @@ def respond_to_list(
 
 
 def main() -> None:
-    """Run the command line; a failure is one sentence and an exit code, never a traceback."""
+    """Run the command line; a failure is one sentence and an exit code, never a traceback.
+
+    What it writes is nobody's but its user's; a release opens itself to the group of its readers.
+    """
+    before = os.umask(0o077)
     try:
         app(prog_name="c360")
     except C360Error as error:
         err.print(f"[red]error:[/red] {plain(error.message)}")
         err.print(f"[yellow]next:[/yellow]  {plain(error.hint)}")
         raise SystemExit(1) from None
+    finally:
+        os.umask(before)

@@ -25,6 +25,7 @@ from pipelines.deliver.outbox import Destination, Limits, Place, deliver_list, p
 from pipelines.erasure.erase import forget_removed
 from pipelines.errors import AccessRefusedError, C360Error, QuotaSpentError, SourceDownError
 from pipelines.extract.client import CallRefusedError
+from pipelines.former_keys import pseudonym_keys
 from pipelines.lake import Lake, with_parent, write_json, write_text
 from pipelines.release import Release, current_release
 from pipelines.rules.deliveries import AnyDestination
@@ -195,7 +196,8 @@ class _Delivery:
 
     def _opened(self, log: Callable[[dict[str, Any]], None]) -> Any:
         login = read_login(self.destination, read_variable(self.destination.variable))
-        key = self.settings.pseudonym
+        # What a ledger knows people by stays as it was begun, whatever key came since.
+        key = pseudonym_keys(Lake(self.settings.home), self.settings.pseudonym)[-1]
         return open_destination(self.destination, self.released, login, key, log, time.sleep)
 
     def _limits(self) -> Limits:

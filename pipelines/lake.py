@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.encryption import key_of_table, load_keyring, read_arrow, write_arrow
 from pipelines.errors import C360Error
 
 
@@ -105,6 +107,11 @@ class Run:
         """The release while it is put together."""
         return self.path / "release"
 
+    @property
+    def sealed(self) -> Path:
+        """There if nothing personal of the run is in clear any more; it must land again then."""
+        return self.path / "sealed.json"
+
     def table(self, folder: str, name: str) -> Path:
         """The Parquet file of a dataset of this run."""
         return self.path / folder / f"{name}.parquet"
@@ -121,17 +128,43 @@ class Run:
                 f"{needed_by} needs {name}, and this run has none ({path}).",
                 f"Run the earlier steps first: c360 nightly --date {self.as_of}.",
             )
-        return pl.scan_parquet(path)
+        return scan_table(path)
 
 
-def write_table(frame: pl.LazyFrame | pl.DataFrame, path: Path) -> int:
-    """Write a Parquet file whole or not at all; returns its number of rows."""
+def write_table(
+    frame: pl.LazyFrame | pl.DataFrame, path: Path, secret: Collection[str] = ()
+) -> int:
+    """Write a Parquet file whole or not at all; returns its number of rows.
+
+    If there is an encryption key, nobody reads the secret columns without it.
+    """
     table = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
     with_parent(path)
     scratch = path.with_name(f".{path.name}.part")
-    table.write_parquet(scratch, compression="zstd", statistics=True)
+    if secret and load_keyring().current:
+        write_arrow(table.to_arrow(), scratch, secret)
+    else:
+        table.write_parquet(scratch, compression="zstd", statistics=True)
     scratch.replace(path)
     return table.height
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """Read a Parquet file, also one with encrypted columns; folders' names are no columns.
+
+    Raises:
+        C360Error: the key that it needs is not there.
+    """
+    if key_of_table(path) is None:
+        return pl.read_parquet(path, columns=columns, hive_partitioning=False)
+    frame = pl.from_arrow(read_arrow(path, columns))
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table is never a series
+    return frame if columns is None else frame.select(columns)
+
+
+def scan_table(path: Path) -> pl.LazyFrame:
+    """Read a Parquet file as it is needed; one with encrypted columns at once."""
+    return pl.scan_parquet(path) if key_of_table(path) is None else read_table(path).lazy()
 
 
 def write_text(text: str, path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import polars as pl
 
 from pipelines.catalogue import Catalogue
+from pipelines.encryption import key_of_table
 from pipelines.errors import C360Error
 from pipelines.extract.files import DIGEST_LENGTH, table_of
 from pipelines.extract.parts import Part, find_parts, landing_days
@@ -22,11 +23,12 @@ from pipelines.lake import (
     Run,
     empty_folder,
     read_json,
+    read_table,
     write_json,
     write_table,
     write_text,
 )
-from pipelines.landing import FileFacts, SeenRows, land_rows
+from pipelines.landing import SECRET_OF_QUARANTINED, FileFacts, SeenRows, land_rows
 from pipelines.privacy.tombstones import Tombstones
 from pipelines.raw_files import read_raw
 from pipelines.raw_parts import is_of_records, read_part, tables_of
@@ -187,10 +189,10 @@ def _land_file(
         part = f"part-{file.digest}-{number:04d}.parquet"
         if result.rows.height:
             path = file.partition(lake.landing, table) / part
-            so_far.landed += write_table(result.rows, path)
+            so_far.landed += write_table(result.rows, path, dataset.personal)
         if result.quarantined.height:
             path = file.partition(lake.quarantine, table) / part
-            so_far.quarantined += write_table(result.quarantined, path)
+            so_far.quarantined += write_table(result.quarantined, path, SECRET_OF_QUARANTINED)
             so_far.rules.update(dict(result.quarantined.group_by("rule").len().rows()))
         so_far.unknown |= unmapped | set(result.unknown_columns)
     scrub(file, edits)
@@ -268,6 +270,7 @@ def freeze_inputs(run: Run, catalogue: Catalogue, committed: list[dict[str, Any]
     """Link the committed landing parts that this run reads; a table without any gets an empty part.
 
     From here on the run reads these links only: what lands later, or for later dates, is not in it.
+    dbt cannot read an encrypted part, so it is decrypted, for as long as the night is at work.
     """
     empty_folder(run.inputs)
     for dataset in catalogue.landing.values():
@@ -276,7 +279,11 @@ def freeze_inputs(run: Run, catalogue: Catalogue, committed: list[dict[str, Any]
     for file in committed:
         for part in sorted(file["partition"].glob(f"part-{file['digest']}-*.parquet")):
             link = f"{file['source']}__{file['date']}__{part.name}"
-            (run.inputs / file["table"] / link).symlink_to(part)
+            input_part = run.inputs / file["table"] / link
+            if key_of_table(part):
+                write_table(read_table(part), input_part)
+            else:
+                input_part.symlink_to(part)
 
 
 def summarise_landing(

@@ -29,6 +29,10 @@ ENVELOPE_NEEDED = ("source_record_id", "op")
 OURS = ("source", "extracted_at", "record_hash", "schema_version", "extra")
 
 
+# Of a row in quarantine, what may tell of a person.
+SECRET_OF_QUARANTINED = frozenset({"raw"})
+
+
 @dataclass(frozen=True)
 class Landed:
     """Rows of one file that fit the contract, and those that do not."""

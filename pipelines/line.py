@@ -30,6 +30,7 @@ from pipelines.rules import find_rules, load_rules, rules_sha256
 from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.score import REPORT, score, try_models
 from pipelines.scoring.past.backtest import Backtest
+from pipelines.sealing import seal_others, seal_run
 from pipelines.settings import Settings
 from pipelines.steps import GATES, LINE, StepResult, read_report
 from pipelines.tableau import write_hyper
@@ -80,6 +81,7 @@ class Line:
 
     def land(self) -> StepResult:
         """Type the new files, and freeze what this run reads."""
+        seal_others(self.lake, self.run, self.catalogue)
         files = find_rules(self.settings.rules_dir)
         book = configured_rules(self.settings)
         count = land_new_files(
@@ -262,6 +264,7 @@ class Line:
         write_report(self.lake, self.run.release, facts, book.segments.segments)
         run_id = write_manifest(self.run.release, facts)
         release, is_current = release_run(self.lake, self.run, run_id)
+        seal_run(self.run, self.catalogue)
         if is_current:
             return StepResult(
                 f"current is {release.path.name}", facts={"release": release.path.name}

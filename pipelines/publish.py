@@ -145,7 +145,7 @@ def write_duckdb(release: Path, catalogue: Catalogue) -> None:
                 connection.execute(f"comment on column {name}.{column.name} is {text}")
         connection.commit()
         connection.execute("checkpoint")
-    path.chmod(0o444)
+    path.chmod(0o440)
 
 
 def _quoted(text: str) -> str:

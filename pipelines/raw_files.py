@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet
 
+from pipelines.encryption import open_parquet, open_received
 from pipelines.errors import C360Error
 from pipelines.landing import RAW, ROW, RULE
 
@@ -86,10 +86,23 @@ def _unreadable(name: str, reason: str) -> C360Error:
     )
 
 
-def _open(path: Path) -> IO[bytes]:
-    if path.name.lower().endswith(".gz"):
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
+class _Unpacked(gzip.GzipFile):
+    """The content of a packed file, which is closed with it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(fileobj=file, mode="rb")
+        self._packed = file
+
+    def close(self) -> None:
+        """Close the packed file too."""
+        super().close()
+        self._packed.close()
+
+
+def open_unpacked(path: Path) -> IO[bytes]:
+    """A file's bytes, neither packed nor encrypted."""
+    file = open_received(path)
+    return cast(IO[bytes], _Unpacked(file)) if path.name.lower().endswith(".gz") else file
 
 
 def detect_encoding(path: Path) -> str:
@@ -102,7 +115,7 @@ def detect_encoding(path: Path) -> str:
     strict = codecs.getincrementaldecoder("utf-8")()
     lenient = codecs.getincrementaldecoder("utf-8")(errors="replace")
     broken, foreign, runs, lonely, is_utf8 = 0, 0, 0, 0, True
-    with _open(path) as file:
+    with open_unpacked(path) as file:
         while block := file.read(BLOCK_BYTES):
             runs += len(HIGH_BYTES.findall(block))
             if is_utf8:
@@ -156,7 +169,7 @@ class _Utf8(io.RawIOBase):
 
 
 def _as_utf8(path: Path, encoding: str) -> io.BufferedReader:
-    return io.BufferedReader(_Utf8(_open(path), encoding), CHUNK_BYTES)
+    return io.BufferedReader(_Utf8(open_unpacked(path), encoding), CHUNK_BYTES)
 
 
 def open_text(path: Path, newline: str = "\n") -> io.TextIOWrapper:
@@ -310,9 +323,9 @@ def _as_text(value: Any) -> str | None:
 
 
 def _read_parquet(path: Path, name: str) -> Iterator[pl.DataFrame]:
-    with _open(path) as file:
+    with open_unpacked(path) as file:
         source = io.BytesIO(file.read()) if isinstance(file, gzip.GzipFile) else file
-        parquet = pa.parquet.ParquetFile(source)
+        parquet = open_parquet(source)
         names = _column_names(parquet.schema_arrow.names, name)
         first = 1
         for batch in parquet.iter_batches(batch_size=BATCH_ROWS):

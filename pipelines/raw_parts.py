@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 import polars as pl
-import pyarrow.parquet as pq
 
+from pipelines.encryption import open_parquet
 from pipelines.errors import C360Error
 from pipelines.extract.mapping import Fields, as_text, parse_time
 from pipelines.extract.parts import Part, Stream
@@ -44,7 +44,7 @@ def read_part(
     decode = msgspec.json.Decoder(float_hook=str).decode  # 1.10 stays 1.10
     rows_before = dict.fromkeys(stream.tables, 0)
     numbers = itertools.count(1)
-    with pq.ParquetFile(part.path) as file:
+    with open_parquet(part.path) as file:
         for batch in file.iter_batches(BATCH_RECORDS):
             rows: dict[str, list[dict[str, str | None]]] = {table: [] for table in stream.tables}
             present: set[str] = set()

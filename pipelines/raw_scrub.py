@@ -8,9 +8,10 @@ import csv
 import gzip
 import io
 import json
-import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -19,10 +20,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.encryption import keep_received, read_arrow, write_arrow
 from pipelines.errors import C360Error
+from pipelines.extract.parts import secret_of
 from pipelines.lake import sync
 from pipelines.landing import BOOKKEEPING, RAW, ROW, RULE
-from pipelines.raw_files import find_delimiter, open_text, read_raw
+from pipelines.raw_files import find_delimiter, open_text, open_unpacked, read_raw
 
 EMPTIED = b"c360.emptied"
 
@@ -53,7 +56,7 @@ def scrub_part(path: Path, edits: pl.DataFrame) -> None:
         path: the part in `raw/`.
         edits: at (record), column, value; a record without column goes whole.
     """
-    table = _read_table(path)
+    table = read_arrow(path)
     gone, values = _gone(edits), _values(edits)
     records = table["record"].to_pylist()
     for at, told in values.items():
@@ -64,17 +67,17 @@ def scrub_part(path: Path, edits: pl.DataFrame) -> None:
     bodies = table.schema.field(place)
     kept = table.set_column(place, bodies, pa.array(records, bodies.type))
     kept = kept.filter(pa.array(at not in gone for at in range(1, table.num_rows + 1)))
-    _replace(path, path.name, lambda target: _put_parquet(kept, target))
+    _replace_part(path, kept)
 
 
 def keep_place_only(path: Path) -> None:
     """Take the content out of a part's records: what was seen, and where to go on, stays."""
-    table = _read_table(path)
+    table = read_arrow(path)
     bodies = table.schema.field("record")
     nothing = pa.array([b""] * table.num_rows, bodies.type)
     kept = table.set_column(table.schema.get_field_index("record"), bodies, nothing)
     noted = kept.replace_schema_metadata({**(kept.schema.metadata or {}), EMPTIED: b"yes"})
-    _replace(path, path.name, lambda target: _put_parquet(noted, target))
+    _replace_part(path, noted)
 
 
 def is_emptied(path: Path) -> bool:
@@ -150,8 +153,8 @@ def _write_jsonl(path: Path, edits: pl.DataFrame, target: IO[bytes]) -> None:
 
 
 def _write_parquet(path: Path, name: str, edits: pl.DataFrame, target: IO[bytes]) -> None:
-    with _open(path, name) as file:
-        table = _read_table(io.BytesIO(file.read()))
+    with open_unpacked(path) as file:
+        table = read_arrow(io.BytesIO(file.read()))
     gone, values = _gone(edits), _values(edits)
     for place, field in enumerate(table.schema):
         rows = {
@@ -164,43 +167,39 @@ def _write_parquet(path: Path, name: str, edits: pl.DataFrame, target: IO[bytes]
             kept = [None if at in rows else cell for at, cell in enumerate(cells, start=1)]
             table = table.set_column(place, field, pa.array(kept, field.type))
     stays = pa.array(at not in gone for at in range(1, table.num_rows + 1))
-    _put_parquet(table.filter(stays), target)
-
-
-def _read_table(source: Path | io.BytesIO) -> pa.Table:
-    """A Parquet file with all that is noted in it, such as where a stream goes on."""
-    with pq.ParquetFile(source) as file:
-        noted = {k: v for k, v in (file.metadata.metadata or {}).items() if k != b"ARROW:schema"}
-        return file.read().replace_schema_metadata(noted)
-
-
-def _put_parquet(table: pa.Table, target: IO[bytes]) -> None:
-    pq.write_table(table, target, compression="zstd")
-
-
-def _open(path: Path, name: str) -> IO[bytes]:
-    if name.lower().endswith(".gz"):
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
+    write_arrow(table.filter(stays), target)
 
 
 def _replace(path: Path, name: str, write: Callable[[IO[bytes]], None]) -> None:
-    """Write the file anew and put it in the old one's place, whole or not at all."""
+    """Write a dropped file anew and put it in the old one's place, whole or not at all."""
+    with _telling_of(path), tempfile.TemporaryFile(dir=path.parent) as file:
+        if name.lower().endswith(".gz"):
+            with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+                write(cast(IO[bytes], packed))
+        else:
+            write(file)
+        file.seek(0)
+        keep_received(file, path)
+    sync(path.parent)
+
+
+def _replace_part(path: Path, table: pa.Table) -> None:
+    """Write a part anew and put it in the old one's place, whole or not at all."""
     scratch = path.with_name(f".{path.name}.part")
+    with _telling_of(path):
+        write_arrow(table, scratch, secret_of(table.column_names))
+        sync(scratch)
+        shutil.copymode(path, scratch)
+        scratch.replace(path)
+    sync(path.parent)
+
+
+@contextmanager
+def _telling_of(path: Path) -> Iterator[None]:
     try:
-        with scratch.open("wb") as file:
-            if name.lower().endswith(".gz"):
-                with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-                    write(cast(IO[bytes], packed))
-            else:
-                write(file)
-            file.flush()
-            os.fsync(file.fileno())
+        yield
     except OSError as error:
-        scratch.unlink(missing_ok=True)
+        path.with_name(f".{path.name}.part").unlink(missing_ok=True)
         raise C360Error(
             f"{path} could not be written anew: {error.strerror}.", "Free space and try again."
         ) from None
-    shutil.copymode(path, scratch)
-    scratch.replace(path)
-    sync(path.parent)

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from pipelines.page.render import render_index
 NOT_IN_NAME = ("marts.duckdb", "marts.hyper")
 RUN_ID_LENGTH = 12
 SHOWN_IN_INDEX = 100
+PRIVATE = "state"  # which record is which customer: it undoes the pseudonym
 # Written whole or not at all, so that a release may share them with its run as hard links.
 SHARED = (".parquet", ".duckdb", ".hyper", ".csv", ".xlsx")
 
@@ -225,6 +227,7 @@ def write_index(lake: Lake) -> Path:
     ]
     page = lake.published / "index.html"
     write_text(render_index(entries, has_docs=lake.docs.exists()), page)
+    page.chmod(0o640)
     return page
 
 
@@ -236,9 +239,33 @@ def _place(staged: Path, target: Path) -> None:
     for path in sorted(staged.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
             share(path, with_parent(scratch / path.relative_to(staged)))
+    open_to_readers(scratch)
     sync_files(scratch)
     scratch.rename(target)
     sync(target.parent)
+
+
+def open_to_readers(release_dir: Path) -> None:
+    """Let the group of `published/` read a release, and nobody but its owner the state of it."""
+    readers = release_dir.parent.stat().st_gid
+    for path in [release_dir, *release_dir.rglob("*")]:
+        may_write = path.stat().st_mode & stat.S_IWUSR
+        mode = 0o750 if path.is_dir() else 0o440 | may_write
+        if PRIVATE in path.relative_to(release_dir).parts:
+            mode &= 0o700
+        path.chmod(mode)
+        if path.stat().st_gid != readers:
+            _give_to_group(path, readers)
+
+
+def _give_to_group(path: Path, group: int) -> None:
+    try:
+        os.chown(path, -1, group)
+    except PermissionError:
+        raise C360Error(
+            f"{path.parent} cannot be given to the group of published/, which is {group}.",
+            "Make the user of the pipeline a member of that group; see docs/operations.md, Keys.",
+        ) from None
 
 
 def share(path: Path, target: Path) -> None:

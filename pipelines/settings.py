@@ -23,7 +23,15 @@ class Settings(BaseSettings):
     )
     pseudonym_key: SecretStr = Field(
         default=SecretStr(""),
-        description="Key of the customer ids; keep it for life, or every id changes.",
+        description="Key of the customer ids; c360 keys rotate-pseudonyms goes over to another.",
+    )
+    former_pseudonym_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="The key before, for c360 keys rotate-pseudonyms alone.",
+    )
+    encryption_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys of what is encrypted at rest: name:key,name:key, the current one first.",
     )
     audit_key: SecretStr = Field(
         default=SecretStr(""),

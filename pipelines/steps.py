@@ -127,6 +127,11 @@ def _report(run: Run, step: str, status: str, began: float, log: Path, **facts: 
 def _require_step_before(run: Run, step: str) -> None:
     if step.startswith("extract") or step == "land":
         return
+    if run.sealed.exists() and step != "release":
+        raise C360Error(
+            f"The run of {run.as_of} is over: what of it is personal has been encrypted.",
+            f"Run it again from its landed rows: c360 nightly --date {run.as_of}.",
+        )
     before = LINE[LINE.index(step) - 1]
     report = read_report(run, before)
     if report is None or report["status"] != "ok":
@@ -149,6 +154,7 @@ def _take_back_later(run: Run, step: str) -> None:
     if place <= LINE.index("publish"):
         shutil.rmtree(run.release, ignore_errors=True)
     if step == "land":
+        run.sealed.unlink(missing_ok=True)
         for folder in MADE_BY_LAND:
             shutil.rmtree(run.path / folder, ignore_errors=True)
 

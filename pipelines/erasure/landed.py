@@ -1,6 +1,6 @@
 """Takes the rows of erased persons out of landing, quarantine and the raw files behind them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 
@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 
 from pipelines.catalogue import Catalogue, Dataset
 from pipelines.errors import C360Error
-from pipelines.lake import Lake, read_json, write_json, write_table
+from pipelines.lake import Lake, read_json, read_table, write_json, write_table
 from pipelines.land import RawFile, raw_files, read_file, scrub
-from pipelines.landing import FileFacts, SeenRows, land_rows
+from pipelines.landing import SECRET_OF_QUARANTINED, FileFacts, SeenRows, land_rows
 from pipelines.privacy.references import key_columns
 from pipelines.privacy.tombstones import Tombstones
 from pipelines.rules.sources import Sources
@@ -28,12 +28,17 @@ def read_landed(lake: Lake, catalogue: Catalogue) -> dict[str, pl.DataFrame]:
         if not paths:
             continue
         wanted = pl.Schema({column: dataset.schema[column] for column in key_columns(dataset)})
-        rows = pl.scan_parquet(
-            paths, schema=wanted, missing_columns="insert", extra_columns="ignore",
-            hive_partitioning=False,
-        )  # fmt: skip
-        tables[name] = rows.collect()
+        tables[name] = pl.concat(
+            [pl.DataFrame(schema=wanted), *(_read_columns(path, list(wanted)) for path in paths)],
+            how="diagonal",
+        )
     return tables
+
+
+def _read_columns(path: Path, wanted: list[str]) -> pl.DataFrame:
+    """Those of the columns that a part has; one of an older version may lack some."""
+    there = pl.read_parquet_schema(path)
+    return read_table(path, [name for name in wanted if name in there])
 
 
 def forget_landed(
@@ -58,9 +63,9 @@ def forget_landed(
     counts: dict[str, int] = {}
     for path, dataset in dirty.items():
         tell(f"{dataset.name}: {path.name}")
-        rows = pl.read_parquet(path, hive_partitioning=False)
+        rows = read_table(path)
         kept = _kept(rows, path, dataset, lake, tombstones)
-        write_table(kept, path)
+        write_table(kept, path, _secret(path, dataset, lake))
         counts[dataset.name] = counts.get(dataset.name, 0) + rows.height - kept.height
     _settle_manifests(lake)
     return counts | {"raw_files": scrubbed}
@@ -81,12 +86,12 @@ def _digest(path: Path) -> str:
 
 def _is_dirty(path: Path, dataset: Dataset, lake: Lake, tombstones: Tombstones) -> bool:
     if path.is_relative_to(lake.quarantine):
-        rows = pl.read_parquet(path, hive_partitioning=False, columns=["source", "raw"])
-        return bool(tombstones.judge_texts(rows).any())
-    there = pl.read_parquet_schema(path)
-    wanted = [name for name in key_columns(dataset) if name in there]
-    rows = pl.read_parquet(path, hive_partitioning=False, columns=wanted)
-    return tombstones.judge(rows, dataset).has_any
+        return bool(tombstones.judge_texts(read_table(path, ["source", "raw"])).any())
+    return tombstones.judge(_read_columns(path, key_columns(dataset)), dataset).has_any
+
+
+def _secret(path: Path, dataset: Dataset, lake: Lake) -> Collection[str]:
+    return SECRET_OF_QUARANTINED if path.is_relative_to(lake.quarantine) else dataset.personal
 
 
 def _kept(

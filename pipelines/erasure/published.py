@@ -29,6 +29,7 @@ from pipelines.release import (
     Release,
     alone,
     find_releases,
+    open_to_readers,
     replace_releases,
     share,
     sync_files,
@@ -122,6 +123,7 @@ def _write_anew(
     run_id = write_manifest(scratch, facts)
     target = lake.published / f"{release.as_of}__{run_id}"
     if not target.exists():
+        open_to_readers(scratch)
         sync_files(scratch)
         scratch.rename(target)
         sync(lake.published)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from pipelines.encryption import keep_received
 from pipelines.errors import C360Error
 from pipelines.extract.buckets import File, Folder
 from pipelines.lake import read_json, sha256_of, with_parent, write_text
@@ -97,7 +98,10 @@ def extract_files(
             copy.unlink()
         else:
             target = home / as_of.isoformat() / f"{digest}__{file.name}"
-            new.append(copy.replace(with_parent(target)))
+            with copy.open("rb") as content:
+                keep_received(content, with_parent(target))
+            copy.unlink()
+            new.append(target)
         seen.add(digest)
     memory.save(readable)
     return Extracted(

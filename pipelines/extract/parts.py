@@ -10,7 +10,7 @@ raw/<source>/<date>/<digest>__<stream>-<number>[-end].<system>.parquet
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import polars as pl
 
+from pipelines.encryption import encrypt_columns, load_keyring
 from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.client import ApiClient
 from pipelines.lake import sha256_of, sync, with_parent
@@ -40,6 +41,9 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "digest": pl.Binary,
     "record": pl.Binary,
 }
+# What tells which record a row of a part is, and how new; of tables of a database and of web events
+# by the landing contract's names.
+BOOKKEPT = frozenset(SCHEMA.keys() - {"record"}) | {"source_record_id", "source_updated_at"}
 
 
 class CannotResumeError(Exception):
@@ -223,10 +227,18 @@ def commit_part(
     name = f"{stream}-{progress.part:06d}{end}.{system}.parquet"
     scratch = with_parent(folder / f".{name}.part")
     write(scratch, msgspec.json.encode(progress))
+    digest = sha256_of(scratch)[:DIGEST_LENGTH]  # of what was received, whatever key there is
+    if load_keyring().current:
+        encrypt_columns(scratch, secret_of(pl.read_parquet_schema(scratch)))
     sync(scratch)
-    path = scratch.replace(folder / f"{sha256_of(scratch)[:DIGEST_LENGTH]}__{name}")
+    path = scratch.replace(folder / f"{digest}__{name}")
     sync(folder)
     return path
+
+
+def secret_of(columns: Iterable[str]) -> frozenset[str]:
+    """The columns of a part that nobody may read at rest: all that the source said of a record."""
+    return frozenset(columns) - BOOKKEPT
 
 
 def extract_stream(

@@ -70,11 +70,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Tombstones:
-    """The tombstones of an installation, the key that they were made with, and its country."""
+    """The tombstones of an installation, the keys that they were made with, and its country."""
 
     rows: pl.DataFrame
     pseudonym_key: bytes
     country: str | None
+    former_keys: tuple[bytes, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -87,11 +88,13 @@ class Tombstones:
         distinct = [
             text for text in texts.unique() if text and text.split(SEPARATOR, 1)[0] in kinds
         ]
-        digests = [digest_of(text, self.pseudonym_key) for text in distinct]
-        newest = self.rows.group_by("key").agg(pl.col("erased_on").max())
-        found = pl.DataFrame(
-            {"text": distinct, "key": digests}, schema={"text": pl.String, "key": pl.String}
-        ).join(newest, on="key")
+        keys = (self.pseudonym_key, *self.former_keys)
+        digests = [digest_of(text, key) for key in keys for text in distinct]
+        told = pl.DataFrame(
+            {"text": distinct * len(keys), "key": digests},
+            schema={"text": pl.String, "key": pl.String},
+        )
+        found = told.join(self.rows, on="key").group_by("text").agg(pl.col("erased_on").max())
         asked = pl.DataFrame({"text": texts}, schema={"text": pl.String})
         joined = asked.join(found, on="text", how="left", maintain_order="left")
         return joined["erased_on"]

@@ -1,20 +1,28 @@
-"""Looks for texts in all that lies below a folder, also where it is packed."""
+"""Looks for texts in all that lies below a folder, also where it is packed or encrypted."""
 
 import gzip
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
+from pipelines.encryption import key_of_file, open_received
+from pipelines.lake import read_table
+from tests.unit.encryption_keys import readable_columns
 
-def find_texts(root: Path, texts: Iterable[str], leave: tuple[str, ...] = ()) -> set[str]:
+
+def find_texts(
+    root: Path, texts: Iterable[str], leave: tuple[str, ...] = (), *, is_keyless: bool = False
+) -> set[str]:
     """The places where a text stands, as `path: text`.
 
     Args:
         root: folder to look through; a name of a file counts as a place too.
         texts: what to look for.
         leave: folders below the root that are nobody's business.
+        is_keyless: see what somebody sees who has the files and no key.
     """
     wanted = {text: text.encode() for text in texts}
     found = set()
@@ -22,7 +30,7 @@ def find_texts(root: Path, texts: Iterable[str], leave: tuple[str, ...] = ()) ->
         place = path.relative_to(root)
         if not path.is_file() or path.is_symlink() or place.parts[0] in leave:
             continue
-        content = [str(place).encode(), path.read_bytes(), *_unpacked(path)]
+        content = [str(place).encode(), path.read_bytes(), *_unpacked(path, is_keyless)]
         found |= {
             f"{place}: {text}"
             for text, needle in wanted.items()
@@ -31,15 +39,28 @@ def find_texts(root: Path, texts: Iterable[str], leave: tuple[str, ...] = ()) ->
     return found
 
 
-def _unpacked(path: Path) -> Iterator[bytes]:
-    if path.suffix == ".gz":
+def _unpacked(path: Path, is_keyless: bool) -> Iterator[bytes]:
+    if key_of_file(path):
+        if is_keyless:
+            return
+        with open_received(path) as file:
+            content = file.read()
+        yield gzip.decompress(content) if path.suffix == ".gz" else content
+        if path.suffix == ".parquet":
+            yield _written(pl.read_parquet(io.BytesIO(content)))
+    elif path.suffix == ".gz":
         yield gzip.decompress(path.read_bytes())
     elif path.suffix == ".parquet":
-        yield _written(pl.read_parquet(path, hive_partitioning=False))
+        yield _written(_readable(path) if is_keyless else read_table(path))
     elif path.suffix == ".duckdb":
         with duckdb.connect(path, read_only=True) as connection:
             for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall():
                 yield _written(connection.execute(f'select * from "{table}"').pl())  # noqa: S608 - its own names
+
+
+def _readable(path: Path) -> pl.DataFrame:
+    columns = [name for name, is_readable in readable_columns(path).items() if is_readable]
+    return pl.read_parquet(path, columns=columns, hive_partitioning=False)
 
 
 def _written(frame: pl.DataFrame) -> bytes:

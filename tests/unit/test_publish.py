@@ -291,7 +291,7 @@ def test_the_database_is_whole_without_a_log_beside_it_and_nobody_may_write_it(
 ):
     publish(run, catalogue, book)
     assert [path.name for path in run.release.glob("marts.duckdb*")] == ["marts.duckdb"]
-    assert (run.release / "marts.duckdb").stat().st_mode & 0o777 == 0o444
+    assert (run.release / "marts.duckdb").stat().st_mode & 0o777 == 0o440
 
 
 def test_the_same_run_published_again_gives_the_same_bytes(run, catalogue, book):

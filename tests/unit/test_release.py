@@ -552,3 +552,29 @@ def test_a_release_is_named_by_a_date_and_digits_only(lake):
     assert done.path.name.startswith("0001-01-01__")
     assert done.path.parent == lake.published
     assert all(letter in "0123456789abcdef" for letter in done.path.name[12:])
+
+
+def test_a_release_is_open_to_its_group_and_its_state_to_nobody(lake):
+    run = stage(lake, date(2026, 6, 30), "new")
+    write_table(pl.DataFrame({"customer_id": ["a"]}), run.release / "state" / "keys.parquet")
+    run.release.chmod(0o755)
+    made, _ = finish(lake, run, "new")
+    modes = {
+        path.relative_to(made.path).as_posix(): path.stat().st_mode & 0o777
+        for path in made.path.rglob("*")
+    }
+    assert modes == {
+        "marts": 0o750, "marts/m.parquet": 0o640, "lists": 0o750, "lists/l.csv": 0o640,
+        "state": 0o700, "state/keys.parquet": 0o600, "marts.duckdb": 0o440,
+        "gates.html": 0o640, "manifest.json": 0o640,
+    }  # fmt: skip
+    assert made.path.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be of any group")
+def test_a_release_is_of_the_group_of_its_folder(lake):
+    run = stage(lake, date(2026, 6, 30), "new")
+    lake.published.mkdir(parents=True)
+    os.chown(lake.published, -1, 12345)
+    made, _ = finish(lake, run, "new")
+    assert {path.stat().st_gid for path in [made.path, *made.path.rglob("*")]} == {12345}

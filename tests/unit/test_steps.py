@@ -304,3 +304,15 @@ def test_a_killed_run_holds_nobody_up_and_its_step_counts_as_not_run(run, at_wor
     with pytest.raises(C360Error, match="comes after land, which has not run"):
         run_step(run, "gate landing", fine)
     run_step(run, "land", fine)
+
+
+def test_a_sealed_run_can_be_released_again_and_any_other_step_needs_it_landed_anew(run):
+    run_until(run, "release")
+    write_json({"state": "done"}, run.sealed)
+    run_step(run, "release", fine)
+    for step in AFTER_LAND[:-1]:
+        with pytest.raises(C360Error, match="is over") as told:
+            run_step(run, step, fine)
+        assert "c360 nightly --date 2026-06-30" in told.value.hint
+    run_until(run, "release")
+    assert not run.sealed.exists()

@@ -11,14 +11,16 @@ day and what it was read from.
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 import duckdb
 import msgspec
+import pyarrow.parquet as pq
 
+from pipelines.encryption import key_of_table, read_arrow
 from pipelines.errors import C360Error
 from pipelines.extract.parts import (
     MANY,
@@ -150,7 +152,8 @@ class Days:
             self._copy(now, whole)
             may_shrink = (known.read_on - day).days <= CHANGES_FOR_DAYS
             changes = self.scratch / "changes.parquet"
-            self._copy(_changes(_newest(known.parts), whole, may_shrink), changes)
+            before = self._newest(known)
+            self._copy(_changes(before, whole, may_shrink), changes)
             self._refuse_loss(day, known, changes, may_lose)
             now = f"from read_parquet({quoted(changes)})"
         self._commit(DayKey(day, files or {}), now)
@@ -160,7 +163,7 @@ class Days:
         lost = self.query(deleted)[0][0]
         if lost < MANY or may_lose >= 1:
             return
-        living = f"select count(*) from ({_newest(known.parts)}) where op <> 'delete'"  # noqa: S608
+        living = f"select count(*) from ({self._newest(known)}) where op <> 'delete'"  # noqa: S608
         before = self.query(living)[0][0]
         if lost > may_lose * before:
             raise C360Error(
@@ -172,7 +175,7 @@ class Days:
 
     def confirm(self, day: date, files: dict[str, FileFacts]) -> None:
         """Note that a known day stays as it is, though its files look different."""
-        self._commit(DayKey(day, files), f"{_newest(self.known[day].parts)} limit 0")
+        self._commit(DayKey(day, files), f"{self._newest(self.known[day])} limit 0")
 
     def _commit(self, key: DayKey, query: str) -> None:
         progress = Progress(
@@ -193,6 +196,21 @@ class Days:
         self.result.records += rows
         self.result.parts.append(path)
         self.tell(f"{key.day}: {rows:,} new")
+
+    def _newest(self, known: KnownDay) -> str:
+        """The newest version of each event of a day; DuckDB reads no encrypted part."""
+        return _newest(
+            [
+                replace(part, path=self._decrypted(part)) if key_of_table(part.path) else part
+                for part in known.parts
+            ]
+        )
+
+    def _decrypted(self, part: Part) -> Path:
+        path = self.scratch / f"{part.number:06d}.parquet"
+        if not path.exists():
+            pq.write_table(read_arrow(part.path), path)
+        return path
 
     def _note(self, part: Part, progress: Progress) -> None:
         key = msgspec.convert(progress.key, DayKey)

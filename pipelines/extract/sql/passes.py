@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.catalogue import Dataset
+from pipelines.encryption import read_arrow
 from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.parts import (
     MANY,
@@ -222,7 +223,7 @@ class _Pass:
         """All rows that are here, oldest first."""
         yield self.schema.empty_table()
         for path in self.paths:
-            yield pq.read_table(path, columns=columns)
+            yield read_arrow(path, columns)
         yield from self.waiting
 
     def _newest_ops(self) -> pl.DataFrame:

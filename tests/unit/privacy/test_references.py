@@ -20,7 +20,7 @@ THINGS = {
 # What tells of a person, and by which none is found.
 TOLD = {
     "full_name", "first_name", "last_name", "birth_date", "street", "subject", "body", "text",
-    "answer_text", "reason_text", "actor_name",
+    "answer_text", "reason_text", "actor_name", "extra",
 }  # fmt: skip
 
 
