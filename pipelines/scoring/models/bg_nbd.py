@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from pipelines.scoring.models.expected_orders import orders_while_active
-from pipelines.scoring.models.histories import as_floats, distinct_pairs
+from pipelines.scoring.models.histories import Silence, as_floats, distinct_pairs
 from pipelines.scoring.models.nbd import Nbd, log_rising
 from pipelines.scoring.models.newton import Floats
 
@@ -75,11 +75,21 @@ class BgNbd:
         Either the customer has stopped, or is active and the next order takes longer than h. This
         is the likelihood of the same history seen h days later, divided by the likelihood today.
         """
+        return self.silence(x, t_x, T)(h)
+
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
         orders, last, tenure = as_floats(x, t_x, T)
         log_odds = self._log_odds_stopped(orders, last, tenure)
-        waits = np.exp(-(self.r + orders) * np.log1p(h / (self.alpha + tenure)))
-        silent: Floats = expit(log_odds) + expit(-log_odds) * waits
-        return np.minimum(silent, 1.0)
+        stopped, active = expit(log_odds), expit(-log_odds)
+        slope, reach = -(self.r + orders), self.alpha + tenure
+
+        def silent(h: float | Floats) -> Floats:
+            waits = np.exp(slope * np.log1p(h / reach))
+            least: Floats = np.minimum(stopped + active * waits, 1.0)
+            return least
+
+        return silent
 
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days (2005, equation 10)."""

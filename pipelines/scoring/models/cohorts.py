@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipelines.scoring.models.fitting import Fit
-from pipelines.scoring.models.histories import as_floats
+from pipelines.scoring.models.histories import Silence, as_floats
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import (
     OrderFit,
@@ -73,10 +73,23 @@ class CohortModels:
 
     def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of no order in the next h days."""
-        ahead, orders, last, tenure = as_floats(h, x, t_x, T)
-        return self._join(
-            tenure, lambda model, at: model.p_no_order(ahead[at], orders[at], last[at], tenure[at])
-        )
+        return self.silence(x, t_x, T)(h)
+
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
+        orders, last, tenure = as_floats(x, t_x, T)
+        parts = [
+            (model.silence(orders[at], last[at], tenure[at]), at)
+            for model, at in self.split(tenure)
+        ]
+
+        def silent(h: float | Floats) -> Floats:
+            ahead, told = np.broadcast_to(h, tenure.shape), np.empty_like(tenure)
+            for part, rows in parts:
+                told[rows] = part(ahead[rows])
+            return told
+
+        return silent
 
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days."""

@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.scoring.models.histories import as_floats, distinct_values
+from pipelines.scoring.models.histories import Silence, as_floats, distinct_values
 from pipelines.scoring.models.newton import Evaluation, Floats, in_logs
 
 
@@ -60,9 +60,13 @@ class Nbd:
 
     def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of no order in the next h days."""
+        return self.silence(x, t_x, T)(h)
+
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
         orders, _, tenure = as_floats(x, t_x, T)
-        silent: Floats = np.exp(-(self.r + orders) * np.log1p(h / (self.alpha + tenure)))
-        return silent
+        slope, reach = -(self.r + orders), self.alpha + tenure
+        return lambda h: np.exp(slope * np.log1p(h / reach))
 
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days."""

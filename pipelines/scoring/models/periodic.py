@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipelines.scoring.models.bg_bb import BgBb, fit_bg_bb
 from pipelines.scoring.models.fitting import Fit
-from pipelines.scoring.models.histories import as_floats, check_histories
+from pipelines.scoring.models.histories import Silence, as_floats, check_histories
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import OrderModel
 from pipelines.scoring.models.sbg import Sbg, fit_sbg
@@ -83,14 +83,20 @@ class PeriodicOrders:
 
     def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability that none of the chances of the next h days is taken."""
-        ahead, orders, last, tenure = as_floats(h, x, t_x, T)
+        return self.silence(x, t_x, T)(h)
+
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
+        orders, last, tenure = as_floats(x, t_x, T)
         past = count_chances(self.period_days, orders, last, tenure)
-        more = past.so_far + chances_ahead(ahead, tenure, past.so_far, self.period_days)
-        later = self.model.log_likelihood(past.taken, past.last, more)
-        silent: Floats = np.exp(
-            later - self.model.log_likelihood(past.taken, past.last, past.so_far)
-        )
-        return np.minimum(silent, 1.0)
+        today = self.model.log_likelihood(past.taken, past.last, past.so_far)
+
+        def silent(h: float | Floats) -> Floats:
+            more = past.so_far + chances_ahead(h, tenure, past.so_far, self.period_days)
+            later = self.model.log_likelihood(past.taken, past.last, more)
+            return np.minimum(np.exp(later - today), 1.0)
+
+        return silent
 
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of chances of the next t days that are taken."""
@@ -149,11 +155,18 @@ class Contracts:
 
     def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of no renewal in the next h days; 1 where none is due."""
-        ahead, orders, last, tenure = as_floats(h, x, t_x, T)
+        return self.silence(x, t_x, T)(h)
+
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
+        orders, last, tenure = as_floats(x, t_x, T)
         past = self._count(orders, last, tenure)
-        due = chances_ahead(ahead, tenure, past.so_far, self.period_days) > 0
-        renews = np.where(due, self.model.retention_rate(past.last + 1.0), 0.0)
-        silent: Floats = 1.0 - self.p_alive(orders, last, tenure) * renews
+        renews = self.p_alive(orders, last, tenure) * self.model.retention_rate(past.last + 1.0)
+
+        def silent(h: float | Floats) -> Floats:
+            due = chances_ahead(h, tenure, past.so_far, self.period_days) > 0
+            return np.where(due, 1.0 - renews, 1.0)
+
         return silent
 
     def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:

@@ -16,6 +16,7 @@ __all__ = [
     "histories_of",
     "level_columns",
     "logits_of_no_order",
+    "mean_margins_of",
     "says_more",
 ]
 
@@ -51,6 +52,14 @@ def histories_of(aggregates: pl.DataFrame) -> tuple[Floats, Floats, Floats]:
         for name in ("order_day_count", "recency_days", "tenure_days")
     )
     return x - 1.0, tenure - recency, tenure
+
+
+def mean_margins_of(aggregates: pl.DataFrame) -> Floats:
+    """Return the mean margin of purchase days after the first, refunds taken off; NaN if none."""
+    repeats = pl.col("order_day_count") - 1
+    after_first = pl.col("margin_amount") - pl.col("margin_first_amount")
+    mean = aggregates.select(pl.when(repeats > 0).then(after_first / repeats)).to_series()
+    return mean.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def level_columns(kind: str) -> tuple[str, str]:

@@ -7,13 +7,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.scoring.past.candidates import mean_margins, order_candidates
+from pipelines.scoring.models.gamma_gamma import GammaGammaFit
+from pipelines.scoring.past.candidates import order_candidates
 from pipelines.scoring.past.days import Day
+from pipelines.scoring.past.order_models import mean_margins_of
+from pipelines.scoring.totals import ChosenTotal
 
 AS_OF, HORIZON = date(2026, 6, 30), 90
 PAST = AS_OF - timedelta(days=HORIZON)
 # What one past day needed is drawn half-way to what was expected of it.
 HALF = 0.5
+NO_MARGINS = GammaGammaFit(None, "Nobody has any.", 0, None)
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,18 @@ def day(on, seasons, labels=None, customers=10):
         }
     )  # fmt: skip
     told = None if labels is None else pl.DataFrame({"order_count": labels})
-    return Day(on, aggregates, aggregates, {"steady": Steady()}, seasons, told)
+    return Day(on, aggregates, aggregates, {"steady": Steady()}, NO_MARGINS, seasons, told)
 
 
 def expect(season, actual, ahead_days=None):
     """Expected of one customer, after ten of them ordered `actual` times in the past horizon."""
     today = day(AS_OF, {AS_OF: season, PAST: 0.8})
     past = day(PAST, {PAST: 0.8}, [actual] + [0] * 9)
-    predict = order_candidates(["steady"])["steady"]
-    return predict(today, [past], HORIZON, ahead_days=ahead_days)[0]
+    total = order_candidates(["steady"])["steady"]
+    if ahead_days is None:
+        return total(today, [past], HORIZON)[0]
+    level = total.find_level(today, [past], HORIZON)
+    return ChosenTotal("steady", total, level, HORIZON).expect(today, ahead_days)[0]
 
 
 def test_what_came_as_expected_needs_no_correction():
@@ -59,7 +66,6 @@ def test_further_ahead_the_level_holds_and_seasons_even_out():
 
 
 def test_the_mean_margin_is_of_the_days_after_the_first_and_unknown_without_one():
-    today = day(AS_OF, {AS_OF: 1.0}, customers=3)
     aggregates = pl.DataFrame(
         {
             "order_day_count": [3, 1, 2],
@@ -67,5 +73,5 @@ def test_the_mean_margin_is_of_the_days_after_the_first_and_unknown_without_one(
             "margin_first_amount": [20.0, 7.0, 25.0],
         }
     )
-    margins = mean_margins(Day(AS_OF, aggregates, aggregates, {}, today.seasons))
+    margins = mean_margins_of(aggregates)
     assert margins == pytest.approx([20.0, np.nan, -15.0], nan_ok=True)
