@@ -14,17 +14,24 @@ from scipy.special import expit
 
 from pipelines.scoring.churn.boosted import fit_boosted, is_installed
 from pipelines.scoring.churn.features import ORDER_FEATURES
-from pipelines.scoring.churn.logistic import ChurnModel, fit_logistic, is_known
+from pipelines.scoring.churn.logistic import (
+    ChurnModel,
+    LevelledChurn,
+    fit_logistic,
+    is_known,
+)
 from pipelines.scoring.past.days import Day
 from pipelines.scoring.past.metrics import Floats
 from pipelines.scoring.past.order_models import level_columns, says_more
-from pipelines.scoring.past.season import change_hazard, find_level
+from pipelines.scoring.past.season import change_hazard, find_level, find_risk_level, shift_to
 
 Candidate = Callable[..., Floats]
 Expectation = Callable[[Day, int], Floats]
 
 YEAR = 365
 RECENCY, OWN_RATE, LOGISTIC, BOOSTED = "recency", "own_rate", "logistic", "lightgbm"
+# Customers whose mean risk is that of all to three digits.
+ENOUGH_FOR_A_MEAN = 30_000
 BASELINES = {"churn": RECENCY, "orders": OWN_RATE, "value": OWN_RATE}
 
 
@@ -72,7 +79,31 @@ def fit_churn_model(
     # Orders are known of every day, or their window was too short; a source may have come later.
     own = [n for n in ORDER_FEATURES if all(is_known(e.features, n) for e in examples)]
     fit = fit_boosted if name == BOOSTED else fit_logistic
-    return fit(examples, level or ["log_recency"], [*own, *optional])
+    model = fit(examples, level or ["log_recency"], [*own, *optional])
+    return _put_at_level(model, day, earlier, level, len(kinds)) if kinds else model
+
+
+def _put_at_level(
+    model: ChurnModel, day: Day, earlier: Sequence[Day], level: Sequence[str], kinds: int
+) -> LevelledChurn:
+    """Return the model with the day's mean risk by the order models, at the level of earlier days.
+
+    What it learnt of the level is that of the quarters it has seen; the order models are fitted to
+    the day itself, and each earlier day says how far they were off.
+    """
+
+    def logits_of(features: pl.DataFrame) -> Floats:
+        total = features.select(pl.sum_horizontal(level)).to_series().to_numpy()
+        return total / kinds
+
+    shift = find_risk_level(
+        [logits_of(past.features) for past in earlier],
+        [float(past.label("is_churned").mean()) for past in earlier],
+        [day.seasons.get(past.feature_on, 1.0) for past in earlier],
+    )
+    some = day.features.gather_every(max(1, day.features.height // ENOUGH_FOR_A_MEAN))
+    share = float(expit(logits_of(some) + shift).mean())
+    return LevelledChurn(model, shift_to(model.explain(some).logits, share))
 
 
 def _predict_churn(
