@@ -162,7 +162,7 @@ def _fit_orders(
 ) -> tuple[FitInUse, OrderFit]:
     """Fit the order model that did best in the back-test, to everybody, from the last release's."""
     last = memory.report if memory else None
-    base = describe_base(today.feature_on, params)
+    base = describe_base(today.feature_on, today.aggregates, params)
     # Of a kind that the rules have given up since nothing is restored.
     good, refused = (
         restore_fit(record, base) if record and record.kind in params.kinds else None

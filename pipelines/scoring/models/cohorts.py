@@ -1,7 +1,9 @@
 """A model of its own for each cohort that is large enough, one of all for the rest.
 
 A cohort is whoever first ordered in one calendar year: those whom a shop wins later are often
-others than those it began with. The year follows from T and the day at which T was counted.
+others than those it began with. Who ordered in the first days of a history was perhaps a customer
+before it, and often orders more than who was won since: that is a cohort of its own. The year
+follows from T and the day at which T was counted.
 """
 
 # ruff: noqa: N803  (T is the name in the papers)
@@ -27,15 +29,21 @@ from pipelines.scoring.models.order_model import (
 Rows = NDArray[np.bool_] | slice
 # Between the name of a parameter and the cohort that it is of.
 OF = "_"
+# The cohort of the first days, which is no year; and its name.
+START, START_NAME = 0, "start"
 
 
 @dataclass(frozen=True)
 class CohortModels:
-    """The model of all customers, and of each cohort (a year) that has its own, as of a day."""
+    """The model of all customers, and of each cohort (a year) that has its own, as of a day.
+
+    known_by: the last day of the first ones; None where there are none.
+    """
 
     pooled: OrderModel
     by_cohort: Mapping[int, OrderModel]
     as_of: date
+    known_by: date | None = None
 
     @property
     def kind(self) -> str:
@@ -44,9 +52,9 @@ class CohortModels:
 
     @property
     def parameters(self) -> dict[str, float]:
-        """The parameters of the model of all by their names; those of a cohort as `r_2025`."""
+        """The parameters of the model of all by their names; of a cohort as `r_2025`, `r_start`."""
         own = {
-            f"{name}{OF}{cohort}": value
+            f"{name}{OF}{START_NAME if cohort == START else cohort}": value
             for cohort, model in self.by_cohort.items()
             for name, value in model.parameters.items()
         }
@@ -54,7 +62,7 @@ class CohortModels:
 
     def split(self, T: ArrayLike) -> Iterator[tuple[OrderModel, Rows]]:
         """Return each model with the customers, known by T, that it is of."""
-        cohort = find_cohorts(self.as_of, *as_floats(T))
+        cohort = find_cohorts(self.as_of, as_floats(T)[0], self.known_by)
         for name, model in self.by_cohort.items():
             yield model, cohort == name
         yield self.pooled, ~np.isin(cohort, list(self.by_cohort))
@@ -112,10 +120,13 @@ class CohortModels:
         return told
 
 
-def find_cohorts(as_of: date, tenure: Floats) -> NDArray[np.int64]:
-    """Return the year of each customer's first order, T days before."""
+def find_cohorts(as_of: date, tenure: Floats, known_by: date | None = None) -> NDArray[np.int64]:
+    """Return the year of each customer's first order, T days before; START up to `known_by`."""
     days = np.datetime64(as_of, "D") - np.floor(tenure).astype(np.int64)
-    return days.astype("datetime64[Y]").astype(np.int64) + 1970
+    years = days.astype("datetime64[Y]").astype(np.int64) + 1970
+    return (
+        years if known_by is None else np.where(days <= np.datetime64(known_by, "D"), START, years)
+    )
 
 
 def split_models(model: OrderModel, T: Floats) -> Iterator[tuple[OrderModel, Rows]]:
@@ -134,6 +145,7 @@ def fit_cohorts(
     *,
     as_of: date,
     min_customers: int,
+    known_by: date | None = None,
     start: CohortModels | None = None,
     prior_sd: float | None = 2.0,
 ) -> Fit[CohortModels]:
@@ -148,6 +160,7 @@ def fit_cohorts(
         T: Days from the first purchase to as_of.
         as_of: The day at which T was counted.
         min_customers: The size from which a cohort has a model of its own.
+        known_by: The last of the first days of the history; None if they are like others.
         start: The models of the last release.
         prior_sd: As in `fit_order_model`.
 
@@ -157,7 +170,7 @@ def fit_cohorts(
     orders, last, tenure = as_floats(x, t_x, T)
     begin = None if start is None else start.pooled
     pooled = fit_order_model(kind, orders, last, tenure, start=begin, prior_sd=prior_sd)
-    cohort = find_cohorts(as_of, tenure)
+    cohort = find_cohorts(as_of, tenure, known_by)
     own: dict[int, OrderFit] = {}
     for name in np.unique(cohort).tolist():
         rows = cohort == name
@@ -169,7 +182,8 @@ def fit_cohorts(
         )
         if fit.converged:
             own[name] = fit
-    model = CohortModels(pooled.model, {name: fit.model for name, fit in own.items()}, as_of)
+    models = {name: fit.model for name, fit in own.items()}
+    model = CohortModels(pooled.model, models, as_of, known_by)
     fits = [pooled, *own.values()]
     errors = [fit.standard_errors for fit in fits]
     return Fit(
@@ -184,17 +198,23 @@ def fit_cohorts(
 
 
 def build_cohorts(
-    kind: OrderModelKind, parameters: Mapping[str, float], as_of: date
+    kind: OrderModelKind,
+    parameters: Mapping[str, float],
+    as_of: date,
+    known_by: date | None = None,
 ) -> CohortModels:
     """Return the models of these parameters, named as in `CohortModels.parameters`, as of a day.
 
     Raises:
         ValueError: If they are not those of the kind, or not positive.
     """
-    parts: dict[int, dict[str, float]] = {}
+    parts: dict[str, dict[str, float]] = {}
     for name, value in parameters.items():
         plain, _, cohort = name.partition(OF)
-        parts.setdefault(int(cohort or 0), {})[plain] = value
-    pooled = build_order_model(kind, parts.pop(0, {}))
-    own = {cohort: build_order_model(kind, part) for cohort, part in parts.items()}
-    return CohortModels(pooled, own, as_of)
+        parts.setdefault(cohort, {})[plain] = value
+    pooled = build_order_model(kind, parts.pop("", {}))
+    own = {
+        START if cohort == START_NAME else int(cohort): build_order_model(kind, part)
+        for cohort, part in parts.items()
+    }
+    return CohortModels(pooled, own, as_of, known_by)

@@ -42,12 +42,14 @@ class Base:
     """What is known of a customer base beside its histories.
 
     as_of: the day at which T was counted. min_cohort_customers: from which size a cohort has a
-    model of its own. period_days: of periodic orders and contracts.
+    model of its own. period_days: of periodic orders and contracts. known_by: who ordered up to
+    this day was perhaps a customer before the history begins.
     """
 
     as_of: date
     min_cohort_customers: int = 1_000
     period_days: int | None = None
+    known_by: date | None = None
 
     @property
     def period(self) -> int:
@@ -87,6 +89,7 @@ def fit_kind(
             *histories,
             as_of=base.as_of,
             min_customers=base.min_cohort_customers,
+            known_by=base.known_by,
             start=start if isinstance(start, CohortModels) else None,
             prior_sd=prior_sd,
         )
@@ -108,7 +111,7 @@ def build_kind(kind: Kind, parameters: Mapping[str, float], base: Base) -> Order
         ValueError: If they are not those of the kind, or not positive.
     """
     if kind == "mbg_nbd_cohorts":
-        return build_cohorts("mbg_nbd", parameters, base.as_of)
+        return build_cohorts("mbg_nbd", parameters, base.as_of, base.known_by)
     if kind == "bg_bb" or kind == "sbg":
         return build_periodic(kind, parameters, base.period)
     return build_order_model(kind, parameters)

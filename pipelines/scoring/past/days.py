@@ -133,7 +133,7 @@ def see_day(
     if aggregates is None:
         aggregates = aggregate_history(order_days, feature_on)
     if like is None:
-        base = describe_base(feature_on, params)
+        base = describe_base(feature_on, aggregates, params)
         models = fit_order_models(aggregates, params.kinds, base, params.prior_sd)
         margins = fit_margins(aggregates, params)
         seasons = _see_seasons(order_days, models, feature_on, params)
@@ -154,9 +154,16 @@ def fit_margins(
     return fit_gamma_gamma(x, mean_margins_of(aggregates), start=start, prior_sd=params.prior_sd)
 
 
-def describe_base(as_of: date, params: ScoringParams) -> Base:
+def describe_base(as_of: date, aggregates: pl.DataFrame, params: ScoringParams) -> Base:
     """Return what the order models need to know of the customers beside their orders."""
-    return Base(as_of, params.min_cohort_customers, params.relation.period_days)
+    oldest = aggregates["tenure_days"].max()
+    began = as_of - timedelta(days=oldest if isinstance(oldest, int) else 0)
+    return Base(
+        as_of,
+        params.min_cohort_customers,
+        params.relation.period_days,
+        known_by=began + timedelta(days=params.horizon_days - 1),
+    )
 
 
 def _see_seasons(

@@ -6,11 +6,15 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import expit
+from simulated_orders import simulate_orders
 
+from pipelines.rules.schemas import ScoringParams
 from pipelines.scoring.models.gamma_gamma import GammaGammaFit
-from pipelines.scoring.past.candidates import order_candidates
-from pipelines.scoring.past.days import Day
+from pipelines.scoring.past.candidates import fit_churn_model, order_candidates
+from pipelines.scoring.past.days import Day, see_past_days
 from pipelines.scoring.past.order_models import mean_margins_of
+from pipelines.scoring.past.snapshots import prepare_order_days
 from pipelines.scoring.totals import ChosenTotal
 
 AS_OF, HORIZON = date(2026, 6, 30), 90
@@ -75,3 +79,21 @@ def test_the_mean_margin_is_of_the_days_after_the_first_and_unknown_without_one(
     )
     margins = mean_margins_of(aggregates)
     assert margins == pytest.approx([20.0, np.nan, -15.0], nan_ok=True)
+
+
+def test_a_busy_quarter_does_not_make_all_later_risks_too_low():
+    busy = simulate_orders(3_000, busy_months=(10, 11, 12), busier=2.5)
+    params = ScoringParams(order_models=("mbg_nbd", "bg_nbd"))
+    today, _, before = see_past_days(prepare_order_days(busy), AS_OF, params, 1)[:3]
+    assert (today.feature_on.month, before.feature_on.month) == (4, 10)
+    levelled = fit_churn_model("logistic", today, [before], ())
+    share = today.label("is_churned").mean()
+    learnt, told = (
+        expit(model.explain(today.features).logits).mean() for model in (levelled.model, levelled)
+    )
+    plain = np.mean([m.p_no_order(90, *today.histories) for m in today.order_models.values()])
+    assert learnt < told < plain
+    assert abs(told - share) < 0.8 * abs(learnt - share)
+    # The ranking is what was learnt.
+    parts = [model.explain(today.features).contributions for model in (levelled.model, levelled)]
+    assert (parts[0] == parts[1]).all()

@@ -54,6 +54,21 @@ def draw_cohorts(customers: int = 3_000, seed: int = 6) -> pl.DataFrame:
     return as_order_days(found, start)
 
 
+def draw_cut_off(seed: int = 6) -> pl.DataFrame:
+    """A shop of years, whose history begins 400 days ago; those won since then order less."""
+    random = np.random.default_rng(seed)
+    at = np.append(np.zeros(1_500), random.uniform(0.0, 400.0, 1_500))
+    rate = np.append(random.gamma(2.0, 1.0 / 60.0, 1_500), random.gamma(0.5, 1.0 / 60.0, 1_500))
+    # Who was there before is first seen when the next order comes.
+    at[:1_500] += random.exponential(1.0, 1_500) / rate[:1_500]
+    active, found = np.flatnonzero(at < 400.0), []
+    while len(active):
+        found.append((active.copy(), at[active].astype(int)))
+        at[active] += random.exponential(1.0, len(active)) / np.maximum(rate[active], 1e-9)
+        active = active[at[active] < 400.0]
+    return as_order_days(found, AS_OF - timedelta(days=399))
+
+
 def as_order_days(found: list[tuple[Ints, Ints]], start: date) -> pl.DataFrame:
     """Who ordered on which day, as the scores read it."""
     who, when = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -92,12 +107,23 @@ def test_cohorts_win_where_they_differ_and_go_on_from_the_last_release():
     assert night.backtest.choices["orders"].model == "mbg_nbd_cohorts"
     fitted = night.report.order_model
     assert fitted.kind == "mbg_nbd_cohorts"
-    assert {name.partition("_")[2] for name in fitted.parameters} == {"", "2024", "2025", "2026"}
+    cohorts = {name.partition("_")[2] for name in fitted.parameters}
+    assert cohorts == {"", "start", "2024", "2025", "2026"}
     memory = Memory(night.report, night.distributions)
     again = score_customers(orders, hours, AS_OF + timedelta(days=1), rules, memory)
     assert again.report.order_model.iterations < fitted.iterations
     assert again.report.refused_nights == 0
     assert night.scores["clv_365d_low_amount"].null_count() == 0
+
+
+def test_who_was_there_before_the_history_began_is_not_taken_for_new():
+    kinds = ("mbg_nbd", "mbg_nbd_cohorts")
+    params = ScoringParams(order_models=kinds, min_cohort_customers=300, backtest_cuts=1)
+    tried = run_backtest(draw_cut_off(), AS_OF, params)
+    assert tried.choices["orders"].model == "mbg_nbd_cohorts"
+    biases = tried.reports.filter(target="orders", metric="total_bias")
+    bias = dict(biases.select("model", pl.col("value").abs()).rows())
+    assert bias["mbg_nbd_cohorts"] < bias["mbg_nbd"]
 
 
 def test_one_cohort_is_none():
