@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.rules.next_order import NextOrder
+from pipelines.scoring.models.channels import of_rows
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import OrderModel
 from pipelines.scoring.next_order import NoOrderWithin, Rows, predict_windows
@@ -98,7 +99,8 @@ def tell_windows(
     times = np.log(risk) / np.log(plain)
 
     def no_order_of(rows: Rows) -> NoOrderWithin:
-        silence, of_rows = model.silence(*(past[rows] for past in day.histories)), times[rows]
-        return lambda days: silence(days) ** of_rows
+        some = of_rows(model, rows)
+        silence, powers = some.silence(*(past[rows] for past in day.histories)), times[rows]
+        return lambda days: silence(days) ** powers
 
     return predict_windows(day.aggregates["customer_id"], no_order_of, rules, day.feature_on)

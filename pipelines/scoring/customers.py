@@ -206,9 +206,10 @@ def _score(
     for part in today.parts(CHUNK_ROWS):
         of_part = churn.slice(begin, part.aggregates.height)
         begin += part.aggregates.height
-        told = tell_value(part, model, orders, value, rate)
+        fit = part.order_models[model.kind]
+        told = tell_value(part, fit, orders, value, rate)
         risk = of_part["churn_risk"].to_numpy()
-        windows = tell_windows(part, model, risk, horizon, rules.next_order)
+        windows = tell_windows(part, fit, risk, horizon, rules.next_order)
         others = (frame.drop("customer_id") for frame in (of_part, windows))
         scored.append(pl.concat([told, *others], how="horizontal"))
     return pl.concat(scored)

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from pipelines.scoring.models.channels import of_rows
 from pipelines.scoring.models.gamma_gamma import GammaGamma
 from pipelines.scoring.models.kinds import find_rates
 from pipelines.scoring.models.newton import Floats
@@ -82,7 +83,7 @@ def bound_year(
     some = np.flatnonzero(silent < HIGH)
     past = histories.at(some)
     margin = margins.expected_spend(past.x, past.mean_margin)
-    spread = _spread_of(past, orders, margins, expected[some], level)
+    spread = _spread_of(past, of_rows(orders, some), margins, expected[some], level)
     mean, ratio = _moments_of_some(expected[some], silent[some], margin, spread)
     high[some] = mean * _lognormal_quantile(ratio, _above(HIGH, silent[some]))
     sure = silent[some] < LOW

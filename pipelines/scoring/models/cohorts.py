@@ -8,7 +8,7 @@ follows from T and the day at which T was counted.
 
 # ruff: noqa: N803  (T is the name in the papers)
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,25 +16,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipelines.scoring.models.fitting import Fit
-from pipelines.scoring.models.histories import Silence, as_floats
+from pipelines.scoring.models.histories import as_floats
 from pipelines.scoring.models.newton import Floats
-from pipelines.scoring.models.order_model import (
-    OrderFit,
-    OrderModel,
-    OrderModelKind,
-    build_order_model,
-    fit_order_model,
-)
+from pipelines.scoring.models.order_model import OrderModel, OrderModelKind
+from pipelines.scoring.models.parted import PartedModels, Rows, build_parts, fit_parts, join_fits
 
-Rows = NDArray[np.bool_] | slice
-# Between the name of a parameter and the cohort that it is of.
-OF = "_"
 # The cohort of the first days, which is no year; and its name.
 START, START_NAME = 0, "start"
 
 
 @dataclass(frozen=True)
-class CohortModels:
+class CohortModels(PartedModels):
     """The model of all customers, and of each cohort (a year) that has its own, as of a day.
 
     known_by: the last day of the first ones; None where there are none.
@@ -51,14 +43,9 @@ class CohortModels:
         return f"{self.pooled.kind}_cohorts"
 
     @property
-    def parameters(self) -> dict[str, float]:
-        """The parameters of the model of all by their names; of a cohort as `r_2025`, `r_start`."""
-        own = {
-            f"{name}{OF}{START_NAME if cohort == START else cohort}": value
-            for cohort, model in self.by_cohort.items()
-            for name, value in model.parameters.items()
-        }
-        return self.pooled.parameters | own
+    def own(self) -> Mapping[str, OrderModel]:
+        """The models of cohorts by name: `2025`, or `start`."""
+        return {_name(cohort): model for cohort, model in self.by_cohort.items()}
 
     def split(self, T: ArrayLike) -> Iterator[tuple[OrderModel, Rows]]:
         """Return each model with the customers, known by T, that it is of."""
@@ -66,58 +53,6 @@ class CohortModels:
         for name, model in self.by_cohort.items():
             yield model, cohort == name
         yield self.pooled, ~np.isin(cohort, list(self.by_cohort))
-
-    def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the log-likelihood of each customer's history."""
-        orders, last, tenure = as_floats(x, t_x, T)
-        return self._join(
-            tenure, lambda model, at: model.log_likelihood(orders[at], last[at], tenure[at])
-        )
-
-    def p_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the probability of being active at T."""
-        orders, last, tenure = as_floats(x, t_x, T)
-        return self._join(tenure, lambda model, at: model.p_alive(orders[at], last[at], tenure[at]))
-
-    def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the probability of no order in the next h days."""
-        return self.silence(x, t_x, T)(h)
-
-    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
-        """Return `p_no_order` as a function of h, for who asks it many times."""
-        orders, last, tenure = as_floats(x, t_x, T)
-        parts = [
-            (model.silence(orders[at], last[at], tenure[at]), at)
-            for model, at in self.split(tenure)
-        ]
-
-        def silent(h: float | Floats) -> Floats:
-            ahead, told = np.broadcast_to(h, tenure.shape), np.empty_like(tenure)
-            for part, rows in parts:
-                told[rows] = part(ahead[rows])
-            return told
-
-        return silent
-
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the expected number of orders in the next t days."""
-        orders, last, tenure = as_floats(x, t_x, T)
-        return self._join(
-            tenure, lambda model, at: model.expected_orders(t, orders[at], last[at], tenure[at])
-        )
-
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the expected number of orders in the next t days of a customer active at T."""
-        orders, tenure = as_floats(x, T)
-        return self._join(
-            tenure, lambda model, at: model.orders_if_alive(t, orders[at], tenure[at])
-        )
-
-    def _join(self, tenure: Floats, ask: Callable[[OrderModel, Rows], Floats]) -> Floats:
-        told = np.empty_like(tenure)
-        for model, rows in self.split(tenure):
-            told[rows] = ask(model, rows)
-        return told
 
 
 def find_cohorts(as_of: date, tenure: Floats, known_by: date | None = None) -> NDArray[np.int64]:
@@ -129,12 +64,8 @@ def find_cohorts(as_of: date, tenure: Floats, known_by: date | None = None) -> N
     )
 
 
-def split_models(model: OrderModel, T: Floats) -> Iterator[tuple[OrderModel, Rows]]:
-    """Return the models that a model is made of, each with the customers that it is of."""
-    if isinstance(model, CohortModels):
-        yield from model.split(T)
-    else:
-        yield model, slice(None)
+def _name(cohort: int) -> str:
+    return START_NAME if cohort == START else str(cohort)
 
 
 def fit_cohorts(
@@ -168,33 +99,20 @@ def fit_cohorts(
         ValueError: As in `fit_order_model`.
     """
     orders, last, tenure = as_floats(x, t_x, T)
-    begin = None if start is None else start.pooled
-    pooled = fit_order_model(kind, orders, last, tenure, start=begin, prior_sd=prior_sd)
+    histories = (orders, last, tenure)
     cohort = find_cohorts(as_of, tenure, known_by)
-    own: dict[int, OrderFit] = {}
-    for name in np.unique(cohort).tolist():
-        rows = cohort == name
-        if rows.sum() < min_customers:
-            continue
-        begin = pooled.model if start is None else start.by_cohort.get(name, start.pooled)
-        fit = fit_order_model(
-            kind, orders[rows], last[rows], tenure[rows], start=begin, prior_sd=prior_sd
-        )
-        if fit.converged:
-            own[name] = fit
-    models = {name: fit.model for name, fit in own.items()}
-    model = CohortModels(pooled.model, models, as_of, known_by)
-    fits = [pooled, *own.values()]
-    errors = [fit.standard_errors for fit in fits]
-    return Fit(
-        model=model,
-        log_likelihood=float(model.log_likelihood(orders, last, tenure).sum()),
-        standard_errors=None if None in errors else tuple(e for each in errors for e in each or ()),
-        iterations=max(fit.iterations for fit in fits),
-        converged=pooled.converged,
-        gradient_norm=max(fit.gradient_norm for fit in fits),
-        customers=len(orders),
+    years = {_name(year): year for year in np.unique(cohort).tolist()}
+    pooled, own = fit_parts(
+        kind,
+        histories,
+        {name: cohort == year for name, year in years.items()},
+        min_customers=min_customers,
+        start=start,
+        prior_sd=prior_sd,
     )
+    models = {years[name]: fit.model for name, fit in own.items()}
+    model = CohortModels(pooled.model, models, as_of, known_by)
+    return join_fits(model, pooled, [*own.values()], float(model.log_likelihood(*histories).sum()))
 
 
 def build_cohorts(
@@ -208,13 +126,6 @@ def build_cohorts(
     Raises:
         ValueError: If they are not those of the kind, or not positive.
     """
-    parts: dict[str, dict[str, float]] = {}
-    for name, value in parameters.items():
-        plain, _, cohort = name.partition(OF)
-        parts.setdefault(cohort, {})[plain] = value
-    pooled = build_order_model(kind, parts.pop("", {}))
-    own = {
-        START if cohort == START_NAME else int(cohort): build_order_model(kind, part)
-        for cohort, part in parts.items()
-    }
-    return CohortModels(pooled, own, as_of, known_by)
+    pooled, own = build_parts(kind, parameters)
+    by_cohort = {START if name == START_NAME else int(name): model for name, model in own.items()}
+    return CohortModels(pooled, by_cohort, as_of, known_by)

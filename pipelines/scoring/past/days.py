@@ -10,15 +10,18 @@ import polars as pl
 from pipelines.rules.schemas import ScoringParams
 from pipelines.scoring.churn.features import aggregate_history, build_features
 from pipelines.scoring.churn.logistic import Example
+from pipelines.scoring.models.channels import of_channels, of_rows
 from pipelines.scoring.models.gamma_gamma import (
     GammaGamma,
     GammaGammaFit,
     fit_gamma_gamma,
 )
 from pipelines.scoring.models.kinds import Base
+from pipelines.scoring.models.parted import PartedModels
 from pipelines.scoring.past.metrics import Floats
 from pipelines.scoring.past.order_models import (
     OrderModel,
+    find_channels,
     fit_order_models,
     histories_of,
     mean_margins_of,
@@ -52,8 +55,10 @@ class Day:
     def parts(self, rows: int) -> "Iterator[Day]":
         """Return the day of so many customers after the other, as their neighbours know it."""
         for start in range(0, self.aggregates.height, rows):
+            part = slice(start, start + rows)
             yield replace(
                 self,
+                order_models={kind: of_rows(m, part) for kind, m in self.order_models.items()},
                 aggregates=self.aggregates.slice(start, rows),
                 features=self.features.slice(start, rows),
                 labels=None if self.labels is None else self.labels.slice(start, rows),
@@ -138,7 +143,9 @@ def see_day(
         margins = fit_margins(aggregates, params)
         seasons = _see_seasons(order_days, models, feature_on, params)
     else:
-        models, margins, seasons = like.order_models, like.margins, like.seasons
+        channels = find_channels(aggregates)
+        models = {kind: of_channels(m, channels) for kind, m in like.order_models.items()}
+        margins, seasons = like.margins, like.seasons
     of_day = None
     if optional is not None:
         of_day = optional.filter(pl.col("feature_on") == feature_on).drop("feature_on")
@@ -163,6 +170,7 @@ def describe_base(as_of: date, aggregates: pl.DataFrame, params: ScoringParams) 
         params.min_cohort_customers,
         params.relation.period_days,
         known_by=began + timedelta(days=params.horizon_days - 1),
+        channels=find_channels(aggregates),
     )
 
 
@@ -176,6 +184,7 @@ def _see_seasons(
     if not models:
         return dict.fromkeys(begins, 1.0)
     first = next(iter(models.values()))
+    first = first.pooled if isinstance(first, PartedModels) else first
     return find_seasons(order_days, first, feature_on, params.horizon_days, begins)
 
 

@@ -199,6 +199,22 @@ def test_row_order_does_not_change_a_byte(scored):
     assert shuffled.backtest.reports.equals(scored.backtest.reports)
 
 
+def test_customers_in_parts_are_scored_as_all_at_once(scored, monkeypatch):
+    monkeypatch.setattr("pipelines.scoring.customers.CHUNK_ROWS", 500)
+    monkeypatch.setattr("pipelines.scoring.churn.scores.CHUNK_ROWS", 350)
+    assert scored.scores.height % 500 > 0
+    assert as_bytes(score().scores.rechunk()) == as_bytes(scored.scores.rechunk())
+
+
+def test_orders_without_a_margin_have_no_value_and_all_else():
+    nothing = pl.lit(None, MONEY)
+    unpriced = score(ORDERS.with_columns(margin_amount=nothing))
+    assert unpriced.report.status == "scored"
+    money = unpriced.scores.select(pl.col("^.*_amount$"))
+    assert set(money.null_count().row(0)) == {unpriced.scores.height}
+    assert unpriced.scores["churn_risk"].null_count() == 0
+
+
 def test_what_comes_after_the_night_is_not_known(scored):
     later = ORDERS.with_columns(ordered_on=pl.col("ordered_on") + timedelta(days=1_000))
     assert as_bytes(score(pl.concat([ORDERS, later])).scores) == as_bytes(scored.scores)

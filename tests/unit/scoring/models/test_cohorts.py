@@ -8,9 +8,9 @@ from pipelines.scoring.models.cohorts import (
     build_cohorts,
     find_cohorts,
     fit_cohorts,
-    split_models,
 )
 from pipelines.scoring.models.order_model import fit_order_model
+from pipelines.scoring.models.parted import split_models
 
 AS_OF = date(2026, 6, 30)
 
