@@ -91,21 +91,24 @@ class BgNbd:
 
         return silent
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of orders in the next t days (2005, equation 10)."""
         return self.p_alive(x, t_x, T) * self.orders_if_alive(t, x, T)
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T."""
-        orders, tenure = as_floats(x, T)
+        ahead, orders, tenure = as_floats(t, x, T)
+        if np.ndim(t):
+            return self._while_active(ahead, orders, tenure)
         pairs = distinct_pairs(orders, tenure)
-        per_pair = orders_while_active(
-            t / (self.alpha + pairs.second),
-            self.r + pairs.first,
-            self.a,
-            self.b + self._chances(pairs.first),
+        return self._while_active(float(t), pairs.first, pairs.second)[pairs.index]
+
+    def _while_active(self, t: float | Floats, orders: Floats, tenure: Floats) -> Floats:
+        return orders_while_active(
+            t / (self.alpha + tenure), self.r + orders, self.a, self.b + self._chances(orders)
         )
-        return per_pair[pairs.index]
 
     def _chances(self, orders: Floats) -> Floats:
         """Return how often a customer with x repeat orders could have stopped before the last."""

@@ -68,11 +68,13 @@ class Nbd:
         slope, reach = -(self.r + orders), self.alpha + tenure
         return lambda h: np.exp(slope * np.log1p(h / reach))
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of orders in the next t days."""
         return self.orders_if_alive(t, x, T)
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T."""
         orders, tenure = as_floats(x, T)
         return t * (self.r + orders) / (self.alpha + tenure)

@@ -53,10 +53,12 @@ class OrderModel(Protocol):
     def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
         """Return `p_no_order` as a function of h, for who asks it many times."""
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the expected number of orders in the next t days."""
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
+        """Return the expected number of orders in the next t days (one for all, or of each)."""
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T."""
 
 

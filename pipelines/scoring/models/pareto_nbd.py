@@ -94,11 +94,13 @@ class ParetoNbd:
 
         return silent
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of orders in the next t days (1987, equation 41)."""
         return self.p_alive(x, t_x, T) * self.orders_if_alive(t, x, T)
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T.
 
         It is the order rate times the days a customer active at T stays so until T + t, which the

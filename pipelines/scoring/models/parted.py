@@ -85,18 +85,23 @@ class PartedModels(ABC):
 
         return silent
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of orders in the next t days."""
         orders, last, tenure = as_floats(x, t_x, T)
         return self._join(
-            tenure, lambda model, at: model.expected_orders(t, orders[at], last[at], tenure[at])
+            tenure,
+            lambda model, at: model.expected_orders(
+                _of_rows(t, at), orders[at], last[at], tenure[at]
+            ),
         )
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T."""
         orders, tenure = as_floats(x, T)
         return self._join(
-            tenure, lambda model, at: model.orders_if_alive(t, orders[at], tenure[at])
+            tenure, lambda model, at: model.orders_if_alive(_of_rows(t, at), orders[at], tenure[at])
         )
 
     def _join(self, tenure: Floats, ask: Callable[[OrderModel, Rows], Floats]) -> Floats:
@@ -104,6 +109,10 @@ class PartedModels(ABC):
         for model, rows in self.split(tenure):
             told[rows] = ask(model, rows)
         return told
+
+
+def _of_rows(t: float | Floats, rows: Rows) -> float | Floats:
+    return t[rows] if isinstance(t, np.ndarray) else t
 
 
 def split_models(model: OrderModel, T: Floats) -> Iterator[tuple[OrderModel, Rows]]:

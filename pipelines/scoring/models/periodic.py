@@ -98,18 +98,20 @@ class PeriodicOrders:
 
         return silent
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of chances of the next t days that are taken."""
-        orders, last, tenure = as_floats(x, t_x, T)
+        ahead_days, orders, last, tenure = as_floats(t, x, t_x, T)
         past = count_chances(self.period_days, orders, last, tenure)
         return _by_number(
-            chances_ahead(t, tenure, past.so_far, self.period_days),
+            chances_ahead(ahead_days, tenure, past.so_far, self.period_days),
             lambda ahead, at: self.model.expected_orders(
                 ahead, past.taken[at], past.last[at], past.so_far[at]
             ),
         )
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T."""
         orders, tenure = as_floats(x, T)
         # Of x only the number counts: that nothing is known of the last order cancels out.
@@ -169,16 +171,19 @@ class Contracts:
 
         return silent
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of renewals in the next t days."""
         alive = self.p_alive(x, t_x, T)
-        past = self._count(*as_floats(x, t_x, T))
-        return alive * self._renewals(t, past.last, *as_floats(T))
+        ahead_days, orders, last, tenure = as_floats(t, x, t_x, T)
+        past = self._count(orders, last, tenure)
+        return alive * self._renewals(ahead_days, past.last, tenure)
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of renewals in the next t days of who has not left."""
-        orders, tenure = as_floats(x, T)
-        return self._renewals(t, self._count(orders, tenure, tenure).over, tenure)
+        ahead_days, orders, tenure = as_floats(t, x, T)
+        return self._renewals(ahead_days, self._count(orders, tenure, tenure).over, tenure)
 
     def find_rates(self, x: Floats, t_x: Floats, T: Floats) -> tuple[Floats, Floats]:
         """Return shape and mean of the renewals a day: one a period, so the shape is large."""
@@ -187,7 +192,7 @@ class Contracts:
     def _count(self, x: Floats, t_x: Floats, T: Floats) -> Chances:
         return count_chances(self.period_days, x, t_x, T, grace=GRACE)
 
-    def _renewals(self, t: float, made: Floats, tenure: Floats) -> Floats:
+    def _renewals(self, t: Floats, made: Floats, tenure: Floats) -> Floats:
         return _by_number(
             chances_ahead(t, tenure, made, self.period_days),
             lambda ahead, at: self.model.expected_renewals(ahead, made[at]),

@@ -155,6 +155,6 @@ def _track(orders: pl.DataFrame, model: OrderModel, as_of: date) -> _Tracking:
     firsts = aged.filter(pl.col("age") == pl.col("first_age"))["age"].cast(pl.Float64).to_numpy()
     days = np.arange(0.0, firsts.max() + CURVE_STEP_DAYS, CURVE_STEP_DAYS)
     # The expected orders of a customer who has just bought for the first time.
-    curve = [float(model.expected_orders(day, 0.0, 0.0, 0.0)[0]) for day in days]
+    curve = model.expected_orders(days, 0.0, 0.0, 0.0)
     repeats = aged.filter(pl.col("age") < pl.col("first_age"))
-    return _Tracking(firsts, repeats, days, np.array(curve), as_of)
+    return _Tracking(firsts, repeats, days, curve, as_of)
