@@ -19,6 +19,8 @@ MARGIN_WINDOWS_DAYS = (90, 365)
 SHRINKAGE_GAPS = 3.0
 ONE_DAY = 1.0
 LOG_UNITS = 100_000
+# Multiplied, not divided, as in `add_up`.
+ONE_LOG_UNIT = 1 / LOG_UNITS
 # A window that leaves out orders of fewer customers than this says what the lifetime says. Learnt
 # on a short history and read on a longer one it would mean two things, so it counts as unknown.
 LEAST_SHARE_LEFT_OUT = 0.05
@@ -103,8 +105,8 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
             gap_mean_days=pl.when(repeats > 0).then(
                 (pl.col("tenure_days") - pl.col("recency_days")) / repeats
             ),
-            gap_log_mean=pl.when(repeats > 0).then(pl.col("log_sum") / repeats / LOG_UNITS),
-            gap_log_sd=pl.when(repeats > 1).then(variance.clip(0).sqrt() / LOG_UNITS),
+            gap_log_mean=pl.when(repeats > 0).then(pl.col("log_sum") / repeats * ONE_LOG_UNIT),
+            gap_log_sd=pl.when(repeats > 1).then(variance.clip(0).sqrt() * ONE_LOG_UNIT),
             refund_rate=pl.col("negative_days") / pl.col("order_day_count"),
         )
         .select(
