@@ -7,13 +7,13 @@ file in the order of time, their order days in files in the order of customers, 
 writes them; last night's state is made first, in a process of its own, of days that lack the last
 one, and of which one in twenty thousand came late and one in twenty thousand was corrected. Then
 one process scans the orders (their sums), brings the state up to date and writes it, fits MBG/NBD
-and Gamma-Gamma from parameters of a hundredth less customers, and computes every column that a
-night publishes from these models. Each step's processor seconds, and the peak memory so far.
+and Gamma-Gamma from parameters of a hundredth less customers, and computes and writes, part by
+part, every column that a night publishes from these models. Each step's processor seconds, and the
+peak memory: of scan and state, then of the rest.
 """
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -29,13 +29,17 @@ import polars as pl
 from models import ACQUISITION_WEEKS, SPEND, TRUTH, WEEKS
 
 from pipelines.rules import find_rules, load_rules
+from pipelines.scoring.churn.scores import CHUNK_ROWS
+from pipelines.scoring.columns import tell_value, tell_windows
 from pipelines.scoring.models.gamma_gamma import GammaGamma, fit_gamma_gamma
 from pipelines.scoring.models.order_model import build_order_model, fit_order_model
-from pipelines.scoring.next_order import predict_windows
-from pipelines.scoring.order_state import read_aggregates, update_state
-from pipelines.scoring.past.order_models import histories_of
-from pipelines.scoring.value import Histories, as_money, bound_year, discount_years
+from pipelines.scoring.order_state import AGES, read_aggregates, update_state
+from pipelines.scoring.past.candidates import order_candidates, value_candidates
+from pipelines.scoring.past.days import Day, fit_margins
+from pipelines.scoring.past.order_models import histories_of, mean_margins_of
+from pipelines.scoring.totals import ChosenTotal
 
+KIND = "mbg_nbd"
 FIRST = date(2023, 7, 1)
 NIGHT = FIRST + timedelta(days=WEEKS * 7 - 1)
 PART = 1_000_000
@@ -98,24 +102,41 @@ def make_state(root: Path, _: int) -> None:
 
 
 class Watch:
-    """Processor seconds of named steps."""
+    """Processor seconds and seconds of named steps."""
 
     def __init__(self) -> None:
         self.cpu: dict[str, float] = {}
+        self.wall: dict[str, float] = {}
+
+    def add(self, name: str, work: Callable[[], Any]) -> Any:
+        """Run the work, and add what it cost."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        result = work()
+        self.cpu[name] = self.cpu.get(name, 0.0) + time.process_time() - cpu
+        self.wall[name] = self.wall.get(name, 0.0) + time.perf_counter() - wall
+        return result
 
     def run(self, name: str, work: Callable[[], Any]) -> Any:
         """Run the work, tell what it cost."""
-        cpu, wall = time.process_time(), time.perf_counter()
-        result = work()
-        self.cpu[name] = time.process_time() - cpu
-        wall, peak = time.perf_counter() - wall, peak_gib()
-        print(f"{name:12s} {self.cpu[name]:7.2f} CPU s {wall:7.2f} s {peak:5.2f} GiB", flush=True)
+        result = self.add(name, work)
+        self.tell(name)
         return result
+
+    def tell(self, name: str) -> None:
+        """Print what a step has cost."""
+        cost = f"{self.cpu[name]:7.2f} CPU s {self.wall[name]:7.2f} s"
+        print(f"{name:12s} {cost} {peak_gib():5.2f} GiB", flush=True)
 
 
 def peak_gib() -> float:
-    """Peak memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    """Peak memory of this process since it was forgotten."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
+
+
+def forget_peak() -> None:
+    """Let the peak memory begin anew."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def run_night(root: Path, _: int) -> None:
@@ -134,61 +155,56 @@ def run_night(root: Path, _: int) -> None:
         state.write_parquet(root / "state.parquet", compression="zstd")
 
     watch.run("state", update)
-    columns = ["customer_id", *("first_order_on", "last_order_on"), "order_day_count"]
-    amounts = ["margin_amount", "margin_first_amount"]
-    state = pl.read_parquet(root / "state.parquet", columns=[*columns, *amounts])
-    age = {name: pl.lit(NIGHT) - pl.col(day) for name, day in
-           (("recency_days", "last_order_on"), ("tenure_days", "first_order_on"))}  # fmt: skip
-    state = state.with_columns(**{name: days.dt.total_days() for name, days in age.items()})
-    x, t_x, tenure = histories_of(state)
-    after_first = state["margin_amount"] - state["margin_first_amount"]
-    margins = np.where(x > 0, after_first.to_numpy() / np.maximum(x, 1.0), np.nan)
-    customers = state["customer_id"]
-    del state, after_first
+    forget_peak()
+    aggregates = read_needed(root / "state.parquet")
     last = json.loads((root / "last_night.json").read_text())
-    model = build_order_model("mbg_nbd", last["orders"])
+    start = build_order_model(KIND, last["orders"])
     orders_fit = watch.run(
-        "fit orders", lambda: fit_order_model("mbg_nbd", x, t_x, tenure, start=model)
+        "fit orders", lambda: fit_order_model(KIND, *histories_of(aggregates), start=start)
     )
-    margins_fit = watch.run(
-        "fit margins", lambda: fit_gamma_gamma(x, margins, start=GammaGamma(**last["margins"]))
+    margins = watch.run(
+        "fit margins", lambda: fit_margins(aggregates, rules.scores, GammaGamma(**last["margins"]))
     )
-    model = orders_fit.model
+    model, horizon = orders_fit.model, rules.scores.horizon_days
+    today = Day(NIGHT, aggregates, aggregates, {KIND: model}, margins, {NIGHT: 1.0})
+    counts, value = (
+        ChosenTotal(KIND, candidates([KIND])[KIND], 1.0, horizon)
+        for candidates in (order_candidates, value_candidates)
+    )
+    rate = rules.scores.discount_rate
+    (root / "scores").mkdir(exist_ok=True)
 
-    def value() -> list[pl.Series]:
-        margin = margins_fit.expected_spend(x, margins)
-        counts = [model.expected_orders(ahead, x, t_x, tenure) for ahead in (90, 365, 730, 1095)]
-        money = [count * margin for count in counts]
-        past = Histories(x, t_x, tenure, margins)
-        low, high = bound_year(past, model, margins_fit.parameters, money[1])
-        worth = discount_years(money[1:], rules.scores.discount_rate)
-        told = [pl.Series(count).round(6) for count in (counts[0], counts[1], counts[3])]
-        told += [as_money(amount) for amount in (margin, money[0], money[1], low, high, worth)]
-        risks = model.p_alive(x, t_x, tenure), model.p_no_order(90, x, t_x, tenure)
-        return [*told, *(pl.Series(risk).round(6) for risk in risks)]
-
-    def windows() -> pl.DataFrame:
-        # As many at once as a night's other work keeps in memory.
-        some = range(0, len(x), PART)
-        return pl.concat(
-            predict_windows(
-                customers[i : i + PART],
-                lambda ahead, at=slice(i, i + PART): model.p_no_order(
-                    ahead, x[at], t_x[at], tenure[at]
-                ),
-                rules.next_order,
-                NIGHT,
-            )
-            for i in some
+    def score(part: Day, path: Path) -> None:
+        told = watch.add("value", lambda: tell_value(part, model, counts, value, rate))
+        risk = watch.add("risk", lambda: model.p_no_order(horizon, *part.histories))
+        windows = watch.add(
+            "windows", lambda: tell_windows(part, model, risk, horizon, rules.next_order)
         )
+        columns = pl.concat([told, windows.drop("customer_id")], how="horizontal")
+        watch.add("write", lambda: columns.write_parquet(path, compression="zstd"))
 
-    watch.run("value", value)
-    watch.run("windows", windows)
-    models = sum(watch.cpu[name] for name in ("fit orders", "fit margins", "value"))
-    print(f"fits and value {models:.1f} CPU s; with state {models + watch.cpu['state']:.1f} CPU s")
-    for told, cost in (("", 0.0), (", with windows", watch.cpu["windows"])):
-        ratio = (models + watch.cpu["state"] + cost) / watch.cpu["scan"]
+    for place, part in enumerate(today.parts(CHUNK_ROWS)):
+        score(part, root / "scores" / f"{place:03d}.parquet")
+    for name in ("value", "risk", "windows", "write"):
+        watch.tell(name)
+    models = sum(watch.cpu[name] for name in ("fit orders", "fit margins", "value", "risk"))
+    windows = models + watch.cpu["windows"]
+    print(f"fits and value {models:.1f} CPU s, with windows {windows:.1f} CPU s, ", end="")
+    print(f"{peak_gib():.2f} GiB at most; with state {models + watch.cpu['state']:.1f} CPU s")
+    for told, cost in (("", models), (", with windows", windows)):
+        ratio = (cost + watch.cpu["state"]) / watch.cpu["scan"]
         print(f"state, fits and value{told} = {ratio:.1f} x scan of the orders")
+
+
+def read_needed(state: Path) -> pl.DataFrame:
+    """Return the columns of tonight's state that the models of orders and margins read."""
+    amounts = ("margin_amount", "margin_first_amount")
+    ages = {
+        name: (pl.lit(NIGHT) - pl.col(day)).dt.total_days().cast(pl.Int32)
+        for name, day in AGES.items()
+    }
+    needed = pl.scan_parquet(state).select("customer_id", "order_day_count", *amounts, **ages)
+    return needed.collect()
 
 
 def fit_before(root: Path, _: int) -> None:
@@ -196,11 +212,9 @@ def fit_before(root: Path, _: int) -> None:
     aggregates = read_aggregates(pl.read_parquet(root / "before.parquet"), NIGHT)
     some = aggregates.head(aggregates.height * 99 // 100)
     x, t_x, tenure = histories_of(some)
-    after_first = some["margin_amount"] - some["margin_first_amount"]
-    margins = np.where(x > 0, after_first.to_numpy() / np.maximum(x, 1.0), np.nan)
     found = {
         "orders": fit_order_model("mbg_nbd", x, t_x, tenure).model.parameters,
-        "margins": vars(fit_gamma_gamma(x, margins).parameters),
+        "margins": vars(fit_gamma_gamma(x, mean_margins_of(some)).parameters),
     }
     (root / "last_night.json").write_text(json.dumps(found))
 

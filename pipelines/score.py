@@ -37,14 +37,16 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
     memory = _memory(before) if before else None
     state = _update_order_state(run, before)
     sample = pick_sample(state["customer_id"], book.scores.sample_customers)
+    channels = _read_channels(run)
+    order_days = _scan_order_days(run).filter(pl.col("customer_id").is_in(sample.implode()))
     scored = score_customers(
-        _scan_order_days(run).filter(pl.col("customer_id").is_in(sample.implode())).collect(),
+        _add_channels(order_days.collect(), channels),
         _read_orders(run),
         run.as_of,
         Rules(book.scores, book.churn_reasons, book.next_order),
         memory,
         read_facts(run, book),
-        read_aggregates(state, run.as_of),
+        _add_channels(read_aggregates(state, run.as_of), channels),
     )
     given = {
         kind: recommend_best(_read_demand(run, kind), rules, run.as_of)
@@ -83,7 +85,8 @@ def try_models(run: Run, book: RuleBook, cuts: int) -> Backtest:
 
     Of days further back than a night looks, what other sources knew is unknown.
     """
-    order_days = prepare_order_days(_scan_order_days(run).collect())
+    order_days = _add_channels(_scan_order_days(run).collect(), _read_channels(run))
+    order_days = prepare_order_days(order_days)
     facts = read_facts(run, book)
     tried = run_backtest(order_days, run.as_of, book.scores, cuts=cuts, optional=facts)
     for name, frame in (("model_reports", tried.reports), ("model_choices", tried.choice_rows())):
@@ -99,6 +102,19 @@ def backtest_table(run: Run, name: str) -> Path:
 def _scan_order_days(run: Run) -> pl.LazyFrame:
     days = run.scan("models", "int_orders_summed_to_customer_days", "score")
     return days.drop("net_margin_amount")
+
+
+def _read_channels(run: Run) -> pl.DataFrame:
+    """By which channel each customer's first order came: it lies before all days that are tried."""
+    customers = run.scan("models", "customer_360", "score")
+    known = customers.select("customer_id", first_channel="first_order_channel")
+    return known.drop_nulls().collect()
+
+
+def _add_channels(customers: pl.DataFrame, channels: pl.DataFrame) -> pl.DataFrame:
+    if channels.is_empty():
+        return customers
+    return customers.join(channels, on="customer_id", how="left", maintain_order="left")
 
 
 def _update_order_state(run: Run, before: Release | None) -> pl.DataFrame:

@@ -92,7 +92,9 @@ class DriftLimits(Rules):
         return self
 
 
-OrderModelKind = Literal["mbg_nbd", "bg_nbd", "pareto_nbd", "nbd", "mbg_nbd_cohorts"]
+OrderModelKind = Literal[
+    "mbg_nbd", "bg_nbd", "pareto_nbd", "nbd", "mbg_nbd_cohorts", "mbg_nbd_channels"
+]
 TriedKind = OrderModelKind | Literal["bg_bb", "sbg"]
 
 
@@ -149,14 +151,14 @@ class ScoringParams(Rules):
         default_factory=RiskBands, description="Bands of churn risk: low, medium, high."
     )
     order_models: tuple[OrderModelKind, ...] = Field(
-        ("mbg_nbd", "bg_nbd", "pareto_nbd", "mbg_nbd_cohorts"),
+        ("mbg_nbd", "bg_nbd", "pareto_nbd", "mbg_nbd_cohorts", "mbg_nbd_channels"),
         min_length=1,
         description="Models of order times that are tried; of two equals the first is taken.",
     )
     min_cohort_customers: int = Field(
         1_000,
         ge=100,
-        description="So many first orders of one year (of the sample) make a cohort of its own.",
+        description="So many first orders of one year, or by one channel, make a cohort (sample).",
     )
     relation: Relation = Field(
         default_factory=Relation, description="How customers are bound; adds a model to try."

@@ -6,9 +6,7 @@ run goes on without them.
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
 
-import numpy as np
 import polars as pl
 
 from pipelines.rules.churn_reasons import ChurnReasons
@@ -16,31 +14,27 @@ from pipelines.rules.next_order import NextOrder
 from pipelines.rules.schemas import ScoringParams
 from pipelines.scoring.churn.features import aggregate_history
 from pipelines.scoring.churn.reasons import describe_reasons
-from pipelines.scoring.churn.scores import predict_total, score_churn, see_today
+from pipelines.scoring.churn.scores import CHUNK_ROWS, score_churn, see_today
+from pipelines.scoring.columns import tell_value, tell_windows
 from pipelines.scoring.drift import describe_drift, measure_drift, summarise_columns
-from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
+from pipelines.scoring.models.gamma_gamma import GammaGamma
 from pipelines.scoring.models.kinds import Kind, fit_kind
-from pipelines.scoring.models.newton import Floats
-from pipelines.scoring.models.order_model import OrderFit
+from pipelines.scoring.models.order_model import OrderFit, OrderModel
 from pipelines.scoring.models.record import (
     FitInUse,
     keep_or_replace,
     record_fit,
     restore_fit,
 )
-from pipelines.scoring.next_order import predict_windows
 from pipelines.scoring.order_habits import Habits, find_habits
 from pipelines.scoring.past.backtest import Backtest, run_backtest
-from pipelines.scoring.past.candidates import OWN_RATE, mean_margins
-from pipelines.scoring.past.days import Day, describe_base
+from pipelines.scoring.past.days import Day, describe_base, fit_margins
 from pipelines.scoring.past.order_models import histories_of
 from pipelines.scoring.past.snapshots import prepare_order_days
 from pipelines.scoring.report import ModelReport, report_gamma_gamma
-from pipelines.scoring.value import YEAR_DAYS, Histories, as_money, bound_year, discount_years
+from pipelines.scoring.totals import choose_total
 
 DECIMALS = 6
-# Nobody is surer than one in a million; a chance of nought or one has no exponent.
-LEAST_CHANCE = 1e-6
 WATCHED = (
     "recency_days", "frequency_count", "tenure_days", "expected_order_margin_amount",
     "clv_365d_amount", "churn_risk", "p_alive",
@@ -120,34 +114,33 @@ def score_customers(
     if in_use.fit is None:
         return _refuse(as_of, customers, f"{in_use.reason} More data do not cure this.", memory)
     churn = score_churn(today, tried, params, rules.reasons)
-    told = describe_reasons(churn, rules.reasons)
     today = replace(
-        today, order_models=today.order_models | {in_use.fit.model.kind: in_use.fit.model}
+        today,
+        order_models=today.order_models | {in_use.fit.model.kind: in_use.fit.model},
+        margins=fit_margins(aggregates, params, _last_margins(memory)),
     )
-    scores, report = _score(today, tried, in_use.fit, params)
-    windows = _find_windows(today, in_use.fit, churn["churn_risk"].to_numpy(), rules)
+    scores = _score(today, tried, in_use.fit.model, churn, rules)
     habits = find_habits(orders, rules.next_order, as_of)
-    scores = (
-        scores.join(churn, on="customer_id", maintain_order="left")
-        .join(windows, on="customer_id", maintain_order="left")
-        .join(habits.habits, on="customer_id", how="left", maintain_order="left")
-    )
+    scores = scores.join(habits.habits, on="customer_id", how="left", maintain_order="left")
     drift = measure_drift(scores, memory.distributions if memory else _NO_DISTRIBUTIONS)
     is_refused = in_use.fit is not tonight
     return CustomerScores(
         scores=scores,
-        reasons=told,
+        reasons=describe_reasons(churn, rules.reasons),
         distributions=summarise_columns(scores, WATCHED),
         drift=drift,
         backtest=tried,
-        report=report.model_copy(
-            update={
-                "customers": customers,
-                "reason": in_use.reason,
-                "refused_fit": record_fit(tonight) if is_refused and tonight.converged else None,
-                "refused_nights": _refused_nights(memory) + 1 if is_refused else 0,
-                "churn_columns": tried.churn_columns,
-            }
+        report=ModelReport(
+            status="scored",
+            reason=in_use.reason,
+            as_of=as_of,
+            customers=customers,
+            order_model=record_fit(in_use.fit),
+            refused_fit=record_fit(tonight) if is_refused and tonight.converged else None,
+            refused_nights=_refused_nights(memory) + 1 if is_refused else 0,
+            gamma_gamma=report_gamma_gamma(today.margins),
+            season=round(today.season, DECIMALS),
+            churn_columns=tried.churn_columns,
         ),
         notes=_notes(tried, in_use, habits, describe_drift(drift, params.drift_limits)),
     )
@@ -169,7 +162,7 @@ def _fit_orders(
 ) -> tuple[FitInUse, OrderFit]:
     """Fit the order model that did best in the back-test, to everybody, from the last release's."""
     last = memory.report if memory else None
-    base = describe_base(today.feature_on, params)
+    base = describe_base(today.feature_on, today.aggregates, params)
     # Of a kind that the rules have given up since nothing is restored.
     good, refused = (
         restore_fit(record, base) if record and record.kind in params.kinds else None
@@ -194,86 +187,32 @@ def _kind(tried: Backtest, params: ScoringParams) -> Kind:
     return kinds[0] if kinds else params.kinds[0]
 
 
+def _last_margins(memory: Memory | None) -> GammaGamma | None:
+    """The last release's model of what an order brings; None if it had none."""
+    last = memory.report.gamma_gamma if memory else None
+    if last is None or last.p is None or last.q is None or last.gamma is None:
+        return None
+    return GammaGamma(last.p, last.q, last.gamma)
+
+
 def _score(
-    today: Day, tried: Backtest, fit: OrderFit, params: ScoringParams
-) -> tuple[pl.DataFrame, ModelReport]:
-    """What the back-test chose, beyond the horizon, too; and what it rests on."""
-    x, t_x, tenure = histories_of(today.aggregates)
-    past = Histories(x, t_x, tenure, mean_margins(today))
-    margins = fit_gamma_gamma(x, past.mean_margin, prior_sd=params.prior_sd)
-    margin = margins.expected_spend(x, past.mean_margin)
-    orders = _expect(today, tried, params, "orders")
-    # Unknown, not nought: where nobody's margin is known, nobody's value is.
-    value = _expect(today, tried, params, "value")
-    money = [np.where(np.isnan(margin), np.nan, part) for part in value]
-    is_model = tried.choices["value"].model != OWN_RATE
-    low, high = bound_year(past, fit.model, margins.parameters if is_model else None, money[1])
-    counts = {"horizon": orders[0], "365d": orders[1], "1095d": orders[3]}
-    days = {"horizon": params.horizon_days, "365d": YEAR_DAYS, "1095d": 3 * YEAR_DAYS}
-    amounts = {
-        "expected_order_margin": margin,
-        "clv_horizon": money[0],
-        "clv_365d": money[1],
-        "clv_365d_low": low,
-        "clv_365d_high": high,
-        "clv_1095d": discount_years(money[1:], params.discount_rate),
-    }
-    scores = today.aggregates.select(
-        "customer_id",
-        frequency_count=pl.col("order_day_count").cast(pl.Int64) - 1,
-        recency_days=pl.col("tenure_days").cast(pl.Int64) - pl.col("recency_days"),
-        tenure_days=pl.col("tenure_days").cast(pl.Int64),
-        p_alive=pl.Series(fit.model.p_alive(x, t_x, tenure)).round(DECIMALS),
-        # There are no more purchase days than days.
-        **{
-            f"expected_orders_{name}_count": pl.Series(np.minimum(n, days[name])).round(DECIMALS)
-            for name, n in counts.items()
-        },
-        expected_orders_basis=_basis(tried, "orders"),
-        **{f"{name}_amount": as_money(amount) for name, amount in amounts.items()},
-        clv_basis=_basis(tried, "value"),
-    )
-    return scores, ModelReport(
-        status="scored",
-        as_of=today.feature_on,
-        customers=scores.height,
-        order_model=record_fit(fit),
-        gamma_gamma=report_gamma_gamma(margins),
-        season=round(today.season, DECIMALS),
-    )
-
-
-def _basis(tried: Backtest, target: Literal["orders", "value"]) -> pl.Expr:
-    return pl.lit("own_rate" if tried.choices[target].model == OWN_RATE else "model")
-
-
-def _expect(
-    today: Day, tried: Backtest, params: ScoringParams, target: Literal["orders", "value"]
-) -> list[Floats]:
-    """What is expected of the horizon, and of one, two and three years."""
-    ahead = [None, *(YEAR_DAYS * year for year in (1, 2, 3))]
-    expected = [predict_total(today, tried, params, target, days) for days in ahead]
-    return [total for total in expected if total is not None]
-
-
-def _find_windows(today: Day, fit: OrderFit, churn_risk: Floats, rules: Rules) -> pl.DataFrame:
-    """When the next order comes, in such a way that the horizon's risk is the published one.
-
-    All order rates of a customer are taken so many times as high as turns the model's chance of no
-    order in the horizon into the risk.
-    """
-    past = histories_of(today.aggregates)
-    plain, risk = (
-        np.clip(chance, LEAST_CHANCE, 1.0 - LEAST_CHANCE)
-        for chance in (fit.model.p_no_order(rules.scores.horizon_days, *past), churn_risk)
-    )
-    times = np.log(risk) / np.log(plain)
-    return predict_windows(
-        today.aggregates["customer_id"],
-        lambda days: fit.model.p_no_order(days, *past) ** times,
-        rules.next_order,
-        today.feature_on,
-    )
+    today: Day, tried: Backtest, model: OrderModel, churn: pl.DataFrame, rules: Rules
+) -> pl.DataFrame:
+    """What the back-test chose, beyond the horizon, too, and when the next order comes."""
+    orders = choose_total(today, tried, rules.scores, "orders")
+    value = choose_total(today, tried, rules.scores, "value")
+    horizon, rate = rules.scores.horizon_days, rules.scores.discount_rate
+    scored, begin = [], 0
+    for part in today.parts(CHUNK_ROWS):
+        of_part = churn.slice(begin, part.aggregates.height)
+        begin += part.aggregates.height
+        fit = part.order_models[model.kind]
+        told = tell_value(part, fit, orders, value, rate)
+        risk = of_part["churn_risk"].to_numpy()
+        windows = tell_windows(part, fit, risk, horizon, rules.next_order)
+        others = (frame.drop("customer_id") for frame in (of_part, windows))
+        scored.append(pl.concat([told, *others], how="horizontal"))
+    return pl.concat(scored)
 
 
 def _notes(tried: Backtest, in_use: FitInUse, habits: Habits, moved: list[str]) -> tuple[str, ...]:

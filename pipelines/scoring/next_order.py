@@ -12,11 +12,15 @@ from pipelines.scoring.models.newton import Floats
 
 DECIMALS = 6
 Days = NDArray[np.int64]
+Rows = NDArray[np.int64]
 NoOrderWithin = Callable[[Floats], Floats]
 
 
 def predict_windows(
-    customer_id: pl.Series, p_no_order: NoOrderWithin, rules: NextOrder, as_of: date
+    customer_id: pl.Series,
+    no_order_of: Callable[[Rows], NoOrderWithin],
+    rules: NextOrder,
+    as_of: date,
 ) -> pl.DataFrame:
     """Return the dates between which each customer's next order is most likely to come.
 
@@ -26,45 +30,42 @@ def predict_windows(
 
     Args:
         customer_id: The customers.
-        p_no_order: Given one number of days for each customer, in the same order, the probability
-            of no order in so many days after as_of; it must not rise with the days.
+        no_order_of: Given the places of some customers, what gives the probability that each of
+            them does not order in the days after as_of, a number of days for each; it must not rise
+            with the days.
         rules: Shares, the furthest day, and the least probability that is worth a window.
         as_of: The last day whose orders are known; windows begin the day after at the earliest.
 
     Returns:
-        A row for each customer, sorted by customer_id: p_order_within (the probability of an order
-        within `within_days`), next_order_from_on, next_order_median_on, next_order_to_on, and
+        A row for each customer, in their order: p_order_within (the probability of an order within
+        `within_days`), next_order_from_on, next_order_median_on, next_order_to_on, and
         p_order_in_window. The dates and p_order_in_window are null below `min_probability`.
     """
+    everybody = np.arange(len(customer_id))
+    silent = no_order_of(everybody)(np.full(len(everybody), float(rules.within_days)))
+    told = pl.Series(1.0 - silent, dtype=pl.Float64).round(DECIMALS)
+    likely = np.flatnonzero(told.to_numpy() >= rules.min_probability)
+    no_order, within = no_order_of(likely), 1.0 - silent[likely]
 
     def p_order(days: Days) -> Floats:
-        return 1.0 - p_no_order(days.astype(np.float64))
+        return 1.0 - no_order(days.astype(np.float64))
 
-    within = p_order(np.full(len(customer_id), rules.within_days, dtype=np.int64))
     begins, median, ends = (
         _first_day(p_order, share * within, rules.within_days)
         for share in (rules.window_from, 0.5, rules.window_to)
     )
     in_window = p_order(ends) - np.where(begins > 1, p_order(begins - 1), 0.0)
-    likely = pl.col("p_order_within") >= rules.min_probability
-    only_likely = pl.when(likely)
-    return (
-        pl.DataFrame(
-            {
-                "customer_id": customer_id,
-                "p_order_within": pl.Series(within, dtype=pl.Float64).round(DECIMALS),
-                "next_order_from_on": _dates(begins, as_of),
-                "next_order_median_on": _dates(median, as_of),
-                "next_order_to_on": _dates(ends, as_of),
-                "p_order_in_window": pl.Series(in_window, dtype=pl.Float64).round(DECIMALS),
-            }
-        )
-        .with_columns(
-            only_likely.then(pl.col("^next_order_.*_on$")),
-            only_likely.then(pl.col("p_order_in_window")).alias("p_order_in_window"),
-        )
-        .sort("customer_id")
+    windows = pl.DataFrame(
+        {
+            "row": likely,
+            "next_order_from_on": _dates(begins, as_of),
+            "next_order_median_on": _dates(median, as_of),
+            "next_order_to_on": _dates(ends, as_of),
+            "p_order_in_window": pl.Series(in_window, dtype=pl.Float64).round(DECIMALS),
+        }
     )
+    customers = pl.DataFrame({"customer_id": customer_id, "p_order_within": told, "row": everybody})
+    return customers.join(windows, on="row", how="left", maintain_order="left").drop("row")
 
 
 def _first_day(p_order: Callable[[Days], Floats], wanted: Floats, most: int) -> Days:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from pipelines.scoring.models.channels import of_rows
 from pipelines.scoring.models.gamma_gamma import GammaGamma
 from pipelines.scoring.models.kinds import find_rates
 from pipelines.scoring.models.newton import Floats
@@ -38,6 +40,10 @@ class Histories:
     tenure: Floats
     mean_margin: Floats
 
+    def at(self, places: NDArray[np.int64]) -> "Histories":
+        """Return the histories of some customers."""
+        return Histories(*(column[places] for column in vars(self).values()))
+
 
 def discount_years(cumulative: Sequence[Floats], rate: float) -> Floats:
     """Return the present value of money that has come in by the end of each year.
@@ -51,7 +57,11 @@ def discount_years(cumulative: Sequence[Floats], rate: float) -> Floats:
 
 
 def bound_year(
-    histories: Histories, orders: OrderModel, margins: GammaGamma | None, expected: Floats
+    histories: Histories,
+    orders: OrderModel,
+    margins: GammaGamma | None,
+    expected: Floats,
+    level: float = 1.0,
 ) -> tuple[Floats, Floats]:
     """Return the bounds that the margin of the coming year passes with 90 % and with 10 %.
 
@@ -59,8 +69,8 @@ def bound_year(
         histories: The customers.
         orders: When they order.
         margins: What an order brings; None where no model of it fits.
-        expected: The margin expected of the year; how its total differs from the models' own is a
-            level that all order rates share.
+        expected: The order days expected of the year: the model's own times the level.
+        level: How many times the model's own all order rates are.
 
     Returns:
         Low and high; NaN where no model of margins fits.
@@ -68,13 +78,18 @@ def bound_year(
     if margins is None:
         nothing = np.full_like(expected, np.nan)
         return nothing, nothing
-    past = histories.x, histories.t_x, histories.tenure
-    plain = orders.expected_orders(YEAR_DAYS, *past)
-    margin = margins.expected_spend(histories.x, histories.mean_margin)
-    total = float((plain * margin).sum())
-    level = float(expected.sum()) / total if total > 0 and expected.sum() > 0 else 1.0
-    silent = orders.p_no_order(YEAR_DAYS, *past) ** level
-    return _bound_sum(level * plain, silent, margin, _spread_of(histories, orders, margins, level))
+    silent = orders.p_no_order(YEAR_DAYS, histories.x, histories.t_x, histories.tenure) ** level
+    low, high = np.zeros_like(expected), np.zeros_like(expected)
+    some = np.flatnonzero(silent < HIGH)
+    past = histories.at(some)
+    margin = margins.expected_spend(past.x, past.mean_margin)
+    spread = _spread_of(past, of_rows(orders, some), margins, expected[some], level)
+    mean, ratio = _moments_of_some(expected[some], silent[some], margin, spread)
+    high[some] = mean * _lognormal_quantile(ratio, _above(HIGH, silent[some]))
+    sure = silent[some] < LOW
+    few = some[sure]
+    low[few] = mean[sure] * _gamma_quantile(ratio[sure] - 1.0, _above(LOW, silent[few]))
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,7 @@ class _Spread:
 
 
 def _spread_of(
-    histories: Histories, orders: OrderModel, margins: GammaGamma, level: float
+    histories: Histories, orders: OrderModel, margins: GammaGamma, expected: Floats, level: float
 ) -> _Spread:
     """Return how far next year's orders and margins may lie from what is expected.
 
@@ -100,9 +115,6 @@ def _spread_of(
     """
     shape, rate = find_rates(orders, histories.x, histories.t_x, histories.tenure)
     busy = level * rate * YEAR_DAYS
-    expected = level * orders.expected_orders(
-        YEAR_DAYS, histories.x, histories.t_x, histories.tenure
-    )
     share = np.minimum(expected / np.maximum(busy, 1e-300), 1.0)
     squared_orders = share * (busy + busy**2 * (1.0 + 1.0 / shape))
     known = np.isfinite(histories.mean_margin) & (histories.mean_margin > 0) & (histories.x > 0)
@@ -111,10 +123,10 @@ def _spread_of(
     return _Spread(squared_orders, squared, 1.0 / margins.p)
 
 
-def _bound_sum(
+def _moments_of_some(
     expected: Floats, silent: Floats, margin: Floats, spread: _Spread
 ) -> tuple[Floats, Floats]:
-    """Return the bounds that the sum passes with a probability of 90 % and of 10 %."""
+    """Return the mean of a sum that is not zero, and its mean square relative to that squared."""
     some = np.maximum(1.0 - silent, 1e-12)
     mean = expected * margin / some
     square = (
@@ -123,16 +135,13 @@ def _bound_sum(
         * (spread.squared_orders + spread.order_noise * expected)
         / some
     )
-    ratio = np.maximum(square / np.maximum(mean**2, 1e-300), 1.0)
-    return (
-        _zero_or(silent, LOW, mean, mean * _gamma_quantile(ratio - 1.0, (LOW - silent) / some)),
-        _zero_or(silent, HIGH, mean, mean * _lognormal_quantile(ratio, (HIGH - silent) / some)),
-    )
+    return mean, np.maximum(square / np.maximum(mean**2, 1e-300), 1.0)
 
 
-def _zero_or(silent: Floats, level: float, mean: Floats, quantile: Floats) -> Floats:
-    bound: Floats = np.where(silent >= level, np.where(np.isnan(mean), np.nan, 0.0), quantile)
-    return bound
+def _above(level: float, silent: Floats) -> Floats:
+    """Return at which level of the sums that are not zero a level of all sums is."""
+    among: Floats = (level - silent) / np.maximum(1.0 - silent, 1e-12)
+    return among
 
 
 def _gamma_quantile(variance: Floats, level: Floats) -> Floats:

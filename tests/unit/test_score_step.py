@@ -129,6 +129,21 @@ def test_it_writes_every_dataset_in_the_catalogues_types(lake, run, catalogue, b
     assert tables["model_drift"].is_empty()
 
 
+def test_channels_of_first_orders_are_tried_and_that_is_recorded(lake, run, catalogue, book):
+    path = run.table("models", "customer_360")
+    place = pl.int_range(pl.len()) % 3
+    channel = pl.when(place == 0).then(pl.lit("store")).otherwise(pl.lit("web"))
+    write_table(pl.read_parquet(path).with_columns(first_order_channel=channel), path)
+    kinds = {"order_models": ("mbg_nbd", "mbg_nbd_channels"), "min_cohort_customers": 100}
+    scores = book.scores.model_copy(update=kinds)
+    score(lake, run, catalogue, book.model_copy(update={"scores": scores}))
+    tables = written(run)
+    tried = tables["model_reports"].filter(model="mbg_nbd_channels")
+    assert set(tried["target"]) == {"churn", "orders", "value"}
+    # Made without regard to channels: nothing is won by them.
+    assert "mbg_nbd_channels" not in set(tables["model_choices"]["model"])
+
+
 def test_everybody_is_recommended_something_and_nothing_that_is_gone(lake, run, catalogue, book):
     score(lake, run, catalogue, book)
     given = written(run)["recommendations"]

@@ -10,7 +10,7 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.scoring.past.order_models import OrderModel, logits_of_no_order
+from pipelines.scoring.past.order_models import FIRST_CHANNEL, OrderModel, logits_of_no_order
 from pipelines.scoring.past.snapshots import add_up
 
 WINDOWS_DAYS = (30, 90, 180, 365)
@@ -19,6 +19,8 @@ MARGIN_WINDOWS_DAYS = (90, 365)
 SHRINKAGE_GAPS = 3.0
 ONE_DAY = 1.0
 LOG_UNITS = 100_000
+# Multiplied, not divided, as in `add_up`.
+ONE_LOG_UNIT = 1 / LOG_UNITS
 # A window that leaves out orders of fewer customers than this says what the lifetime says. Learnt
 # on a short history and read on a longer one it would mean two things, so it counts as unknown.
 LEAST_SHARE_LEFT_OUT = 0.05
@@ -61,7 +63,8 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
         order_days_30d_count ...; gap_mean_days, gap_log_mean, gap_log_sd, gap_last_days (null with
         one order day); margin_amount, margin_90d_amount, margin_365d_amount, margin_first_amount,
         margin_last_amount;
-        discount_rate (null if unknown); refund_rate (days of negative margin per order day).
+        discount_rate (null if unknown); refund_rate (days of negative margin per order day); and
+        first_channel if it is known.
     """
     age = (pl.lit(feature_on) - pl.col("ordered_on")).dt.total_days().cast(pl.Int32)
     rows = known.filter(pl.col("ordered_on") <= feature_on).with_columns(age=age)
@@ -79,8 +82,10 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
     # Whole numbers add up to the same sum in any order and thread.
     log_gap = (pl.col("gap").log() * LOG_UNITS).round().cast(pl.Int64)
     orders = orders.with_columns(gap=gap).with_columns(log_gap=log_gap)
+    channel = [pl.col(FIRST_CHANNEL).first()] if FIRST_CHANNEL in orders else []
     discounted = pl.col("is_discounted").mean() if "is_discounted" in orders else pl.lit(None)
     counted = orders.group_by("customer_id", maintain_order=True).agg(
+        *channel,
         recency_days=pl.col("age").last(),
         tenure_days=pl.col("age").first(),
         order_day_count=pl.len().cast(pl.Int32),
@@ -100,11 +105,14 @@ def aggregate_history(known: pl.DataFrame, feature_on: date) -> pl.DataFrame:
             gap_mean_days=pl.when(repeats > 0).then(
                 (pl.col("tenure_days") - pl.col("recency_days")) / repeats
             ),
-            gap_log_mean=pl.when(repeats > 0).then(pl.col("log_sum") / repeats / LOG_UNITS),
-            gap_log_sd=pl.when(repeats > 1).then(variance.clip(0).sqrt() / LOG_UNITS),
+            gap_log_mean=pl.when(repeats > 0).then(pl.col("log_sum") / repeats * ONE_LOG_UNIT),
+            gap_log_sd=pl.when(repeats > 1).then(variance.clip(0).sqrt() * ONE_LOG_UNIT),
             refund_rate=pl.col("negative_days") / pl.col("order_day_count"),
         )
-        .select(pl.col(name).cast(kind) for name, kind in AGGREGATES.items())
+        .select(
+            *(pl.col(name).cast(kind) for name, kind in AGGREGATES.items()),
+            *(FIRST_CHANNEL for _ in channel),
+        )
     )
 
 

@@ -98,6 +98,19 @@ class LogisticChurn:
         return Explained(mean, names, self.slope * parts)
 
 
+@dataclass(frozen=True)
+class LevelledChurn:
+    """A model of churn whose log odds are all moved by as much."""
+
+    model: ChurnModel
+    shift: float
+
+    def explain(self, features: pl.DataFrame, base: Base | None = None) -> Explained:
+        """Return each feature's part of the log odds; the shift is in what all have."""
+        told = self.model.explain(features, base)
+        return replace(told, base=told.base + self.shift)
+
+
 def measure_levels(features: pl.DataFrame, level: Sequence[str], base: Base) -> Floats:
     """Return columns as they are, less the base's means."""
     distances: Floats = features.select(level).to_numpy() - np.array([base[n][0] for n in level])

@@ -127,22 +127,23 @@ def describe_reasons(scores: pl.DataFrame, reasons: ChurnReasons) -> pl.DataFram
         ).filter(pl.col("reason").is_not_null())
         for rank in RANKS
     ]
-    told = pl.concat(ranks).sort("customer_id", "reason_rank")
-    return told.with_columns(
-        text_en=_sentences(reasons, "text_en"),
-        text_zh=_sentences(reasons, "text_zh"),
-    )
+    told = pl.concat(ranks).sort("customer_id", "reason_rank").with_row_index("place")
+    texts = [
+        told.filter(reason=code).select(
+            "place", text_en=_filled(text_en, shown_as), text_zh=_filled(text_zh, shown_as)
+        )
+        for code, text_en, text_zh, shown_as in _sentences(reasons)
+    ]
+    return told.join(pl.concat(texts), on="place", how="left", maintain_order="left").drop("place")
 
 
-def _sentences(reasons: ChurnReasons, language: str) -> pl.Expr:
-    plain = pl.col("reason") == reasons.otherwise.reason
-    sentence: pl.Expr = pl.when(plain).then(
-        _filled(getattr(reasons.otherwise, language), "percent")
-    )
-    for reason in reasons.reasons:
-        filled = _filled(getattr(reason, language), reason.shown_as)
-        sentence = pl.when(pl.col("reason") == reason.reason).then(filled).otherwise(sentence)
-    return sentence
+def _sentences(reasons: ChurnReasons) -> list[tuple[str, str, str, str]]:
+    """Return each reason's code, its sentence in both languages, and how its numbers are shown."""
+    plain = reasons.otherwise
+    return [
+        *((r.reason, r.text_en, r.text_zh, r.shown_as) for r in reasons.reasons),
+        (plain.reason, plain.text_en, plain.text_zh, "percent"),
+    ]
 
 
 def _filled(text: str, shown_as: str) -> pl.Expr:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 import polars as pl
 from scipy.special import expit
@@ -20,16 +19,12 @@ from pipelines.scoring.churn.logistic import (
 from pipelines.scoring.churn.reasons import RANKS, find_typical, rank_reasons
 from pipelines.scoring.past.backtest import Backtest
 from pipelines.scoring.past.candidates import (
-    BASELINES,
     BOOSTED,
     LOGISTIC,
     RECENCY,
     fit_churn_model,
-    order_candidates,
-    value_candidates,
 )
 from pipelines.scoring.past.days import Day, see_day
-from pipelines.scoring.past.metrics import Floats
 from pipelines.scoring.past.order_models import level_columns
 from pipelines.scoring.past.season import change_hazard
 from pipelines.scoring.past.snapshots import add_up, sample_customers
@@ -153,36 +148,6 @@ def _told_values(today: Day) -> pl.DataFrame:
     aggregates = today.aggregates.with_columns(usual_gap_days=own_gap(today.aggregates))
     others = [name for name in today.features.columns if name not in aggregates.columns]
     return pl.concat([aggregates, today.features.select(others)], how="horizontal")
-
-
-def predict_total(
-    today: Day,
-    backtest: Backtest,
-    params: ScoringParams,
-    target: Literal["orders", "value"],
-    ahead_days: int | None = None,
-) -> Floats | None:
-    """Return expected order days or margin of the horizon by the chosen model; None if refused.
-
-    In the order of `today.aggregates`. The season is in it, and the correction that totals of past
-    days needed. Of a model that could not be fitted tonight the baseline stands in.
-
-    Args:
-        today: Of `see_today`.
-        backtest: Of the same orders and day.
-        params: Horizon.
-        target: What is predicted.
-        ahead_days: Further ahead than the horizon; seasons even out then.
-    """
-    chosen = backtest.choices[target].model
-    if chosen is None:
-        return None
-    candidates = {"orders": order_candidates, "value": value_candidates}[target](
-        [*today.order_models]
-    )
-    predict = candidates.get(chosen, candidates[BASELINES[target]])
-    earlier = backtest.days[: params.training_cuts]
-    return predict(today, earlier, params.horizon_days, ahead_days=ahead_days)
 
 
 def _learn(chosen: str, today: Day, backtest: Backtest, params: ScoringParams) -> ChurnModel:

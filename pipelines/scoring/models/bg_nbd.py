@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from pipelines.scoring.models.expected_orders import orders_while_active
-from pipelines.scoring.models.histories import as_floats, distinct_pairs
+from pipelines.scoring.models.histories import Silence, as_floats, distinct_pairs
 from pipelines.scoring.models.nbd import Nbd, log_rising
 from pipelines.scoring.models.newton import Floats
 
@@ -75,27 +75,40 @@ class BgNbd:
         Either the customer has stopped, or is active and the next order takes longer than h. This
         is the likelihood of the same history seen h days later, divided by the likelihood today.
         """
+        return self.silence(x, t_x, T)(h)
+
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
         orders, last, tenure = as_floats(x, t_x, T)
         log_odds = self._log_odds_stopped(orders, last, tenure)
-        waits = np.exp(-(self.r + orders) * np.log1p(h / (self.alpha + tenure)))
-        silent: Floats = expit(log_odds) + expit(-log_odds) * waits
-        return np.minimum(silent, 1.0)
+        stopped, active = expit(log_odds), expit(-log_odds)
+        slope, reach = -(self.r + orders), self.alpha + tenure
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+        def silent(h: float | Floats) -> Floats:
+            waits = np.exp(slope * np.log1p(h / reach))
+            least: Floats = np.minimum(stopped + active * waits, 1.0)
+            return least
+
+        return silent
+
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of orders in the next t days (2005, equation 10)."""
         return self.p_alive(x, t_x, T) * self.orders_if_alive(t, x, T)
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T."""
-        orders, tenure = as_floats(x, T)
+        ahead, orders, tenure = as_floats(t, x, T)
+        if np.ndim(t):
+            return self._while_active(ahead, orders, tenure)
         pairs = distinct_pairs(orders, tenure)
-        per_pair = orders_while_active(
-            t / (self.alpha + pairs.second),
-            self.r + pairs.first,
-            self.a,
-            self.b + self._chances(pairs.first),
+        return self._while_active(float(t), pairs.first, pairs.second)[pairs.index]
+
+    def _while_active(self, t: float | Floats, orders: Floats, tenure: Floats) -> Floats:
+        return orders_while_active(
+            t / (self.alpha + tenure), self.r + orders, self.a, self.b + self._chances(orders)
         )
-        return per_pair[pairs.index]
 
     def _chances(self, orders: Floats) -> Floats:
         """Return how often a customer with x repeat orders could have stopped before the last."""

@@ -6,6 +6,7 @@ purchase to today. Weeks instead of days give the same models, with times in wee
 
 # ruff: noqa: N803  (T is the name in the papers)
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipelines.scoring.models.newton import Floats
 
+# The probability of no order in the next h days, as a function of h: one for all, or of each.
+Silence = Callable[[float | Floats], Floats]
 # A look-up table of so many cells (half a gigabyte) is quicker than sorting millions of rows.
 LARGEST_TABLE = 2**26
 # The models sum over the orders of the busiest customer. On so many days nobody ordered.

@@ -13,12 +13,13 @@ from typing import Literal
 
 import numpy as np
 
-from pipelines.scoring.models.cohorts import (
-    CohortModels,
-    build_cohorts,
-    fit_cohorts,
-    split_models,
+from pipelines.scoring.models.channels import (
+    ChannelModels,
+    Channels,
+    build_channels,
+    fit_channels,
 )
+from pipelines.scoring.models.cohorts import CohortModels, build_cohorts, fit_cohorts
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import (
     OrderFit,
@@ -26,6 +27,7 @@ from pipelines.scoring.models.order_model import (
     build_order_model,
     fit_order_model,
 )
+from pipelines.scoring.models.parted import split_models
 from pipelines.scoring.models.periodic import (
     Contracts,
     PeriodicOrders,
@@ -34,7 +36,9 @@ from pipelines.scoring.models.periodic import (
     fit_periodic,
 )
 
-Kind = Literal["mbg_nbd", "bg_nbd", "pareto_nbd", "nbd", "mbg_nbd_cohorts", "bg_bb", "sbg"]
+Kind = Literal[
+    "mbg_nbd", "bg_nbd", "pareto_nbd", "nbd", "mbg_nbd_cohorts", "mbg_nbd_channels", "bg_bb", "sbg"
+]
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,15 @@ class Base:
     """What is known of a customer base beside its histories.
 
     as_of: the day at which T was counted. min_cohort_customers: from which size a cohort has a
-    model of its own. period_days: of periodic orders and contracts.
+    model of its own. period_days: of periodic orders and contracts. known_by: who ordered up to
+    this day was perhaps a customer before the history begins. channels: of first orders, if known.
     """
 
     as_of: date
     min_cohort_customers: int = 1_000
     period_days: int | None = None
+    known_by: date | None = None
+    channels: Channels | None = None
 
     @property
     def period(self) -> int:
@@ -87,7 +94,17 @@ def fit_kind(
             *histories,
             as_of=base.as_of,
             min_customers=base.min_cohort_customers,
+            known_by=base.known_by,
             start=start if isinstance(start, CohortModels) else None,
+            prior_sd=prior_sd,
+        )
+    if kind == "mbg_nbd_channels":
+        return fit_channels(
+            "mbg_nbd",
+            histories,
+            base.channels or no_channels(len(histories[0])),
+            min_customers=base.min_cohort_customers,
+            start=start if isinstance(start, ChannelModels) else None,
             prior_sd=prior_sd,
         )
     if kind == "bg_bb":
@@ -108,10 +125,17 @@ def build_kind(kind: Kind, parameters: Mapping[str, float], base: Base) -> Order
         ValueError: If they are not those of the kind, or not positive.
     """
     if kind == "mbg_nbd_cohorts":
-        return build_cohorts("mbg_nbd", parameters, base.as_of)
+        return build_cohorts("mbg_nbd", parameters, base.as_of, base.known_by)
+    if kind == "mbg_nbd_channels":
+        return build_channels("mbg_nbd", parameters, base.channels or no_channels(0))
     if kind == "bg_bb" or kind == "sbg":
         return build_periodic(kind, parameters, base.period)
     return build_order_model(kind, parameters)
+
+
+def no_channels(customers: int) -> Channels:
+    """Return the channels of customers none of whose first orders is known to have one."""
+    return Channels((), np.full(customers, -1, dtype=np.int32))
 
 
 def find_rates(model: OrderModel, x: Floats, t_x: Floats, T: Floats) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipelines.scoring.models.histories import as_floats, distinct_values
+from pipelines.scoring.models.histories import Silence, as_floats, distinct_values
 from pipelines.scoring.models.newton import Evaluation, Floats, in_logs
 
 
@@ -60,15 +60,21 @@ class Nbd:
 
     def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of no order in the next h days."""
-        orders, _, tenure = as_floats(x, t_x, T)
-        silent: Floats = np.exp(-(self.r + orders) * np.log1p(h / (self.alpha + tenure)))
-        return silent
+        return self.silence(x, t_x, T)(h)
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
+        orders, _, tenure = as_floats(x, t_x, T)
+        slope, reach = -(self.r + orders), self.alpha + tenure
+        return lambda h: np.exp(slope * np.log1p(h / reach))
+
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of orders in the next t days."""
         return self.orders_if_alive(t, x, T)
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T."""
         orders, tenure = as_floats(x, T)
         return t * (self.r + orders) / (self.alpha + tenure)

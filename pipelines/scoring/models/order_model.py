@@ -13,7 +13,12 @@ from numpy.typing import ArrayLike
 from pipelines.scoring.models import bg_nbd_likelihood, nbd, pareto_nbd_likelihood
 from pipelines.scoring.models.bg_nbd import BgNbd
 from pipelines.scoring.models.fitting import Fit, fit_model
-from pipelines.scoring.models.histories import as_floats, check_histories, distinct_pairs
+from pipelines.scoring.models.histories import (
+    Silence,
+    as_floats,
+    check_histories,
+    distinct_pairs,
+)
 from pipelines.scoring.models.nbd import Nbd
 from pipelines.scoring.models.newton import (
     Evaluation,
@@ -45,10 +50,15 @@ class OrderModel(Protocol):
     def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of no order in the next h days (one for all, or of each)."""
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the expected number of orders in the next t days."""
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
+        """Return the expected number of orders in the next t days (one for all, or of each)."""
+
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T."""
 
 

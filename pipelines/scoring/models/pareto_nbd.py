@@ -19,7 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import exprel
 
-from pipelines.scoring.models.histories import as_floats, distinct_pairs, distinct_values
+from pipelines.scoring.models.histories import (
+    Silence,
+    as_floats,
+    distinct_pairs,
+    distinct_values,
+)
 from pipelines.scoring.models.nbd import Nbd
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.stop_first import p_stop_first
@@ -75,17 +80,27 @@ class ParetoNbd:
 
         This is the likelihood of the same history seen h days later, divided by that of today.
         """
+        return self.silence(x, t_x, T)(h)
+
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
         orders, last, tenure = as_floats(x, t_x, T)
         at_last = self._next(orders, last)
         today = self._log_quiet(at_last, orders, last, tenure)
-        silent: Floats = np.exp(self._log_quiet(at_last, orders, last, tenure + h) - today)
-        return np.minimum(silent, 1.0)
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+        def silent(h: float | Floats) -> Floats:
+            later = self._log_quiet(at_last, orders, last, tenure + h)
+            return np.minimum(np.exp(later - today), 1.0)
+
+        return silent
+
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of orders in the next t days (1987, equation 41)."""
         return self.p_alive(x, t_x, T) * self.orders_if_alive(t, x, T)
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T.
 
         It is the order rate times the days a customer active at T stays so until T + t, which the

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipelines.scoring.models.bg_bb import BgBb, fit_bg_bb
 from pipelines.scoring.models.fitting import Fit
-from pipelines.scoring.models.histories import as_floats, check_histories
+from pipelines.scoring.models.histories import Silence, as_floats, check_histories
 from pipelines.scoring.models.newton import Floats
 from pipelines.scoring.models.order_model import OrderModel
 from pipelines.scoring.models.sbg import Sbg, fit_sbg
@@ -83,27 +83,35 @@ class PeriodicOrders:
 
     def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability that none of the chances of the next h days is taken."""
-        ahead, orders, last, tenure = as_floats(h, x, t_x, T)
-        past = count_chances(self.period_days, orders, last, tenure)
-        more = past.so_far + chances_ahead(ahead, tenure, past.so_far, self.period_days)
-        later = self.model.log_likelihood(past.taken, past.last, more)
-        silent: Floats = np.exp(
-            later - self.model.log_likelihood(past.taken, past.last, past.so_far)
-        )
-        return np.minimum(silent, 1.0)
+        return self.silence(x, t_x, T)(h)
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-        """Return the expected number of chances of the next t days that are taken."""
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
         orders, last, tenure = as_floats(x, t_x, T)
         past = count_chances(self.period_days, orders, last, tenure)
+        today = self.model.log_likelihood(past.taken, past.last, past.so_far)
+
+        def silent(h: float | Floats) -> Floats:
+            more = past.so_far + chances_ahead(h, tenure, past.so_far, self.period_days)
+            later = self.model.log_likelihood(past.taken, past.last, more)
+            return np.minimum(np.exp(later - today), 1.0)
+
+        return silent
+
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
+        """Return the expected number of chances of the next t days that are taken."""
+        ahead_days, orders, last, tenure = as_floats(t, x, t_x, T)
+        past = count_chances(self.period_days, orders, last, tenure)
         return _by_number(
-            chances_ahead(t, tenure, past.so_far, self.period_days),
+            chances_ahead(ahead_days, tenure, past.so_far, self.period_days),
             lambda ahead, at: self.model.expected_orders(
                 ahead, past.taken[at], past.last[at], past.so_far[at]
             ),
         )
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of orders in the next t days of a customer active at T."""
         orders, tenure = as_floats(x, T)
         # Of x only the number counts: that nothing is known of the last order cancels out.
@@ -149,23 +157,33 @@ class Contracts:
 
     def p_no_order(self, h: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the probability of no renewal in the next h days; 1 where none is due."""
-        ahead, orders, last, tenure = as_floats(h, x, t_x, T)
+        return self.silence(x, t_x, T)(h)
+
+    def silence(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Silence:
+        """Return `p_no_order` as a function of h, for who asks it many times."""
+        orders, last, tenure = as_floats(x, t_x, T)
         past = self._count(orders, last, tenure)
-        due = chances_ahead(ahead, tenure, past.so_far, self.period_days) > 0
-        renews = np.where(due, self.model.retention_rate(past.last + 1.0), 0.0)
-        silent: Floats = 1.0 - self.p_alive(orders, last, tenure) * renews
+        renews = self.p_alive(orders, last, tenure) * self.model.retention_rate(past.last + 1.0)
+
+        def silent(h: float | Floats) -> Floats:
+            due = chances_ahead(h, tenure, past.so_far, self.period_days) > 0
+            return np.where(due, 1.0 - renews, 1.0)
+
         return silent
 
-    def expected_orders(self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+    def expected_orders(
+        self, t: float | Floats, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Floats:
         """Return the expected number of renewals in the next t days."""
         alive = self.p_alive(x, t_x, T)
-        past = self._count(*as_floats(x, t_x, T))
-        return alive * self._renewals(t, past.last, *as_floats(T))
+        ahead_days, orders, last, tenure = as_floats(t, x, t_x, T)
+        past = self._count(orders, last, tenure)
+        return alive * self._renewals(ahead_days, past.last, tenure)
 
-    def orders_if_alive(self, t: float, x: ArrayLike, T: ArrayLike) -> Floats:
+    def orders_if_alive(self, t: float | Floats, x: ArrayLike, T: ArrayLike) -> Floats:
         """Return the expected number of renewals in the next t days of who has not left."""
-        orders, tenure = as_floats(x, T)
-        return self._renewals(t, self._count(orders, tenure, tenure).over, tenure)
+        ahead_days, orders, tenure = as_floats(t, x, T)
+        return self._renewals(ahead_days, self._count(orders, tenure, tenure).over, tenure)
 
     def find_rates(self, x: Floats, t_x: Floats, T: Floats) -> tuple[Floats, Floats]:
         """Return shape and mean of the renewals a day: one a period, so the shape is large."""
@@ -174,7 +192,7 @@ class Contracts:
     def _count(self, x: Floats, t_x: Floats, T: Floats) -> Chances:
         return count_chances(self.period_days, x, t_x, T, grace=GRACE)
 
-    def _renewals(self, t: float, made: Floats, tenure: Floats) -> Floats:
+    def _renewals(self, t: Floats, made: Floats, tenure: Floats) -> Floats:
         return _by_number(
             chances_ahead(t, tenure, made, self.period_days),
             lambda ahead, at: self.model.expected_renewals(ahead, made[at]),

@@ -161,7 +161,7 @@ def run_backtest(
         if all(kind in day.order_models for day in days)
         and all(says_more(day.order_models[kind]) for day, _ in tried)
     ]
-    candidates: dict[Target, dict[str, Candidate]] = {
+    candidates: dict[Target, Mapping[str, Candidate]] = {
         "churn": churn_candidates(kinds, names),
         "orders": order_candidates(kinds),
         "value": value_candidates(kinds),

@@ -5,6 +5,7 @@ returns a number per customer. It never sees the labels of the day it predicts.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,18 +14,24 @@ from scipy.special import expit
 
 from pipelines.scoring.churn.boosted import fit_boosted, is_installed
 from pipelines.scoring.churn.features import ORDER_FEATURES
-from pipelines.scoring.churn.logistic import ChurnModel, fit_logistic, is_known
-from pipelines.scoring.models.gamma_gamma import fit_gamma_gamma
+from pipelines.scoring.churn.logistic import (
+    ChurnModel,
+    LevelledChurn,
+    fit_logistic,
+    is_known,
+)
 from pipelines.scoring.past.days import Day
 from pipelines.scoring.past.metrics import Floats
-from pipelines.scoring.past.order_models import histories_of, level_columns, says_more
-from pipelines.scoring.past.season import change_hazard, find_level
+from pipelines.scoring.past.order_models import level_columns, says_more
+from pipelines.scoring.past.season import change_hazard, find_level, find_risk_level, shift_to
 
 Candidate = Callable[..., Floats]
 Expectation = Callable[[Day, int], Floats]
 
 YEAR = 365
 RECENCY, OWN_RATE, LOGISTIC, BOOSTED = "recency", "own_rate", "logistic", "lightgbm"
+# Customers whose mean risk is that of all to three digits.
+ENOUGH_FOR_A_MEAN = 30_000
 BASELINES = {"churn": RECENCY, "orders": OWN_RATE, "value": OWN_RATE}
 
 
@@ -40,16 +47,16 @@ def churn_candidates(kinds: Sequence[str], optional: Sequence[str]) -> dict[str,
     return candidates | {kind: partial(_no_order, kind=kind) for kind in kinds}
 
 
-def order_candidates(kinds: Sequence[str]) -> dict[str, Candidate]:
+def order_candidates(kinds: Sequence[str]) -> dict[str, "Total"]:
     """Return what may predict the count of order days, the baseline first."""
     expect = {OWN_RATE: _own_orders} | {kind: partial(expect_orders, kind=kind) for kind in kinds}
-    return {name: partial(_level, expect=e, label="order_count") for name, e in expect.items()}
+    return {name: Total(e, "order_count") for name, e in expect.items()}
 
 
-def value_candidates(kinds: Sequence[str]) -> dict[str, Candidate]:
+def value_candidates(kinds: Sequence[str]) -> dict[str, "Total"]:
     """Return what may predict the margin of the horizon, the baseline first."""
     expect = {OWN_RATE: _own_margin} | {kind: partial(expect_value, kind=kind) for kind in kinds}
-    return {name: partial(_level, expect=e, label="margin_amount") for name, e in expect.items()}
+    return {name: Total(e, "margin_amount") for name, e in expect.items()}
 
 
 def fit_churn_model(
@@ -72,7 +79,31 @@ def fit_churn_model(
     # Orders are known of every day, or their window was too short; a source may have come later.
     own = [n for n in ORDER_FEATURES if all(is_known(e.features, n) for e in examples)]
     fit = fit_boosted if name == BOOSTED else fit_logistic
-    return fit(examples, level or ["log_recency"], [*own, *optional])
+    model = fit(examples, level or ["log_recency"], [*own, *optional])
+    return _put_at_level(model, day, earlier, level, len(kinds)) if kinds else model
+
+
+def _put_at_level(
+    model: ChurnModel, day: Day, earlier: Sequence[Day], level: Sequence[str], kinds: int
+) -> LevelledChurn:
+    """Return the model with the day's mean risk by the order models, at the level of earlier days.
+
+    What it learnt of the level is that of the quarters it has seen; the order models are fitted to
+    the day itself, and each earlier day says how far they were off.
+    """
+
+    def logits_of(features: pl.DataFrame) -> Floats:
+        total = features.select(pl.sum_horizontal(level)).to_series().to_numpy()
+        return total / kinds
+
+    shift = find_risk_level(
+        [logits_of(past.features) for past in earlier],
+        [float(past.label("is_churned").mean()) for past in earlier],
+        [day.seasons.get(past.feature_on, 1.0) for past in earlier],
+    )
+    some = day.features.gather_every(max(1, day.features.height // ENOUGH_FOR_A_MEAN))
+    share = float(expit(logits_of(some) + shift).mean())
+    return LevelledChurn(model, shift_to(model.explain(some).logits, share))
 
 
 def _predict_churn(
@@ -84,33 +115,31 @@ def _predict_churn(
 
 
 def _no_order(day: Day, earlier: Sequence[Day], horizon_days: int, *, kind: str) -> Floats:
-    risk = day.order_models[kind].p_no_order(horizon_days, *histories_of(day.aggregates))
+    risk = day.order_models[kind].p_no_order(horizon_days, *day.histories)
     return change_hazard(risk, day.season)
 
 
-def _level(
-    day: Day,
-    earlier: Sequence[Day],
-    horizon_days: int,
-    *,
-    expect: Expectation,
-    label: str,
-    ahead_days: int | None = None,
-) -> Floats:
-    """Return what is expected, times its season and what the totals of earlier days needed.
+@dataclass(frozen=True)
+class Total:
+    """What is expected of a number whose total has a season, and a level that models may miss."""
 
-    Further ahead than the horizon (`ahead_days`) the level holds, and seasons even out.
-    """
-    level = find_level(
-        [float(past.label(label).sum()) for past in earlier],
-        [
-            float(expect(past, horizon_days).sum()) * day.seasons.get(past.feature_on, 1.0)
-            for past in earlier
-        ],
-    )
-    if ahead_days is not None:
-        return expect(day, ahead_days) * level
-    return expect(day, horizon_days) * day.season * level
+    expect: Expectation
+    label: str
+
+    def __call__(self, day: Day, earlier: Sequence[Day], horizon_days: int) -> Floats:
+        """Return what is expected of the horizon, with its season and level."""
+        level = self.find_level(day, earlier, horizon_days)
+        return self.expect(day, horizon_days) * day.season * level
+
+    def find_level(self, day: Day, earlier: Sequence[Day], horizon_days: int) -> float:
+        """Return the factor that the totals of earlier days needed, their seasons taken off."""
+        return find_level(
+            [float(past.label(self.label).sum()) for past in earlier],
+            [
+                float(self.expect(past, horizon_days).sum()) * day.seasons.get(past.feature_on, 1.0)
+                for past in earlier
+            ],
+        )
 
 
 def _own_orders(day: Day, horizon_days: int) -> Floats:
@@ -129,22 +158,11 @@ def _own_rate(day: Day, column: str, horizon_days: int) -> Floats:
     return rate
 
 
-def expect_orders(day: Day, horizon_days: int, kind: str) -> Floats:
-    """Return the expected order days of the horizon, without season or correction of level."""
-    model = day.order_models[kind]
-    return model.expected_orders(horizon_days, *histories_of(day.aggregates))
+def expect_orders(day: Day, ahead_days: int, kind: str) -> Floats:
+    """Return the expected order days, without season or correction of level."""
+    return day.expected_orders(kind, ahead_days)
 
 
-def expect_value(day: Day, horizon_days: int, kind: str) -> Floats:
+def expect_value(day: Day, ahead_days: int, kind: str) -> Floats:
     """Return expected orders times the expected margin of an order; 0 where no margin is known."""
-    x, margins = histories_of(day.aggregates)[0], mean_margins(day)
-    margin = fit_gamma_gamma(x, margins).expected_spend(x, margins)
-    return expect_orders(day, horizon_days, kind) * np.nan_to_num(margin)
-
-
-def mean_margins(day: Day) -> Floats:
-    """Return the mean margin of purchase days after the first, refunds taken off; NaN if none."""
-    repeats = pl.col("order_day_count") - 1
-    after_first = pl.col("margin_amount") - pl.col("margin_first_amount")
-    mean = day.aggregates.select(pl.when(repeats > 0).then(after_first / repeats)).to_series()
-    return mean.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return day.expected_orders(kind, ahead_days) * np.nan_to_num(day.expected_margins)

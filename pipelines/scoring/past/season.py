@@ -11,8 +11,10 @@ from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
+from scipy.optimize import brentq
+from scipy.special import expit
 
-from pipelines.scoring.past.metrics import Floats
+from pipelines.scoring.past.metrics import WIDEST, Floats
 from pipelines.scoring.past.order_models import OrderModel
 
 # Whole weeks, so that the same weekdays are compared.
@@ -88,6 +90,30 @@ def shrink_factor(logs: Sequence[float], prior: float) -> float:
     return float(np.exp(np.clip(seen, -np.log(LARGEST_CHANGE), np.log(LARGEST_CHANGE))))
 
 
+def find_risk_level(
+    logits: Sequence[Floats], shares: Sequence[float], seasons: Sequence[float]
+) -> float:
+    """Return by how much past log odds of no order were off, drawn to 0 by k / (k + 1).
+
+    Args:
+        logits: Of each past day, the customers' log odds of no order in an average season.
+        shares: Of each, the share of customers that did not order, neither none nor all of them.
+        seasons: Of each, by what factor orders exceeded the average.
+    """
+    past = zip(logits, shares, seasons, strict=True)
+    shifts = [shift_to(day, share, season) for day, share, season in past]
+    return sum(shifts) / (len(shifts) + LEVEL_PRIOR)
+
+
+def shift_to(logits: Floats, share: float, season: float = 1.0) -> float:
+    """Return what to add to log odds so that in a season the mean risk is a share in (0, 1)."""
+
+    def miss(by: float) -> float:
+        return float(change_hazard(expit(logits + by), season).mean()) - share
+
+    return float(brentq(miss, -WIDEST, WIDEST))
+
+
 def change_hazard(risk: Floats, multiplier: float) -> Floats:
     """Return the risk of no order if all order rates were `multiplier` times as high.
 
@@ -129,6 +155,6 @@ def _track(orders: pl.DataFrame, model: OrderModel, as_of: date) -> _Tracking:
     firsts = aged.filter(pl.col("age") == pl.col("first_age"))["age"].cast(pl.Float64).to_numpy()
     days = np.arange(0.0, firsts.max() + CURVE_STEP_DAYS, CURVE_STEP_DAYS)
     # The expected orders of a customer who has just bought for the first time.
-    curve = [float(model.expected_orders(day, 0.0, 0.0, 0.0)[0]) for day in days]
+    curve = model.expected_orders(days, 0.0, 0.0, 0.0)
     repeats = aged.filter(pl.col("age") < pl.col("first_age"))
-    return _Tracking(firsts, repeats, days, np.array(curve), as_of)
+    return _Tracking(firsts, repeats, days, curve, as_of)

@@ -14,6 +14,8 @@ import polars as pl
 
 NEEDED = ("customer_id", "ordered_on", "margin_amount")
 UNITS = 10_000
+# Polars divides many rows by multiplying with the inverse, but a single one truly: so multiply.
+ONE_UNIT = 1 / UNITS
 KEYS = ("customer_id", "ordered_on", "is_order")
 
 
@@ -37,12 +39,13 @@ def prepare_order_days(order_days: pl.DataFrame) -> pl.DataFrame:
     Args:
         order_days: One row per customer and purchase day: customer_id, ordered_on (date),
             margin_amount (of that day's orders, any number type; null counts as 0). Optional:
-            is_discounted (whether an order of the day was; null counts as not) and is_order (false
+            is_discounted (whether an order of the day was; null counts as not), is_order (false
             for a row that is only money, such as a refund booked that day with a negative
-            margin_amount; null or absent counts as true).
+            margin_amount; null or absent counts as true) and first_channel (of the customer's first
+            order, the same in all rows).
 
     Returns:
-        customer_id, ordered_on, margin_amount (Float64), is_order, and is_discounted where given.
+        customer_id, ordered_on, margin_amount (Float64), is_order, and the others where given.
 
     Raises:
         ValueError: If a column is missing, an id or a day is null, or a day stands twice.
@@ -58,7 +61,7 @@ def prepare_order_days(order_days: pl.DataFrame) -> pl.DataFrame:
     )
     if "is_order" not in order_days:
         days = days.with_columns(is_order=pl.lit(True))
-    days = days.select(*NEEDED, *(name for name in flags if name in days))
+    days = days.select(*NEEDED, *(name for name in (*flags, "first_channel") if name in days))
     if not _is_sorted(days):
         days = days.sort(KEYS)
         if not _is_sorted(days):
@@ -77,7 +80,7 @@ def _is_sorted(days: pl.DataFrame) -> bool:
 
 def add_up(amounts: pl.Expr) -> pl.Expr:
     """The sum to four decimals, added up in whole numbers: the same in any order and thread."""
-    return (amounts * UNITS).round().cast(pl.Int64).sum() / UNITS
+    return (amounts * UNITS).round().cast(pl.Int64).sum() * ONE_UNIT
 
 
 def find_cuts(

@@ -11,12 +11,13 @@ from simulated_orders import AS_OF, simulate_orders
 
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import RiskBands, ScoringParams
-from pipelines.scoring.churn.scores import predict_total, see_today
+from pipelines.scoring.churn.scores import see_today
 from pipelines.scoring.customers import Memory, Rules, score_customers
 from pipelines.scoring.models.order_model import build_order_model
 from pipelines.scoring.past.backtest import run_backtest
 from pipelines.scoring.past.snapshots import prepare_order_days
 from pipelines.scoring.report import ModelReport
+from pipelines.scoring.totals import choose_total
 
 BOOK = load_rules(find_rules(None))
 PARAMS = ScoringParams(order_models=("mbg_nbd",), backtest_cuts=1)
@@ -81,10 +82,11 @@ def test_what_is_published_is_what_was_tried(scored):
     today = see_today(prepare_order_days(ORDERS), AS_OF, PARAMS)
     for target, count in (("orders", "expected_orders_{}_count"), ("value", "clv_{}_amount")):
         for name, days in (("horizon", None), ("365d", 365)):
-            tried = predict_total(today, scored.backtest, PARAMS, target, days)
+            tried = choose_total(today, scored.backtest, PARAMS, target).expect(today, days)
             told = floats(scored, count.format(name))
             assert told == pytest.approx(tried, rel=1e-4, abs=1e-3), (target, name)
-    years = [predict_total(today, scored.backtest, PARAMS, "value", 365 * n) for n in (1, 2, 3)]
+    value = choose_total(today, scored.backtest, PARAMS, "value")
+    years = [value.expect(today, 365 * n) for n in (1, 2, 3)]
     first, second, third = years[0], years[1] - years[0], years[2] - years[1]
     worth = first + second * 1.1**-1.5 + third * 1.1**-2.5
     assert floats(scored, "clv_1095d_amount") == pytest.approx(worth, rel=1e-3, abs=1e-2)
@@ -132,7 +134,7 @@ def test_where_models_do_worse_the_customers_own_rate_is_published_and_called_so
     assert set(result.scores["clv_basis"]) == {"own_rate"}
     assert result.scores["clv_365d_low_amount"].null_count() == result.scores.height
     today = see_today(prepare_order_days(ORDERS), AS_OF, PARAMS)
-    tried = predict_total(today, result.backtest, PARAMS, "value")
+    tried = choose_total(today, result.backtest, PARAMS, "value").expect(today)
     assert floats(result, "clv_horizon_amount") == pytest.approx(tried, rel=1e-4, abs=1e-3)
     assert any("graded C" in note for note in result.notes)
 
@@ -151,10 +153,10 @@ def test_a_model_that_cannot_be_fitted_tonight_is_stood_in_for(monkeypatch):
 
 
 def test_nobody_orders_on_more_days_than_there_are(monkeypatch):
-    def tenfold(today, *args):
+    def tenfold(_, today, *args):
         return np.full(today.aggregates.height, 5_000.0)
 
-    monkeypatch.setattr("pipelines.scoring.customers.predict_total", tenfold)
+    monkeypatch.setattr("pipelines.scoring.totals.ChosenTotal.expect", tenfold)
     result = score()
     for name, days in zip(COUNTS, (90, 365, 1095), strict=True):
         assert set(floats(result, name)) == {days}
@@ -195,6 +197,22 @@ def test_row_order_does_not_change_a_byte(scored):
         assert as_bytes(getattr(shuffled, name)) == as_bytes(getattr(scored, name)), name
     assert shuffled.report == scored.report
     assert shuffled.backtest.reports.equals(scored.backtest.reports)
+
+
+def test_customers_in_parts_are_scored_as_all_at_once(scored, monkeypatch):
+    monkeypatch.setattr("pipelines.scoring.customers.CHUNK_ROWS", 500)
+    monkeypatch.setattr("pipelines.scoring.churn.scores.CHUNK_ROWS", 350)
+    assert scored.scores.height % 500 > 0
+    assert as_bytes(score().scores.rechunk()) == as_bytes(scored.scores.rechunk())
+
+
+def test_orders_without_a_margin_have_no_value_and_all_else():
+    nothing = pl.lit(None, MONEY)
+    unpriced = score(ORDERS.with_columns(margin_amount=nothing))
+    assert unpriced.report.status == "scored"
+    money = unpriced.scores.select(pl.col("^.*_amount$"))
+    assert set(money.null_count().row(0)) == {unpriced.scores.height}
+    assert unpriced.scores["churn_risk"].null_count() == 0
 
 
 def test_what_comes_after_the_night_is_not_known(scored):

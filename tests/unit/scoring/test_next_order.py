@@ -22,7 +22,11 @@ def days_of(windows: pl.DataFrame, name: str) -> np.ndarray:
 
 def constant(rate: float, alive: float = 1.0):
     """Orders at a constant daily rate, by those who have not left for good."""
-    return lambda days: 1 - alive * (1 - np.exp(-rate * days))
+    return of_each(np.array([rate]), np.array([alive]))
+
+
+def of_each(rates, alive):
+    return lambda rows: lambda days: 1 - alive[rows] * (1 - np.exp(-rates[rows] * days))
 
 
 def test_window_is_the_middle_half_of_the_orders_that_will_come():
@@ -37,9 +41,7 @@ def test_window_is_the_middle_half_of_the_orders_that_will_come():
 
 def test_who_has_most_probably_left_gets_no_window():
     alive = np.array([0.05, 0.5])
-    windows = predict_windows(
-        pl.Series(["gone", "here"]), lambda days: 1 - alive * (1 - np.exp(-days)), RULES, AS_OF
-    )
+    windows = predict_windows(pl.Series(["gone", "here"]), of_each(np.ones(2), alive), RULES, AS_OF)
 
     assert windows["p_order_within"].to_list() == [0.05, 0.5]
     assert windows.filter(customer_id="gone").select(*WINDOW, "p_order_in_window").row(0) == (
@@ -53,7 +55,10 @@ def test_half_of_the_orders_that_come_fall_into_their_window(simulate):
     model = BgNbd(0.9, 30.0, 0.5, 4.0)
     ids = pl.Series([f"c{n:05d}" for n in range(20_000)])
     windows = predict_windows(
-        ids, lambda h: model.p_no_order(h, base.x, base.t_x, base.tenure), RULES, AS_OF
+        ids,
+        lambda rows: model.silence(base.x[rows], base.t_x[rows], base.tenure[rows]),
+        RULES,
+        AS_OF,
     )
     ordered = (base.days_to_next <= RULES.within_days) & windows[WINDOW[0]].is_not_null().to_numpy()
     day = np.ceil(base.days_to_next[ordered])
@@ -80,7 +85,7 @@ def test_windows_are_ordered_and_inside_the_horizon(rates, begins, width, within
                       min_probability=0)  # fmt: skip
     rate = np.array(rates)
     ids = pl.Series([f"{n:02d}" for n in range(len(rates))])
-    windows = predict_windows(ids, lambda days: np.exp(-rate * days), rules, AS_OF)
+    windows = predict_windows(ids, of_each(rate, np.ones(len(rate))), rules, AS_OF)
     first, last = days_of(windows, WINDOW[0]), days_of(windows, WINDOW[2])
 
     assert ((first >= 1) & (first <= last) & (last <= within)).all()
@@ -92,7 +97,9 @@ def test_windows_are_ordered_and_inside_the_horizon(rates, begins, width, within
 
 
 def test_nobody_has_no_window():
-    windows = predict_windows(pl.Series([], dtype=pl.String), lambda days: days, RULES, AS_OF)
+    windows = predict_windows(
+        pl.Series([], dtype=pl.String), of_each(np.ones(0), np.ones(0)), RULES, AS_OF
+    )
 
     assert windows.is_empty()
     assert windows.schema["next_order_from_on"] == pl.Date

@@ -97,3 +97,9 @@ def test_two_rows_of_one_customer_in_another_source_are_refused():
     twice = pl.DataFrame({"customer_id": ["a", "a"], "open_complaint_count": [1, 2]})
     with pytest.raises(pl.exceptions.ComputeError, match="1:1"):
         build_features(aggregates, {}, 90, twice)
+
+
+def test_a_customer_alone_has_the_sums_that_it_has_among_others():
+    ann = [(70, 4.31), (30, 0.0), (7, 0.0)]
+    among = aggregate_history(history(ann=ann, bob=[(7, 1.0)]), DAY)
+    assert aggregate_history(history(ann=ann), DAY).equals(among.head(1))

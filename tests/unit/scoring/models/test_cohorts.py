@@ -3,8 +3,14 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from pipelines.scoring.models.cohorts import build_cohorts, find_cohorts, fit_cohorts, split_models
+from pipelines.scoring.models.cohorts import (
+    START,
+    build_cohorts,
+    find_cohorts,
+    fit_cohorts,
+)
 from pipelines.scoring.models.order_model import fit_order_model
+from pipelines.scoring.models.parted import split_models
 
 AS_OF = date(2026, 6, 30)
 
@@ -66,6 +72,22 @@ def test_the_year_of_the_first_order_follows_from_the_day():
     ]  # fmt: skip
     tomorrow = find_cohorts(AS_OF + timedelta(days=1), np.array([tenure_of(days[0]) + 1.0]))
     assert tomorrow.tolist() == [2024]
+
+
+def test_who_ordered_in_the_first_days_is_a_cohort_of_its_own(three_years):
+    x, t_x, tenure = three_years
+    known_by = date(2024, 3, 1)
+    told = fit_cohorts(
+        "mbg_nbd", x, t_x, tenure, as_of=AS_OF, min_customers=500, known_by=known_by
+    ).model
+    assert sorted(told.by_cohort) == [START, 2025]
+    first = tenure == tenure_of(known_by)
+    alone = fit_order_model("mbg_nbd", x[first], t_x[first], tenure[first]).model
+    assert told.by_cohort[START].parameters == pytest.approx(alone.parameters, rel=1e-5)
+    kept = build_cohorts("mbg_nbd", told.parameters, AS_OF, known_by)
+    assert (kept.p_alive(x, t_x, tenure) == told.p_alive(x, t_x, tenure)).all()
+    before = [float(tenure_of(known_by)), float(tenure_of(known_by) - 1)]
+    assert find_cohorts(AS_OF, np.array(before), known_by).tolist() == [START, 2024]
 
 
 def test_order_of_rows_does_not_change_the_models(three_years):

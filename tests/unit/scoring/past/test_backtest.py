@@ -9,7 +9,7 @@ from simulated_orders import AS_OF, simulate_orders
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.schemas import GradeLimits, ScoringParams
 from pipelines.scoring.churn.features import aggregate_history
-from pipelines.scoring.churn.scores import SCHEMA, predict_total, score_churn, see_today
+from pipelines.scoring.churn.scores import SCHEMA, score_churn, see_today
 from pipelines.scoring.past.backtest import (
     REPORT_SCHEMA,
     choose_model,
@@ -18,6 +18,7 @@ from pipelines.scoring.past.backtest import (
 )
 from pipelines.scoring.past.metrics import AMOUNT_METRICS, RISK_METRICS
 from pipelines.scoring.past.snapshots import prepare_order_days, sample_customers
+from pipelines.scoring.totals import choose_total
 
 PARAMS = ScoringParams(order_models=("mbg_nbd", "bg_nbd"))
 REASONS = load_rules(find_rules(None)).churn_reasons
@@ -207,7 +208,7 @@ def test_a_refused_night_has_no_scores(today):
     none = score_churn(today, refused, PARAMS, REASONS)
     assert none.is_empty()
     assert none.schema == SCHEMA
-    assert predict_total(today, refused, PARAMS, "orders") is None
+    assert choose_total(today, refused, PARAMS, "orders").basis == "own_rate"
 
 
 # ---------- scores
@@ -228,8 +229,8 @@ def test_every_customer_has_a_risk_a_band_and_reasons(scores):
 
 
 def test_totals_by_the_chosen_models(backtest, today):
-    orders = predict_total(today, backtest, PARAMS, "orders")
-    value = predict_total(today, backtest, PARAMS, "value")
+    orders = choose_total(today, backtest, PARAMS, "orders").expect(today)
+    value = choose_total(today, backtest, PARAMS, "value").expect(today)
     assert orders.shape == value.shape == (today.features.height,)
     assert (orders >= 0).all()
 

@@ -54,6 +54,40 @@ def draw_cohorts(customers: int = 3_000, seed: int = 6) -> pl.DataFrame:
     return as_order_days(found, start)
 
 
+def draw_cut_off(seed: int = 6) -> pl.DataFrame:
+    """A shop of years, whose history begins 400 days ago; those won since then order less."""
+    random = np.random.default_rng(seed)
+    at = np.append(np.zeros(1_500), random.uniform(0.0, 400.0, 1_500))
+    rate = np.append(random.gamma(2.0, 1.0 / 60.0, 1_500), random.gamma(0.5, 1.0 / 60.0, 1_500))
+    # Who was there before is first seen when the next order comes.
+    at[:1_500] += random.exponential(1.0, 1_500) / rate[:1_500]
+    active, found = np.flatnonzero(at < 400.0), []
+    while len(active):
+        found.append((active.copy(), at[active].astype(int)))
+        at[active] += random.exponential(1.0, len(active)) / np.maximum(rate[active], 1e-9)
+        active = active[at[active] < 400.0]
+    return as_order_days(found, AS_OF - timedelta(days=399))
+
+
+def draw_channels(customers: int = 2_400, seed: int = 6) -> pl.DataFrame:
+    """Who was won in the store orders often and stays, who came by an advertisement does not."""
+    random = np.random.default_rng(seed)
+    by_store = np.arange(customers) % 3 > 0
+    at = random.uniform(0.0, 500.0, customers)
+    stops = np.where(by_store, random.beta(1.0, 30.0, customers), random.beta(3.0, 3.0, customers))
+    rate = random.gamma(1.0, 1.0 / 60.0, customers) + 1e-4
+    active, found = np.arange(customers), []
+    while len(active):
+        found.append((active.copy(), at[active].astype(int)))
+        active = active[random.random(len(active)) >= stops[active]]
+        at[active] += random.exponential(1.0, len(active)) / rate[active]
+        active = active[at[active] < 600]
+    days = as_order_days(found, AS_OF - timedelta(days=599))
+    number = pl.col("customer_id").str.slice(1).cast(pl.Int64)
+    channel = pl.when(number % 3 > 0).then(pl.lit("store")).otherwise(pl.lit("advertisement"))
+    return days.with_columns(first_channel=pl.when(number % 40 != 0).then(channel))
+
+
 def as_order_days(found: list[tuple[Ints, Ints]], start: date) -> pl.DataFrame:
     """Who ordered on which day, as the scores read it."""
     who, when = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -92,12 +126,59 @@ def test_cohorts_win_where_they_differ_and_go_on_from_the_last_release():
     assert night.backtest.choices["orders"].model == "mbg_nbd_cohorts"
     fitted = night.report.order_model
     assert fitted.kind == "mbg_nbd_cohorts"
-    assert {name.partition("_")[2] for name in fitted.parameters} == {"", "2024", "2025", "2026"}
+    cohorts = {name.partition("_")[2] for name in fitted.parameters}
+    assert cohorts == {"", "start", "2024", "2025", "2026"}
     memory = Memory(night.report, night.distributions)
     again = score_customers(orders, hours, AS_OF + timedelta(days=1), rules, memory)
     assert again.report.order_model.iterations < fitted.iterations
     assert again.report.refused_nights == 0
     assert night.scores["clv_365d_low_amount"].null_count() == 0
+
+
+def test_who_was_there_before_the_history_began_is_not_taken_for_new():
+    kinds = ("mbg_nbd", "mbg_nbd_cohorts")
+    params = ScoringParams(order_models=kinds, min_cohort_customers=300, backtest_cuts=1)
+    tried = run_backtest(draw_cut_off(), AS_OF, params)
+    assert tried.choices["orders"].model == "mbg_nbd_cohorts"
+    biases = tried.reports.filter(target="orders", metric="total_bias")
+    bias = dict(biases.select("model", pl.col("value").abs()).rows())
+    assert bias["mbg_nbd_cohorts"] < bias["mbg_nbd"]
+
+
+CHANNELS = ScoringParams(
+    order_models=("mbg_nbd", "mbg_nbd_channels"),
+    min_cohort_customers=300,
+    sample_customers=1_200,
+    backtest_cuts=1,
+)
+
+
+def test_channels_win_where_they_differ_and_go_on_from_the_last_release(monkeypatch):
+    orders = draw_channels()
+    rules = Rules(CHANNELS, BOOK.churn_reasons, BOOK.next_order)
+    hours = orders.select("customer_id", "ordered_on", ordered_hour=pl.lit(9, pl.Int64))
+    night = score_customers(orders, hours, AS_OF, rules)
+    assert night.backtest.choices["orders"].model == "mbg_nbd_channels"
+    fitted = night.report.order_model
+    assert fitted.kind == "mbg_nbd_channels"
+    names = {name.partition("_")[2] for name in fitted.parameters}
+    assert names == {"", "advertisement", "store"}
+    # In parts of the customers each part is of its own channels.
+    monkeypatch.setattr("pipelines.scoring.customers.CHUNK_ROWS", 500)
+    assert score_customers(orders, hours, AS_OF, rules).scores.equals(night.scores)
+    memory = Memory(night.report, night.distributions)
+    again = score_customers(orders, hours, AS_OF + timedelta(days=1), rules, memory)
+    assert again.report.order_model.iterations < fitted.iterations
+    assert again.report.refused_nights == 0
+
+
+def test_without_channels_nothing_of_them_is_tried():
+    orders = draw_channels()
+    unknown = orders.with_columns(first_channel=pl.lit(None, pl.String))
+    for days in (orders.drop("first_channel"), unknown):
+        tried = run_backtest(prepare_order_days(days), AS_OF, CHANNELS)
+        assert set(tried.reports.filter(target="orders")["model"]) == {"own_rate", "mbg_nbd"}
+        assert tried.choices["orders"].model == "mbg_nbd"
 
 
 def test_one_cohort_is_none():

@@ -3,12 +3,20 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import expit
 from simulated_orders import AS_OF, simulate_orders
 
 from pipelines.scoring.churn.features import aggregate_history
 from pipelines.scoring.models.kinds import Base
 from pipelines.scoring.past.order_models import fit_order_models
-from pipelines.scoring.past.season import change_hazard, find_level, find_seasons, shrink_factor
+from pipelines.scoring.past.season import (
+    change_hazard,
+    find_level,
+    find_risk_level,
+    find_seasons,
+    shift_to,
+    shrink_factor,
+)
 from pipelines.scoring.past.snapshots import prepare_order_days
 
 MODEL = "mbg_nbd"
@@ -57,6 +65,29 @@ def test_a_factor_is_drawn_to_one_and_bounded():
 def test_totals_that_were_too_low_raise_the_level():
     assert find_level([120.0, 120.0], [100.0, 100.0]) == pytest.approx(1.2 ** (2 / 3))
     assert find_level([0.0], [10.0]) == 1.0
+
+
+def test_the_level_of_risk_is_what_past_days_were_off_drawn_to_nothing():
+    logits = np.linspace(-2.0, 2.0, 101)
+    right = float(expit(logits).mean())
+    assert find_risk_level([logits], [right], [1.0]) == pytest.approx(0.0, abs=1e-9)
+    assert find_risk_level([], [], []) == 0.0
+    # A past day on which all log odds had to be higher by one: half of it is believed, then more.
+    higher = float(expit(logits + 1.0).mean())
+    assert find_risk_level([logits], [higher], [1.0]) == pytest.approx(0.5)
+    assert find_risk_level([logits] * 3, [higher] * 3, [1.0] * 3) == pytest.approx(0.75)
+
+
+def test_a_season_that_was_foreseen_is_no_error_of_the_level():
+    logits = np.linspace(-2.0, 2.0, 101)
+    busy = float(change_hazard(expit(logits), 1.5).mean())
+    assert find_risk_level([logits], [busy], [1.5]) == pytest.approx(0.0, abs=1e-9)
+    assert find_risk_level([logits], [busy], [1.0]) < -0.1
+
+
+def test_log_odds_are_moved_to_a_mean_risk():
+    logits = np.array([-3.0, 0.0, 4.0])
+    assert expit(logits + shift_to(logits, 0.9)).mean() == pytest.approx(0.9)
 
 
 def test_more_orders_mean_less_risk_of_none():
