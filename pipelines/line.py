@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from pipelines.acceptances import read_accepted
 from pipelines.catalogue import Catalogue, load_catalogue
 from pipelines.collect import extract_source
 from pipelines.configured import configured_rules
 from pipelines.errors import C360Error
+from pipelines.gate_breakers import find_tripped, write_gate_breakers
 from pipelines.histories import bring_memory, write_histories
 from pipelines.lake import Lake, Run, read_json, with_parent, write_table
 from pipelines.land import (
@@ -30,6 +33,7 @@ from pipelines.rules import find_rules, load_rules, rules_sha256
 from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.score import REPORT, score, try_models
 from pipelines.scoring.past.backtest import Backtest
+from pipelines.segments.cut import Cut
 from pipelines.settings import Settings
 from pipelines.steps import GATES, LINE, StepResult, read_report
 from pipelines.tombstones import read_tombstones
@@ -182,6 +186,8 @@ class Line:
         """Let Great Expectations judge a stage."""
         from pipelines.gate import run_gate
 
+        accepted = read_accepted(self.lake, self.settings.audit, self.run.as_of)
+        write_gate_breakers(stage, self.lake, self.run, self.catalogue, self._rules(), accepted)
         result = run_gate(stage, self.run, self.catalogue, self.settings.project_dir)
         notes = tuple(f"gate {stage}: {warning}" for warning in result.warnings)
         return StepResult(
@@ -193,7 +199,8 @@ class Line:
         """Put marts and lists together."""
         before = previous_release(self.lake, self.run.as_of)
         write_histories(self.run, self.catalogue, self._rules())
-        done = publish(self.run, self.catalogue, self._rules(), before)
+        accepted = read_accepted(self.lake, self.settings.audit, self.run.as_of)
+        done = publish(self.run, self.catalogue, self._rules(), before, accepted)
         places = sum(cut.rows.height for cut in done.lists.values())
         lists = [
             {
@@ -203,11 +210,14 @@ class Line:
                 "rows": done.lists[segment.name].rows.height,
                 "matched": done.lists[segment.name].matched,
                 "left_out": done.lists[segment.name].left_out,
+                **_kept(done.lists[segment.name]),
             }
             for segment in self._rules().segments.segments
         ]
+        kept = sum("kept_from" in told for told in lists)
         return StepResult(
-            f"{done.customers:,} customers, {len(done.lists)} lists with {places:,} places",
+            f"{done.customers:,} customers, {len(done.lists)} lists with {places:,} places"
+            + (f"; {kept} held back, the last released stay" if kept else ""),
             done.notes,
             {"customers": done.customers, "lists": lists},
         )
@@ -242,6 +252,7 @@ class Line:
             "gates": gates,
             "customers": reports["publish"]["facts"]["customers"],
             "lists": reports["publish"]["facts"]["lists"],
+            "breakers": find_tripped(self.run),
             "models": read_json(self.run.path / "pipeline" / REPORT),
             "notes": [
                 note
@@ -268,6 +279,13 @@ class Line:
     def _write(self, name: str, frame: pl.DataFrame) -> None:
         dataset = self.catalogue["pipeline", name]
         write_table(dataset.conform(frame.lazy()), self.run.table("pipeline", name))
+
+
+def _kept(cut: Cut) -> dict[str, Any]:
+    """What the manifest tells of a list that is not tonight's."""
+    if cut.kept_from is None:
+        return {}
+    return {"kept_from": cut.kept_from, "taken_off": cut.taken_off}
 
 
 def pipeline_version() -> str:

@@ -17,6 +17,7 @@ from pipelines.rules.segments import Segment
 from pipelines.segment_releases import (
     Night,
     decisions_of,
+    kept_from,
     listed,
     pick,
     read_night,
@@ -83,6 +84,7 @@ class WhyListed:
     is_on_list: whether the list that went out has it.
     is_suppressed: whether nothing of the list's kind is ever sent to the customer.
     decision: the night's, if it kept one and the condition was true.
+    kept_from: the night that the list is of, if a circuit breaker kept this night's back.
     """
 
     segment: Segment
@@ -96,6 +98,7 @@ class WhyListed:
     reason: str | None
     reason_zh: str | None
     rules_are: str
+    kept_from: str | None = None
 
 
 def ask_preview(settings: Settings, name: str, day: date | None, where: str | None) -> AskedPreview:
@@ -241,6 +244,7 @@ def ask_why_listed(settings: Settings, release: Release, customer_id: str, name:
         reason=row["reason"] if row else None,
         reason_zh=row["reason_zh"] if row else None,
         rules_are=rules_are,
+        kept_from=kept_from(release, name),
     )
 
 

@@ -1,6 +1,7 @@
 """Cuts lists from the audience: the rows of a list, best first, with a reason for each."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -13,11 +14,17 @@ from pipelines.segments.reasons import named_columns, write_reason
 
 @dataclass(frozen=True)
 class Cut:
-    """One list: its rows, and how many fell out for which decision."""
+    """One list: its rows, and how many fell out for which decision.
+
+    kept_from: the night whose list it is, if a breaker kept tonight's back; taken_off: how many of
+    that list may not be on it any more, by the decision.
+    """
 
     rows: pl.DataFrame
     matched: int
     left_out: dict[str, int]
+    kept_from: str | None = None
+    taken_off: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def suppressed(self) -> int:

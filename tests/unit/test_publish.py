@@ -86,6 +86,9 @@ def run(lake):
     write_table(shares, made.table("pipeline", "score_distributions"))
     orders = rows("order_state", {"customer_id": "a"}, group="pipeline")
     write_table(orders, made.table("pipeline", "order_state"))
+    for stage in ("landing", "marts"):
+        judged = rows(f"{stage}_breakers", {"stage": stage}, group="pipeline")
+        write_table(judged, made.table("pipeline", f"{stage}_breakers"))
     allowed = [("a", "email"), ("b", "email"), ("c", "email"), ("b", "sms"), ("d", "phone")]
     contacts = [
         {"customer_id": who, "channel": channel, "purpose": "marketing",
@@ -322,7 +325,7 @@ def test_the_summary_finds_a_funnel_that_let_the_wrong_people_in(run, catalogue,
 
     decide_lists = module.decide_lists
 
-    def careless(night, rules):
+    def careless(night, rules, keep):
         rows = decide_lists(night, rules).with_columns(is_on_list=True, decision=pl.lit("on_list"))
         return rows.filter(pl.col("list").is_in(["everybody", "perhaps_at_risk"]))
 

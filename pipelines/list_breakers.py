@@ -1,0 +1,145 @@
+"""The breakers of lists: what trips keeps its last released file, and all other lists go out.
+
+That file is not sent again as it was: whoever may not be written to tonight, at the address that
+stands there, is taken off. Nothing of tonight's list goes into it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from pipelines.breakers.judge import TRIPPED, Accepted, Memory, judge
+from pipelines.breakers.lists import find_audience, read_list
+from pipelines.release import Release
+from pipelines.rules.breakers import ListBreakers
+from pipelines.rules.segments import NO_CHANNEL, Segment
+from pipelines.segments.condition import Condition
+from pipelines.segments.cut import Cut, write_rows
+from pipelines.segments.funnel import KEY, ON_LIST, Night
+
+GONE = "gone"  # who is no customer any more, or is part of another one that is listed
+
+
+@dataclass(frozen=True)
+class Last:
+    """The lists of the last release; `release` is None on the first night."""
+
+    release: Release | None
+    history: pl.DataFrame | None  # `list_history` and `list_decisions`
+    decisions: pl.DataFrame | None
+    merged: pl.DataFrame  # alias_id, customer_id
+
+    def rows(self, name: str) -> pl.DataFrame:
+        """The rows of a list as it was released, under the customer ids of tonight."""
+        path = self.release.path / "lists" / f"{name}.parquet" if self.release else None
+        if path is None or not path.exists():
+            return pl.DataFrame(schema={"customer_id": pl.String})
+        rows = pl.read_parquet(path)
+        return self._renamed(rows).unique(KEY, keep="first", maintain_order=True)
+
+    def audience(self, segment: Segment) -> pl.DataFrame | None:
+        """customer_id of those whom a list was for, if it was of this version."""
+        told = self.release.manifest.get("lists", ()) if self.release else ()
+        known = {(entry["name"], entry["version"]) for entry in told}
+        if self.decisions is None or (segment.name, segment.version) not in known:
+            return None
+        mine = find_audience(self.decisions.filter(pl.col("list") == segment.name))
+        return self._renamed(mine).unique()
+
+    def _renamed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        now = self.merged.select(customer_id="alias_id", now="customer_id")
+        return rows.join(now, on=KEY, how="left", maintain_order="left").select(
+            pl.coalesce("now", "customer_id").alias("customer_id"), *rows.columns[1:]
+        )
+
+    def kept_from(self, name: str) -> str | None:
+        """The night that the last list is of, which a breaker may have kept for longer."""
+        return self.kept_lists().get(name, self.release.as_of if self.release else None)
+
+    def kept_lists(self) -> dict[str, str]:
+        """Lists that the last release had kept, each with the night that it is of."""
+        told = self.release.manifest.get("lists", ()) if self.release else ()
+        return {entry["name"]: entry["kept_from"] for entry in told if entry.get("kept_from")}
+
+
+@dataclass
+class Watch:
+    """Judges each list in turn, as it is decided, and remembers what came of it."""
+
+    night: Night
+    conditions: Mapping[str, Condition]
+    contacts: pl.DataFrame | None
+    last: Last
+    rules: ListBreakers
+    memory: Memory
+    accepted: Accepted
+    rows: dict[str, pl.DataFrame] = field(default_factory=dict)
+    verdicts: list[pl.DataFrame] = field(default_factory=list)
+    kept: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def keep(self, segment: Segment, decided: pl.DataFrame) -> pl.DataFrame | None:
+        """Who stands in the last list if tonight's may not go out; else None."""
+        listed = decided.filter(pl.col("decision") == ON_LIST).select(KEY)
+        rows = write_rows(self.night.audience, segment, listed, self.contacts)
+        readings = read_list(
+            rows, find_audience(decided), self.last.audience(segment), self._consent(segment),
+            segment, self.rules.of(segment.name), self.memory,
+        )  # fmt: skip
+        verdicts = judge(readings, "lists", self.night.as_of, self.accepted)
+        self.verdicts.append(verdicts)
+        if TRIPPED not in verdicts["outcome"].to_list():
+            self.rows[segment.name] = rows
+            return None
+        self.kept[segment.name] = self.last.rows(segment.name)
+        return find_writable(self.kept[segment.name], segment, self.contacts)
+
+    def _consent(self, segment: Segment) -> tuple[int, int] | None:
+        """How many the condition is true for, and how many of them may be written to."""
+        if self.night.allowed is None or segment.channel == NO_CHANNEL:
+            return None
+        found = self.conditions[segment.name].match(self.night.audience).select(KEY)
+        here = (pl.col("channel") == segment.channel) & (pl.col("purpose") == segment.purpose)
+        allowed = self.night.allowed.filter(here)
+        return found.height, found.join(allowed, on=KEY, how="semi").height
+
+    def cut(self, segment: Segment, mine: pl.DataFrame) -> Cut:
+        """The list that goes out, by the last word on everybody."""
+        left_out = mine.filter(~pl.col("is_on_list"))["decision"].value_counts().sort("decision")
+        counts = dict(left_out.rows())
+        listed = mine.filter("is_on_list").select(KEY)
+        if segment.name not in self.kept:
+            rows = self.rows.get(segment.name)
+            if rows is None or not rows.select(KEY).equals(listed):  # the last word counts
+                rows = write_rows(self.night.audience, segment, listed, self.contacts)
+            return Cut(rows, mine.height, counts)
+        before = self.kept[segment.name]
+        rows = before.join(listed, on=KEY, how="semi", maintain_order="left")
+        off = before.join(listed, on=KEY, how="anti").join(mine, on=KEY, how="left")
+        reasons = off["decision"].fill_null(GONE).value_counts().sort("decision")
+        return Cut(
+            rows, mine.height, counts, self.last.kept_from(segment.name), dict(reasons.rows())
+        )
+
+
+def find_writable(
+    rows: pl.DataFrame, segment: Segment, contacts: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Whether each row of a list holds a contact point that consent allows tonight.
+
+    Returns:
+        customer_id, may_write. A row without any is as good as consent for the channel makes it;
+        with one, and no consents of any source tonight, nobody may be written to.
+    """
+    if "contact" not in rows.columns or segment.channel == NO_CHANNEL:
+        return rows.select(*KEY, may_write=pl.lit(value=True))
+    if contacts is None:
+        return rows.select(*KEY, may_write=pl.lit(value=False))
+    here = (pl.col("channel") == segment.channel) & (pl.col("purpose") == segment.purpose)
+    allowed = contacts.filter(here).select(
+        *KEY, contact="contact_value", may_write=pl.lit(value=True)
+    )
+    told = rows.select(*KEY, "contact").join(
+        allowed.unique(), on=[*KEY, "contact"], how="left", maintain_order="left"
+    )
+    return told.select(*KEY, pl.col("may_write").fill_null(value=False))
