@@ -1,0 +1,121 @@
+import polars as pl
+import pytest
+
+from pipelines.breakers.judge import Memory
+from pipelines.breakers.lists import find_audience, read_list
+from pipelines.rules.breakers import ListLimits
+from tests.unit.breakers.past_nights import outcomes, remember
+from tests.unit.segments.list_people import segment
+
+LIMITS = ListLimits(min_customers=10)
+NO_MEMORY = Memory(None, "lists", 14)
+
+
+def ids(*numbers):
+    return pl.DataFrame({"customer_id": [f"c{n}" for n in numbers]}, {"customer_id": pl.String})
+
+
+def people(count, missing=0, repeated=0):
+    """Rows of a list: so many without a city, so many with one and the same address."""
+    return pl.DataFrame(
+        {
+            "customer_id": [f"c{n}" for n in range(count)],
+            "contact": ["same" if n < repeated else f"p{n}" for n in range(count)],
+            "city": [None if n < missing else "Leeds" for n in range(count)],
+        },
+        {"customer_id": pl.String, "contact": pl.String, "city": pl.String},
+    )
+
+
+def judged(rows=None, tonight=None, before=None, consent=None, memory=NO_MEMORY, limits=LIMITS):
+    rows = people(20) if rows is None else rows
+    tonight = rows.select("customer_id") if tonight is None else tonight
+    found = read_list(rows, tonight, before, consent, segment(), limits, memory)
+    return outcomes(found)
+
+
+@pytest.mark.parametrize(
+    ("size", "outcome"),
+    [(0, "tripped"), (10, "tripped"), (11, "passed"), (39, "passed"), (40, "tripped")],
+)
+def test_size_is_held_against_the_usual_one(size, outcome):
+    memory = remember("lists", size__a_list=[20, 20, 20])
+    assert judged(people(size), memory=memory)["size"] == outcome
+
+
+def test_size_counts_whom_another_list_or_a_cap_takes_for_the_night():
+    memory = remember("lists", size__a_list=[20, 20, 20])
+    assert judged(people(1), tonight=ids(*range(18)), memory=memory)["size"] == "passed"
+    decided = pl.DataFrame(
+        {
+            "customer_id": list("abcdefgh"),
+            "decision": [
+                "suppressed", "no_consent", "lower_priority", "capped", "over_limit", "list_kept",
+                "holdout", "on_list",
+            ],
+        }
+    )  # fmt: skip
+    assert find_audience(decided)["customer_id"].to_list() == ["c", "d", "g", "h"]
+
+
+def test_an_explosion_of_a_small_list_trips_and_one_that_is_small_still_does_not():
+    memory = remember("lists", size__a_list=[2, 2, 2])
+    assert judged(people(9), memory=memory)["size"] == "not_judged"
+    assert judged(people(10), memory=memory)["size"] == "tripped"
+
+
+@pytest.mark.parametrize(
+    ("new", "entered", "left"), [(9, "passed", "passed"), (10, "tripped", "tripped")]
+)
+def test_change_is_the_share_of_new_and_of_gone_customers(new, entered, left):
+    told = judged(tonight=ids(*range(new, new + 20)), before=ids(*range(20)))
+    assert (told["entered"], told["left"]) == (entered, left)
+
+
+def test_change_is_not_judged_of_few_and_not_known_on_a_first_night():
+    told = judged(tonight=ids(*range(9)), before=ids(*range(90, 99)))
+    assert (told["entered"], told["left"]) == ("not_judged", "not_judged")
+    assert not {"entered", "left"} & judged().keys()
+
+
+@pytest.mark.parametrize(
+    ("consenting", "outcome"),
+    [(25, "tripped"), (26, "passed"), (54, "passed"), (55, "tripped")],
+)
+def test_consent_trips_in_both_directions(consenting, outcome):
+    memory = remember("lists", consent__a_list=[0.4, 0.4, 0.4])
+    assert judged(consent=(100, consenting), memory=memory)["consent"] == outcome
+
+
+def test_consent_is_not_asked_where_no_source_states_any():
+    assert "consent" not in judged()
+
+
+@pytest.mark.parametrize(("missing", "outcome"), [(5, "passed"), (6, "tripped")])
+def test_missing_values_trip_by_their_rise(missing, outcome):
+    memory = remember("lists", nulls__a_list__city=[0.1, 0.1, 0.1])
+    told = judged(people(20, missing=missing), memory=memory)
+    assert told["nulls city"] == outcome
+    assert told["nulls contact"] == "not_judged"
+
+
+@pytest.mark.parametrize(("repeated", "outcome"), [(0, "passed"), (3, "passed"), (4, "tripped")])
+def test_contact_points_of_several_customers_trip_by_their_share(repeated, outcome):
+    limits = LIMITS.model_copy(update={"max_repeated_contacts_share": 0.2})
+    told = judged(people(20, repeated=repeated), limits=limits)
+    assert told["repeated_contacts"] == outcome
+
+
+def test_a_limit_that_is_null_is_off():
+    off = dict.fromkeys(
+        ("least_of_usual", "most_of_usual", "max_entered_share", "max_left_share",
+         "max_consent_change", "max_null_rise", "max_repeated_contacts_share")
+    )  # fmt: skip
+    memory = remember(
+        "lists", size__a_list=[1000] * 3, consent__a_list=[1] * 3, nulls__a_list__city=[0] * 3
+    )
+    told = judged(
+        people(20, missing=20, repeated=20), before=ids(*range(90, 190)), consent=(20, 0),
+        memory=memory, limits=ListLimits(min_customers=1, **off),
+    )  # fmt: skip
+    assert set(told.values()) == {"not_judged"}
