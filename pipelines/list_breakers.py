@@ -5,18 +5,18 @@ stands there, is taken off. Nothing of tonight's list goes into it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from pipelines.breakers.judge import TRIPPED, Accepted, Memory, judge
-from pipelines.breakers.lists import find_audience, read_list
+from pipelines.breakers.judge import TRIPPED, Accepted, Breaker, Memory, judge
+from pipelines.breakers.lists import Part, find_audience, read_list
 from pipelines.release import Release
 from pipelines.rules.breakers import ListBreakers
-from pipelines.rules.segments import NO_CHANNEL, Segment
+from pipelines.rules.segments import NO_CHANNEL, Segment, Segments
 from pipelines.segments.condition import Condition
 from pipelines.segments.cut import Cut, write_rows
-from pipelines.segments.funnel import KEY, ON_LIST, Night
+from pipelines.segments.funnel import HOLDOUT, KEY, ON_LIST, Members, Night, decide_list
 
 GONE = "gone"  # who is no customer any more, or is part of another one that is listed
 
@@ -69,6 +69,7 @@ class Watch:
 
     night: Night
     conditions: Mapping[str, Condition]
+    segments: Segments
     contacts: pl.DataFrame | None
     last: Last
     rules: ListBreakers
@@ -82,10 +83,10 @@ class Watch:
         """Who stands in the last list if tonight's may not go out; else None."""
         listed = decided.filter(pl.col("decision") == ON_LIST).select(KEY)
         rows = write_rows(self.night.audience, segment, listed, self.contacts)
-        readings = read_list(
-            rows, find_audience(decided), self.last.audience(segment), self._consent(segment),
-            segment, self.rules.of(segment.name), self.memory,
-        )  # fmt: skip
+        shares = self._change(segment, decided) | self._consent(segment)
+        size = find_audience(self._as_refreshed(segment, decided)).height
+        limits = self.rules.of(segment.name)
+        readings = read_list(rows, size, shares, segment, limits, self.memory)
         verdicts = judge(readings, "lists", self.night.as_of, self.accepted)
         self.verdicts.append(verdicts)
         if TRIPPED not in verdicts["outcome"].to_list():
@@ -94,14 +95,38 @@ class Watch:
         self.kept[segment.name] = self.last.rows(segment.name)
         return find_writable(self.kept[segment.name], segment, self.contacts)
 
-    def _consent(self, segment: Segment) -> tuple[int, int] | None:
+    def _as_refreshed(self, segment: Segment, decided: pl.DataFrame) -> pl.DataFrame:
+        """Decisions as if the list took new customers in each night, so that nights compare."""
+        if segment.refresh == "nightly":
+            return decided
+        anew = replace(self.night, members=Members())
+        return decide_list(anew, segment, self.conditions[segment.name], self.segments)
+
+    def _change(self, segment: Segment, decided: pl.DataFrame) -> dict[Breaker, Part]:
+        """Who is new, and who is gone since the last release.
+
+        Of a list that is not made anew each night, the last release knows only who was on it.
+        """
+        for_whom = find_audience(decided)
+        if segment.refresh == "nightly":
+            before, came = self.last.audience(segment), for_whom
+        else:
+            is_known = (segment.name, segment.version) in self.night.members.lists
+            before = self.night.members.of(segment) if is_known else None
+            came = decided.filter(pl.col("decision").is_in([ON_LIST, HOLDOUT])).select(KEY)
+        if before is None:
+            return {}
+        new, gone = came.join(before, on=KEY, how="anti"), before.join(for_whom, on=KEY, how="anti")
+        return {"entered": (new.height, came.height), "left": (gone.height, before.height)}
+
+    def _consent(self, segment: Segment) -> dict[Breaker, Part]:
         """How many the condition is true for, and how many of them may be written to."""
         if self.night.allowed is None or segment.channel == NO_CHANNEL:
-            return None
+            return {}
         found = self.conditions[segment.name].match(self.night.audience).select(KEY)
         here = (pl.col("channel") == segment.channel) & (pl.col("purpose") == segment.purpose)
         allowed = self.night.allowed.filter(here)
-        return found.height, found.join(allowed, on=KEY, how="semi").height
+        return {"consent": (found.join(allowed, on=KEY, how="semi").height, found.height)}
 
     def cut(self, segment: Segment, mine: pl.DataFrame) -> Cut:
         """The list that goes out, by the last word on everybody."""

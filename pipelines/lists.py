@@ -91,7 +91,7 @@ def make_lists(
         members=memory.members,
     )
     numbers = recall_breakers(before, catalogue, "lists", book.breakers)
-    watch = Watch(night, conditions, contacts, last, book.breakers.lists, numbers, accepted)
+    watch = Watch(night, conditions, rules, contacts, last, book.breakers.lists, numbers, accepted)
     decisions = decide_lists(night, rules, watch.keep)
     forgotten = pl.col("suppressed_because").eq_missing(pl.lit("erasure_requested"))
     living = audience.filter(~forgotten).select(KEY)

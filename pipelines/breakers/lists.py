@@ -4,7 +4,7 @@ A list is measured by whom it is for: those whom it found and may write to. That
 cap takes them for a night, as a festival's greeting does, is no change of this one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from pipelines.rules.breakers import ListLimits
 from pipelines.rules.segments import Segment
 from pipelines.segments.funnel import CAPPED, HOLDOUT, KEY, LOWER_PRIORITY, ON_LIST, TOO_SMALL
 
+Part = tuple[int, int]  # so many of so many
 FOR_WHOM = (LOWER_PRIORITY, CAPPED, TOO_SMALL, HOLDOUT, ON_LIST)
 # Written anew each night in words, or equal in all rows.
 NOT_FACTS = ("customer_id", "channel", "reason", "reason_zh")
@@ -25,9 +26,8 @@ def find_audience(decided: pl.DataFrame) -> pl.DataFrame:
 
 def read_list(
     rows: pl.DataFrame,
-    tonight: pl.DataFrame,
-    before: pl.DataFrame | None,
-    consent: tuple[int, int] | None,
+    size: int,
+    shares: Mapping[Breaker, Part],
     segment: Segment,
     limits: ListLimits,
     memory: Memory,
@@ -36,11 +36,10 @@ def read_list(
 
     Args:
         rows: what would go out tonight.
-        tonight: customer_id of those whom it is for.
-        before: the same of the last release, under the ids of tonight; None if it had not this
-            version of the list.
-        consent: how many its condition is true for, and how many of them consent for its channel
-            and purpose; None where nobody is asked.
+        size: customers whom it is for.
+        shares: of entered: who is new, of those whom it is for; of left: who is gone, of those
+            whom it was for at the last release; of consent: who may be written to, of those whom
+            its condition finds. None of these where there is nothing to tell.
         segment: the list's rule.
         limits: its breakers.
         memory: what the last releases measured of lists.
@@ -62,22 +61,19 @@ def read_list(
         known = memory.usual(segment.name, breaker, column, segment.version)
         return bound_share(known, by, limits.min_nights)
 
-    size = memory.usual(segment.name, "size", "", segment.version)
-    bounds = bound_size(size, limits.least_of_usual, limits.most_of_usual, limits.min_nights)
-    largest = max(tonight.height, int(size.median) if size else 0)
-    yield reading("size", tonight.height, largest, *bounds)
+    usual = memory.usual(segment.name, "size", "", segment.version)
+    bounds = bound_size(usual, limits.least_of_usual, limits.most_of_usual, limits.min_nights)
+    yield reading("size", size, max(size, int(usual.median) if usual else 0), *bounds)
 
-    if before is not None:
-        stayed = tonight.join(before, on=KEY, how="semi").height
-        entered, left = _less(stayed, tonight.height), _less(stayed, before.height)
-        yield reading("entered", entered, tonight.height, None, limits.max_entered_share)
-        yield reading("left", left, before.height, None, limits.max_left_share)
-
-    if consent is not None:
-        found, consenting = consent
-        change = limits.max_consent_change
-        low, high = (away("consent", by) for by in (None if change is None else -change, change))
-        yield reading("consent", consenting / found if found else None, found, low, high)
+    change = limits.max_consent_change
+    limits_of: dict[Breaker, tuple[float | None, float | None]] = {
+        "entered": (None, limits.max_entered_share),
+        "left": (None, limits.max_left_share),
+        "consent": (away("consent", None if change is None else -change), away("consent", change)),
+    }
+    for breaker, (part, whole) in shares.items():
+        share = part / whole if whole else None
+        yield reading(breaker, share, whole, *limits_of[breaker])
 
     for name in rows.columns:
         if name not in NOT_FACTS:
@@ -90,7 +86,3 @@ def read_list(
         share = int(known.is_duplicated().sum()) / rows.height if rows.height else None
         high = limits.max_repeated_contacts_share
         yield reading("repeated_contacts", share, rows.height, None, high)
-
-
-def _less(part: int, whole: int) -> float | None:
-    return 1 - part / whole if whole else None

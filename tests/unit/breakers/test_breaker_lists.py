@@ -11,10 +11,6 @@ LIMITS = ListLimits(min_customers=10)
 NO_MEMORY = Memory(None, "lists", 14)
 
 
-def ids(*numbers):
-    return pl.DataFrame({"customer_id": [f"c{n}" for n in numbers]}, {"customer_id": pl.String})
-
-
 def people(count, missing=0, repeated=0):
     """Rows of a list: so many without a city, so many with one and the same address."""
     return pl.DataFrame(
@@ -27,11 +23,10 @@ def people(count, missing=0, repeated=0):
     )
 
 
-def judged(rows=None, tonight=None, before=None, consent=None, memory=NO_MEMORY, limits=LIMITS):
+def judged(rows=None, size=None, memory=NO_MEMORY, limits=LIMITS, **shares):
     rows = people(20) if rows is None else rows
-    tonight = rows.select("customer_id") if tonight is None else tonight
-    found = read_list(rows, tonight, before, consent, segment(), limits, memory)
-    return outcomes(found)
+    size = rows.height if size is None else size
+    return outcomes(read_list(rows, size, shares, segment(), limits, memory))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +40,7 @@ def test_size_is_held_against_the_usual_one(size, outcome):
 
 def test_size_counts_whom_another_list_or_a_cap_takes_for_the_night():
     memory = remember("lists", size__a_list=[20, 20, 20])
-    assert judged(people(1), tonight=ids(*range(18)), memory=memory)["size"] == "passed"
+    assert judged(people(1), size=18, memory=memory)["size"] == "passed"
     decided = pl.DataFrame(
         {
             "customer_id": list("abcdefgh"),
@@ -64,17 +59,16 @@ def test_an_explosion_of_a_small_list_trips_and_one_that_is_small_still_does_not
     assert judged(people(10), memory=memory)["size"] == "tripped"
 
 
+@pytest.mark.parametrize("breaker", ["entered", "left"])
 @pytest.mark.parametrize(
-    ("new", "entered", "left"), [(9, "passed", "passed"), (10, "tripped", "tripped")]
+    ("part", "whole", "outcome"),
+    [(9, 20, "passed"), (10, 20, "tripped"), (9, 9, "not_judged"), (0, 0, "not_judged")],
 )
-def test_change_is_the_share_of_new_and_of_gone_customers(new, entered, left):
-    told = judged(tonight=ids(*range(new, new + 20)), before=ids(*range(20)))
-    assert (told["entered"], told["left"]) == (entered, left)
+def test_change_trips_by_its_share_and_is_not_judged_of_few(breaker, part, whole, outcome):
+    assert judged(**{breaker: (part, whole)})[breaker] == outcome
 
 
-def test_change_is_not_judged_of_few_and_not_known_on_a_first_night():
-    told = judged(tonight=ids(*range(9)), before=ids(*range(90, 99)))
-    assert (told["entered"], told["left"]) == ("not_judged", "not_judged")
+def test_on_a_first_night_nothing_is_told_of_change():
     assert not {"entered", "left"} & judged().keys()
 
 
@@ -84,7 +78,7 @@ def test_change_is_not_judged_of_few_and_not_known_on_a_first_night():
 )
 def test_consent_trips_in_both_directions(consenting, outcome):
     memory = remember("lists", consent__a_list=[0.4, 0.4, 0.4])
-    assert judged(consent=(100, consenting), memory=memory)["consent"] == outcome
+    assert judged(consent=(consenting, 100), memory=memory)["consent"] == outcome
 
 
 def test_consent_is_not_asked_where_no_source_states_any():
@@ -115,7 +109,7 @@ def test_a_limit_that_is_null_is_off():
         "lists", size__a_list=[1000] * 3, consent__a_list=[1] * 3, nulls__a_list__city=[0] * 3
     )
     told = judged(
-        people(20, missing=20, repeated=20), before=ids(*range(90, 190)), consent=(20, 0),
+        people(20, missing=20, repeated=20), entered=(20, 20), left=(20, 20), consent=(0, 20),
         memory=memory, limits=ListLimits(min_customers=1, **off),
     )  # fmt: skip
     assert set(told.values()) == {"not_judged"}

@@ -91,7 +91,9 @@ def keep(before, people, contacts, merged=NOBODY, lists=LISTS, accepted=frozense
         members=Members(LAST, frozenset([("leeds", 1), ("buyers", 1)]), members.unique()),
     )
     last = Last(before, None, decided_then() if then is None else then, merged)
-    watch = Watch(night, conditions, contacts, last, LIMITS, Memory(None, "lists", 14), accepted)
+    watch = Watch(
+        night, conditions, lists, contacts, last, LIMITS, Memory(None, "lists", 14), accepted
+    )
     decisions = decide_lists(night, lists, watch.keep)
     cuts = {
         rule.name: watch.cut(rule, decisions.filter(pl.col("list") == rule.name))
@@ -265,3 +267,43 @@ def test_a_weekly_list_that_was_kept_on_its_day_is_refreshed_on_the_next():
         )  # fmt: skip
         found[name] = decide_lists(night, rules(weekly))["customer_id"].sort().to_list()
     assert found == {"went out": ["c0"], "was kept": ["c0", "c1"]}
+
+
+def weekly_readings(before, as_of, members, people, contacts):
+    """What is measured of a weekly list by an evening: who is new, who is gone, its size."""
+    weekly = segment("city = 'Leeds'", name="leeds", refresh="weekly", priority=1)
+    told = audience(*people)
+    conditions = read_conditions([weekly], told.schema)
+    night = Night(
+        as_of=as_of, audience=prepare_audience(told, conditions, NO_EVENTS, as_of),
+        allowed=contacts.select("customer_id", "channel", "purpose"), refused=asked(),
+        capped=CAPPED,
+        members=Members(
+            LAST, frozenset([("leeds", 1)]),
+            pl.DataFrame({"list": "leeds", "version": 1, "customer_id": members}),
+        ),
+    )  # fmt: skip
+    watch = Watch(
+        night, conditions, rules(weekly), contacts, Last(before, None, decided_then(), NOBODY),
+        LIMITS, Memory(None, "lists", 14), frozenset(),
+    )  # fmt: skip
+    decide_lists(night, rules(weekly), watch.keep)
+    told = pl.concat(watch.verdicts)
+    return dict(told.filter(pl.col("column") == "").select("breaker", "value").rows())
+
+
+def test_a_weekly_list_is_as_large_on_all_days_and_changes_by_who_comes_onto_it(before):
+    contacts = addresses(*range(9))
+    tuesday = weekly_readings(before, AS_OF, ["c0", "c1"], people(8), contacts)
+    assert {name: tuesday[name] for name in ("size", "entered", "left")} == {
+        "size": 8, "entered": 0, "left": 0,
+    }  # fmt: skip
+    monday = weekly_readings(before, date(2026, 7, 6), ["c0", "c8"], people(8), contacts)
+    assert {name: monday[name] for name in ("size", "entered", "left")} == {
+        "size": 8, "entered": 7 / 8, "left": 0.5,
+    }  # fmt: skip
+
+
+def test_consent_is_told_of_those_whom_the_condition_finds(before):
+    told = weekly_readings(before, AS_OF, ["c0"], people(8), addresses(0, 1))
+    assert told["consent"] == 0.25
