@@ -153,12 +153,12 @@ def find_writable(
     """Whether each row of a list holds a contact point that consent allows tonight.
 
     Returns:
-        customer_id, may_write. A row without any is as good as consent for the channel makes it;
-        with one, and no consents of any source tonight, nobody may be written to.
+        customer_id, may_write. Of a row without any, consent for the channel alone decides; with
+        one, nobody may be written to where no source states consents, or the list has no channel.
     """
-    if "contact" not in rows.columns or segment.channel == NO_CHANNEL:
+    if "contact" not in rows.columns:
         return rows.select(*KEY, may_write=pl.lit(value=True))
-    if contacts is None:
+    if contacts is None or segment.channel == NO_CHANNEL:
         return rows.select(*KEY, may_write=pl.lit(value=False))
     here = (pl.col("channel") == segment.channel) & (pl.col("purpose") == segment.purpose)
     allowed = contacts.filter(here).select(

@@ -179,6 +179,7 @@ def test_a_list_of_ids_alone_needs_no_address():
     told = ids.with_columns(contact=pl.lit("p0@example.com"))
     assert find_writable(told, segment(), None)["may_write"].to_list() == [False]
     assert find_writable(told, segment(), addresses(0))["may_write"].to_list() == [True]
+    assert find_writable(told, segment(channel="none"), addresses(0))["may_write"][0] is False
     other = addresses(0).with_columns(purpose=pl.lit("service"))
     assert find_writable(told, segment(), other)["may_write"].to_list() == [False]
 
