@@ -255,7 +255,8 @@ def _verdict(check: Check, result: Any, files: Files, as_of: date) -> Verdict:
         return Verdict(check, "passed", broken, observed)
     note = _note(check, files, broken, observed)
     if check.expectation not in (UNIQUE, UNIQUE_TOGETHER):  # their frames have not all the rows
-        note += _which_rows(files, numbers.get("unexpected_index_list"))
+        which = _which_rows(files, numbers.get("unexpected_index_list"))
+        note = which if _speaks(files.dataset.name, check) else f"{note}{which and f' ({which})'}"
     if check.severity == "warning":
         return Verdict(check, "warning", broken, observed, note)
     waived = check.until is not None and as_of <= check.until
@@ -288,9 +289,15 @@ def _which_rows(files: Files, places: Sequence[int] | None) -> str:
         return ""
     is_breaker = files.dataset.name.endswith(BREAKERS)
     keys = files.scan().select("told" if is_breaker else files.dataset.key).collect()
-    told = ", ".join(" ".join(map(str, keys.row(place))) for place in places[:TOLD_ROWS])
+    rows = [" ".join(map(str, keys.row(place))) for place in places[:TOLD_ROWS]]
     more = len(places) - TOLD_ROWS
-    return f" ({told}{f' and {more} more' if more > 0 else ''})"
+    told = (" / " if is_breaker else ", ").join(rows)
+    return f"{told}{f' and {more} more' if more > 0 else ''}"
+
+
+def _speaks(dataset: str, check: Check) -> bool:
+    """Whether the rows that break a check say by themselves what is wrong."""
+    return dataset.endswith(BREAKERS) and check.columns == ("outcome",)
 
 
 def _report(stage: str, as_of: date, judged: Sequence[Judged]) -> dict[str, Any]:
@@ -334,7 +341,9 @@ def _reported(verdict: Verdict) -> dict[str, Any]:
 
 def _told(judged: Sequence[Judged], *outcomes: str) -> list[str]:
     return [
-        f"{dataset.name}: {verdict.check.sentence}, but {verdict.note}"
+        f"{dataset.name}: {verdict.note}"
+        if _speaks(dataset.name, verdict.check)
+        else f"{dataset.name}: {verdict.check.sentence}, but {verdict.note}"
         for dataset in judged
         for verdict in dataset.verdicts
         if verdict.outcome in outcomes
