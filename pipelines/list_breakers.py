@@ -6,6 +6,7 @@ stands there, is taken off. Nothing of tonight's list goes into it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import polars as pl
 
@@ -18,6 +19,7 @@ from pipelines.segments.condition import Condition
 from pipelines.segments.cut import Cut, write_rows
 from pipelines.segments.funnel import HOLDOUT, KEY, ON_LIST, Members, Night, decide_list
 
+NEVER = "never"  # there is no earlier list to keep: it stays empty
 GONE = "gone"  # who is no customer any more, or is part of another one that is listed
 
 
@@ -30,11 +32,14 @@ class Last:
     decisions: pl.DataFrame | None
     merged: pl.DataFrame  # alias_id, customer_id
 
-    def rows(self, name: str) -> pl.DataFrame:
-        """The rows of a list as it was released, under the customer ids of tonight."""
-        path = self.release.path / "lists" / f"{name}.parquet" if self.release else None
-        if path is None or not path.exists():
-            return pl.DataFrame(schema={"customer_id": pl.String})
+    def rows(self, name: str, tonight: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a list as it was released, under the customer ids of tonight.
+
+        None, in the columns of `tonight`, where it never was.
+        """
+        path = self._path(name)
+        if path is None:
+            return tonight.clear()
         rows = pl.read_parquet(path)
         return self._renamed(rows).unique(KEY, keep="first", maintain_order=True)
 
@@ -53,14 +58,21 @@ class Last:
             pl.coalesce("now", "customer_id").alias("customer_id"), *rows.columns[1:]
         )
 
-    def kept_from(self, name: str) -> str | None:
+    def _path(self, name: str) -> Path | None:
+        path = self.release.path / "lists" / f"{name}.parquet" if self.release else None
+        return path if path and path.exists() else None
+
+    def kept_from(self, name: str) -> str:
         """The night that the last list is of, which a breaker may have kept for longer."""
-        return self.kept_lists().get(name, self.release.as_of if self.release else None)
+        if self.release is None or self._path(name) is None:
+            return NEVER
+        return self.kept_lists().get(name, self.release.as_of)
 
     def kept_lists(self) -> dict[str, str]:
         """Lists that the last release had kept, each with the night that it is of."""
         told = self.release.manifest.get("lists", ()) if self.release else ()
-        return {entry["name"]: entry["kept_from"] for entry in told if entry.get("kept_from")}
+        nights = {entry["name"]: entry.get("kept_from") for entry in told}
+        return {name: night for name, night in nights.items() if night not in (None, NEVER)}
 
 
 @dataclass
@@ -92,7 +104,7 @@ class Watch:
         if TRIPPED not in verdicts["outcome"].to_list():
             self.rows[segment.name] = rows
             return None
-        self.kept[segment.name] = self.last.rows(segment.name)
+        self.kept[segment.name] = self.last.rows(segment.name, rows)
         return find_writable(self.kept[segment.name], segment, self.contacts)
 
     def _as_refreshed(self, segment: Segment, decided: pl.DataFrame) -> pl.DataFrame:

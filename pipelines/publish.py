@@ -12,6 +12,7 @@ from pipelines.breakers.judge import NOBODY_ACCEPTED, TRIPPED, Accepted
 from pipelines.catalogue import Catalogue
 from pipelines.gate_breakers import write_history
 from pipelines.lake import Run, empty_folder, with_parent, write_table
+from pipelines.list_breakers import NEVER
 from pipelines.lists import EVENT_DAYS, Lists, make_lists
 from pipelines.release import Release
 from pipelines.rules import FILES
@@ -173,8 +174,9 @@ def _kept_notes(run: Run, lists: Lists) -> Iterator[str]:
             continue
         tripped = verdicts.filter(pl.col("name") == name, pl.col("outcome") == TRIPPED)
         told = ". And ".join(tripped["told"])
+        kept = f"is that of {cut.kept_from}, {told_off(cut)}"
         yield (
-            f"List {name} is that of {cut.kept_from}, {told_off(cut)}: {told}. "
+            f"List {name} {kept if cut.kept_from != NEVER else 'stays empty'}: {told}. "
             f"If tonight's is right: c360 accept {name} --run {run.as_of} --because '…'."
         )
 

@@ -16,6 +16,7 @@ from pipelines.lists import EVENT_DAYS
 from pipelines.publish import KEPT_RULES, MARTS, STATE, publish
 from pipelines.release import Release
 from pipelines.rules import find_rules, load_rules
+from pipelines.rules.breakers import Breakers, ListBreakers, ListLimits
 from pipelines.rules.segments import Holdout, Segment, Segments
 
 PRESENT = [
@@ -426,6 +427,27 @@ def test_a_night_goes_on_from_the_lists_of_the_last_release(run, catalogue, book
     ]  # b is gone with all that was known, as an erased customer is
     assert summary(later)["everybody"]["left_rate"] == 0.5
     assert summary(later)["everybody"]["entered_rate"] == 0
+
+
+def test_on_a_first_night_a_list_that_trips_stays_empty_and_a_note_says_so(run, catalogue, book):
+    contacts = pl.read_parquet(run.table("models", "customer_contacts"))
+    shared = contacts.with_columns(contact_value=pl.lit("desk@x.com"))
+    write_table(shared, run.table("models", "customer_contacts"))
+    limits = ListBreakers(defaults=ListLimits(min_customers=2))
+    done = publish(run, catalogue, book.model_copy(update={"breakers": Breakers(lists=limits)}))
+    assert of_list(run, "everybody").is_empty()
+    assert of_list(run, "buyers").height == 1
+    assert done.notes[0] == (
+        "List everybody stays empty: 100.0% of everybody share a contact point with others; it "
+        "trips at 10.0%. If tonight's is right: c360 accept everybody --run 2026-06-30 "
+        "--because '…'."
+    )
+    accepted = frozenset([("lists", "everybody", "repeated_contacts", "", 1.0)])
+    publish(
+        run, catalogue, book.model_copy(update={"breakers": Breakers(lists=limits)}),
+        accepted=accepted,
+    )  # fmt: skip
+    assert of_list(run, "everybody").height == 2
 
 
 def test_nothing_of_a_former_publish_is_left(run, catalogue, book):

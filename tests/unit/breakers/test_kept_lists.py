@@ -230,6 +230,15 @@ def test_the_history_tells_of_the_list_that_went_out(before):
     assert c4["entered_because"].to_list() == ["no_longer_list_kept"]
 
 
+def test_without_an_earlier_list_one_that_trips_stays_empty(before):
+    (before.path / "lists" / "leeds.parquet").unlink()
+    decisions, cuts = keep(before, people(9), addresses(*range(9)))
+    assert cuts["leeds"].kept_from == "never"
+    assert cuts["leeds"].rows.is_empty()
+    assert {"contact", "channel", "reason"} <= set(cuts["leeds"].rows.columns)
+    assert set(on(decisions, "leeds").values()) == {"list_kept:on_list"}
+
+
 def test_who_was_held_out_stays_held_out_of_a_kept_list(before):
     lists = rules(*LISTS.segments, holdout=Holdout(global_rate=0, list_rate=1))
     decisions, cuts = keep(before, people(9), addresses(*range(9)), lists=lists)
