@@ -102,6 +102,31 @@ def report_failure(context: Any) -> None:
     """Say in one message which step stopped, why, and where to look; pass it on if asked to."""
     message = failure_message(context)
     log.error(message)
+    _pass_on(message)
+
+
+def report_kept(context: Any) -> None:
+    """Say which lists a circuit breaker held back in a night that is released; pass it on."""
+    day = business_day(context["params"]["date"], context["dag_run"])
+    if message := kept_message(day):
+        log.warning(message)
+        _pass_on(message)
+
+
+def kept_message(day: str) -> str | None:
+    """The lists that are not tonight's, from the report of `publish`; None if there are none."""
+    try:
+        report = json.loads((_steps(day) / "publish.json").read_text(encoding="utf-8"))
+        kept = [told["name"] for told in report["facts"]["lists"] if told.get("kept_from")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not kept:
+        return None
+    about = [note for note in report["notes"] if note.startswith(tuple(f"List {n} " for n in kept))]
+    return "\n".join([f"customer 360 of {day} is released; held back: {', '.join(kept)}", *about])
+
+
+def _pass_on(message: str) -> None:
     alert = os.environ.get("C360_ALERT_COMMAND")
     if not alert:
         return
@@ -154,7 +179,11 @@ def _why_there_is_none(context: Any) -> dict[str, str]:
 def _report_path(context: Any) -> Path:
     day = business_day(context["params"]["date"], context["dag_run"])
     name = _step_name(context["ti"]).replace(" ", "_")
-    return home_dir() / "runs" / day / "steps" / f"{name}.json"
+    return _steps(day) / f"{name}.json"
+
+
+def _steps(day: str) -> Path:
+    return home_dir() / "runs" / day / "steps"
 
 
 def _read_report(path: Path, since: datetime | None) -> dict[str, Any] | None:

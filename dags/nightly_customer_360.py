@@ -23,7 +23,7 @@ text goes to `C360_ALERT_COMMAND` if that is set. `docs/operations.md` has more 
 | `check_sources` | `sources.yml` is empty or wrong | `c360 rules check`; clear it a minute later |
 | `extract_<name>` | the source is down, or refused the login | repair, clear that one task |
 | `land` | a file changed its shape; too many bad rows | `c360 quarantine list`, ask the owner |
-| `gate_landing` | too many rows broke the contract | `c360 quarantine list`; have them sent again |
+| `gate_landing` | broken rows, or far fewer or more than usual | have them sent again, or accept |
 | `transform_signals` | the SQL of the signals or its tests failed | read the named log |
 | `resolve` | no customer is known by that day | check the date and the data |
 | `transform_profile` | the SQL of the profile or its tests failed | read the named log |
@@ -31,11 +31,16 @@ text goes to `C360_ALERT_COMMAND` if that is set. `docs/operations.md` has more 
 | `score` | too little memory or history | read the named log |
 | `gate_scores` | a score is out of range | read the gate's page |
 | `transform_marts` | the SQL of the marts or its tests failed | read the named log |
-| `gate_marts` | grades or stages do not add up | look for a changed rule |
+| `gate_marts` | grades or stages do not add up, or a breaker | look for a changed rule, or accept |
 | `publish` | the disk is full; `segments.yml` is wrong | free space; `c360 rules check` |
 | `gate_lists` | a list holds who must not be on it | read the gate's page |
 | `release` | a gate is not green, or a newer day is current | rerun from that gate; or nothing |
 | `deliver` | a far side is down or refuses; far too many removals | clear it; see the hint |
+
+**When a list trips** a circuit breaker (`breakers.yml`), the night goes on: its last released file
+stays, less whoever may no longer be written to, and all else goes out. The log of `release` names
+the list and the number, and `C360_ALERT_COMMAND` gets the same. If tonight's is right:
+`c360 accept LIST --run 2026-06-30 --because "..."`, then clear `publish` with all after it.
 
 `deliver` is there only if `deliveries.yml` names a destination. When it stops, the night is
 released all the same; what was sent is known, and the task goes on from there.
@@ -56,7 +61,7 @@ from zoneinfo import ZoneInfo
 
 from _deliveries import has_deliveries
 from _sources import check_sources, extract_each, read_sources
-from _step import DATE_PARAM, TIME_ZONE, business_day, gate, report_failure, step
+from _step import DATE_PARAM, TIME_ZONE, business_day, gate, report_failure, report_kept, step
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, chain
 
 RELEASED = [
@@ -101,7 +106,7 @@ with DAG(
         gate("marts"),
         step("publish"),
         gate("lists"),
-        step("release", outlets=RELEASED),
+        step("release", outlets=RELEASED, on_success_callback=report_kept),
         *([step("deliver", execution_timeout=timedelta(hours=2))] if has_deliveries() else []),
     ]
     # An empty list, of a sources.yml that cannot be read, would cut the chain: `land` would start.

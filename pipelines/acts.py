@@ -10,13 +10,14 @@ import typer
 from pipelines.audit import Act, append_act, read_acts, verify_acts
 from pipelines.errors import C360Error
 from pipelines.lake import Lake, write_json
+from pipelines.release import current_release
 from pipelines.settings import load_settings
 from pipelines.steps import report_path
-from pipelines.terminal import Day, PastDay, err, out, plain
+from pipelines.terminal import Day, PastDay, err, out, plain, read_day
 
 app = typer.Typer()
 
-audit_app = typer.Typer(no_args_is_help=True, help="Who erased whom by hand, when and why.")
+audit_app = typer.Typer(no_args_is_help=True, help="What was done by hand, by whom, when and why.")
 
 
 @audit_app.command("verify", epilog="Example: c360 audit verify")
@@ -24,7 +25,7 @@ def verify_audit() -> None:
     """Check that no line of the audit log was changed, moved or taken out."""
     settings = load_settings()
     count = verify_acts(Lake(settings.home), settings.audit)
-    out.print(f"{count} lines verify." if count else "The log is empty: nobody was erased by hand.")
+    out.print(f"{count} lines verify." if count else "The log is empty: nothing was done by hand.")
     if not settings.audit:
         err.print("Without C360_AUDIT_KEY anybody could have written a log that verifies.")
 
@@ -39,6 +40,37 @@ def show_audit() -> None:
                 f"{line['subject']}: {line['because']}"
             )
         )
+
+
+@app.command(
+    epilog="Examples: c360 accept win_back --run 2026-06-30 --because 'the spring sale is over', "
+    "c360 accept shop.orders --run 2026-06-30 --because 'the shop was closed' --by 'Ana Li'"
+)
+def accept(
+    name: Annotated[str, typer.Argument(help="The list, mart or source.table that tripped.")],
+    run: Annotated[
+        date, typer.Option("--run", parser=read_day, metavar="YYYY-MM-DD", help="Its run date.")
+    ],
+    because: Annotated[str, typer.Option(help="Why the numbers are right.")],
+    by: Annotated[str | None, typer.Option(help="Who answers for it; else who runs it.")] = None,
+) -> None:
+    """Let the numbers pass on which a circuit breaker has tripped, in one run.
+
+    It holds for that run date and for exactly these numbers, and is written to the audit log. Then
+    repeat the step: a list that was held back goes out, a night that was stopped goes on. If the
+    step finds other numbers then, it trips anew.
+    """
+    from pipelines.acceptances import accept_numbers
+
+    settings = load_settings()
+    tripped, command = accept_numbers(settings, name, run, by, because)
+    for told in tripped["told"]:
+        out.print(plain(f"Accepted: {told}."))
+    out.print(f"next: {plain(command)}")
+    out.print("      (in Airflow: clear the task of that step with all after it)")
+    current = current_release(Lake(settings.home))
+    if current and current.as_of > run.isoformat():
+        out.print(f"published/current stays at {current.as_of}: that night has its own numbers.")
 
 
 @contextmanager

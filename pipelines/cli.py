@@ -103,15 +103,27 @@ def _work(work: Callable[[str], StepResult], step: str) -> Callable[[], StepResu
     return lambda: work(step)
 
 
-@app.command(epilog="Example: c360 nightly --date 2026-06-30")
-def nightly(day: Day) -> None:
+@app.command(
+    epilog="Examples: c360 nightly --date 2026-06-30, "
+    "c360 nightly --date 2026-06-30 --from 'gate marts'"
+)
+def nightly(
+    day: Day,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="STEP", help="Go on from this step.")
+    ] = None,
+) -> None:
     """Run the whole line for one business day, and show what was released."""
     from pipelines.configured import configured_sources
     from pipelines.summary import show_run
 
     settings = load_settings()
     sources = configured_sources(settings)
-    _run(day, [f"extract {name}" for name in sources] + [s for s in LINE if s != "extract"])
+    if begin is not None and begin not in LINE:
+        raise C360Error(f"There is no step {begin!r}.", f"The steps are {', '.join(LINE)}.")
+    steps = LINE[LINE.index(begin or "extract") :]
+    extracts = [f"extract {name}" for name in sources] if "extract" in steps else []
+    _run(day, extracts + [step for step in steps if step != "extract"])
     show_run(out, Lake(settings.home), day)
 
 
@@ -228,12 +240,18 @@ def serve(
 @app.command(epilog="Examples: c360 rollback, c360 rollback --to 2026-06-29__0a1b2c3d4e5f")
 def rollback(
     to: Annotated[str | None, typer.Option(help="Name of a release in published/.")] = None,
+    by: Annotated[str | None, typer.Option(help="Who answers for it; else who runs it.")] = None,
+    because: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
 ) -> None:
     """Point published/current back at the release before, in one rename."""
+    from pipelines.acceptances import write_act
     from pipelines.release import roll_back
 
-    left, now = roll_back(Lake(load_settings().home), to)
+    settings = load_settings()
+    left, now = roll_back(Lake(settings.home), to)
     out.print(f"current was {left.path.name}, and is {now.path.name} now.")
+    # Afterwards: a log that cannot be written must not keep readers on a bad release.
+    write_act(settings, by, "rollback", now.path.name, because, {"left": left.path.name})
 
 
 @identity_app.command("train", epilog="Example: c360 identity train --date 2026-06-30")

@@ -3,13 +3,14 @@
 import difflib
 from collections.abc import Iterable, Mapping
 
-from pipelines.catalogue import Dataset, load_catalogue
+from pipelines.catalogue import Catalogue, Dataset, load_catalogue
 from pipelines.errors import C360Error
 from pipelines.extract.parts import Stream
 from pipelines.extract.sql.mapping import check_mapping
 from pipelines.extract.systems import SYSTEMS
 from pipelines.platforms.aliases import check_alias
 from pipelines.platforms.files import PLATFORMS
+from pipelines.publish import MADE_BY_PUBLISH, MARTS
 from pipelines.rules import find_rules, load_rules
 from pipelines.rules.deliveries import AnyDestination, FolderDestination
 from pipelines.rules.model import OwnFields
@@ -89,6 +90,30 @@ def check_destination(destination: AnyDestination, book: RuleBook) -> None:
         raise C360Error(f"{where}: sources.yml has no source {source}.", _near(source, sources))
 
 
+def check_breakers(book: RuleBook, catalogue: Catalogue) -> None:
+    """Refuse limits of a list, mart or input that there is not: they would watch nothing.
+
+    Raises:
+        C360Error: naming what is unknown and what comes nearest.
+    """
+    lists = {segment.name for segment in book.segments.segments}
+    inputs = set(catalogue.landing) | {
+        f"{source.part_of or source.name}.{table}"
+        for source in book.sources.sources
+        for table in catalogue.landing
+    }
+    for what, named, known in (
+        ("list", book.breakers.lists.lists, lists),
+        ("watched mart", book.breakers.marts.marts, set(MARTS) - MADE_BY_PUBLISH),
+        ("input table", book.breakers.inputs.tables, inputs),
+    ):
+        for name in named:
+            if name not in known:
+                raise C360Error(
+                    f"breakers.yml: there is no {what} {name}.", _near(name, sorted(known))
+                )
+
+
 def _near(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
@@ -114,6 +139,7 @@ def configured_rules(settings: Settings) -> RuleBook:
             check_platform_name(segment, platform, alias)
     for destination in book.deliveries.destinations:
         check_destination(destination, book)
+    check_breakers(book, catalogue)
     return book
 
 

@@ -16,7 +16,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines.catalogue import Catalogue
+import polars as pl
+
+from pipelines.catalogue import Catalogue, Dataset
 from pipelines.errors import C360Error
 from pipelines.gate_checks import (
     COLUMNS,
@@ -40,6 +42,7 @@ RUN_DATE, BOUNDS = "as_of", ("min_value", "max_value")  # a bound may be the dat
 WITHOUT_VALUES, WITH_PLACES = "BASIC", "COMPLETE"  # how much Great Expectations tells of a result
 # Their rows are of sources, tables and lists, so that a verdict may say which of them break it.
 SUMMARIES = ("landing_summary", "list_summary")
+BREAKERS = "_breakers"  # datasets of these say in a sentence what tripped
 TOLD_FAILURES = 3
 TOLD_ROWS = 5
 MANY = 1_000_000
@@ -106,7 +109,7 @@ def run_gate(stage: str, run: Run, catalogue: Catalogue, project_dir: Path) -> G
     report = _report(stage, run.as_of, judged)
     write_json(report, run.gates / f"{stage}.json")
     page = render_page(run.gates)
-    _refuse_failures(stage, judged, page)
+    _refuse_failures(stage, run, judged, page)
     return GateResult(
         stage=stage,
         checks=report["checks"],
@@ -134,7 +137,7 @@ def _judge(files: Files, asked: list[Asked], as_of: date) -> tuple[Verdict, ...]
     """Ask Great Expectations about one dataset; what cannot be asked tonight is not run."""
     results: dict[int, Any] = {}
     for frame, places in _frames(files, [check for check, _ in asked]):
-        told = WITH_PLACES if files.dataset.name in SUMMARIES else WITHOUT_VALUES
+        told = WITH_PLACES if _is_told(files.dataset) else WITHOUT_VALUES
         answers = validate_frame(frame, [asked[place][1] for place in places], told)
         results |= dict(zip(places, answers, strict=True))
         many = len(frame) >= MANY
@@ -145,6 +148,10 @@ def _judge(files: Files, asked: list[Asked], as_of: date) -> tuple[Verdict, ...]
     return tuple(
         _verdict(check, results.get(place), files, as_of) for place, (check, _) in enumerate(asked)
     )
+
+
+def _is_told(dataset: Dataset) -> bool:
+    return dataset.name in SUMMARIES or dataset.name.endswith(BREAKERS)
 
 
 def _frames(files: Files, checks: Sequence[Check]) -> Iterator[tuple["pd.DataFrame", list[int]]]:
@@ -248,7 +255,8 @@ def _verdict(check: Check, result: Any, files: Files, as_of: date) -> Verdict:
         return Verdict(check, "passed", broken, observed)
     note = _note(check, files, broken, observed)
     if check.expectation not in (UNIQUE, UNIQUE_TOGETHER):  # their frames have not all the rows
-        note += _which_rows(files, numbers.get("unexpected_index_list"))
+        which = _which_rows(files, numbers.get("unexpected_index_list"))
+        note = which if _speaks(files.dataset.name, check) else f"{note}{which and f' ({which})'}"
     if check.severity == "warning":
         return Verdict(check, "warning", broken, observed, note)
     waived = check.until is not None and as_of <= check.until
@@ -279,10 +287,17 @@ def _which_rows(files: Files, places: Sequence[int] | None) -> str:
     """The keys of the first rows that break a check of a summary; of anything else, nothing."""
     if not places:
         return ""
-    keys = files.scan().select(files.dataset.key).collect()
-    told = ", ".join(" ".join(map(str, keys.row(place))) for place in places[:TOLD_ROWS])
+    is_breaker = files.dataset.name.endswith(BREAKERS)
+    keys = files.scan().select("told" if is_breaker else files.dataset.key).collect()
+    rows = [" ".join(map(str, keys.row(place))) for place in places[:TOLD_ROWS]]
     more = len(places) - TOLD_ROWS
-    return f" ({told}{f' and {more} more' if more > 0 else ''})"
+    told = (" / " if is_breaker else ", ").join(rows)
+    return f"{told}{f' and {more} more' if more > 0 else ''}"
+
+
+def _speaks(dataset: str, check: Check) -> bool:
+    """Whether the rows that break a check say by themselves what is wrong."""
+    return dataset.endswith(BREAKERS) and check.columns == ("outcome",)
 
 
 def _report(stage: str, as_of: date, judged: Sequence[Judged]) -> dict[str, Any]:
@@ -326,22 +341,39 @@ def _reported(verdict: Verdict) -> dict[str, Any]:
 
 def _told(judged: Sequence[Judged], *outcomes: str) -> list[str]:
     return [
-        f"{dataset.name}: {verdict.check.sentence}, but {verdict.note}"
+        f"{dataset.name}: {verdict.note}"
+        if _speaks(dataset.name, verdict.check)
+        else f"{dataset.name}: {verdict.check.sentence}, but {verdict.note}"
         for dataset in judged
         for verdict in dataset.verdicts
         if verdict.outcome in outcomes
     ]
 
 
-def _refuse_failures(stage: str, judged: Sequence[Judged], page: Path) -> None:
+def _refuse_failures(stage: str, run: Run, judged: Sequence[Judged], page: Path) -> None:
     failed = _told(judged, "failed")
     if not failed:
         return
     more = len(failed) - TOLD_FAILURES
     told = "; ".join(failed[:TOLD_FAILURES]) + (f"; and {more} more" if more > 0 else "")
     rows = "c360 quarantine list shows rejected rows; " if stage == "landing" else ""
+    of_breakers = [line for line in failed if line.startswith(f"{stage}{BREAKERS}: ")]
+    ways = []
+    if of_breakers:
+        commands = [
+            f"c360 accept {name} --run {run.as_of} --because '…'" for name in _tripped(run, stage)
+        ]
+        ways.append(f"if the numbers are right, {' and '.join(commands)}")
+    if len(of_breakers) < len(failed):
+        ways.append(f"give the line in expectations/{stage}.yml an `until:` and a `because:`")
     raise C360Error(
         f"Gate {stage} stops the line: {told}.",
-        f"See {page}; {rows}published/current is unchanged. To let it pass on purpose, give the "
-        f"line in expectations/{stage}.yml an `until:` and a `because:`.",
+        f"See {page}; {rows}published/current is unchanged. To let it pass on purpose, "
+        f"{'; and '.join(ways)}.",
     )
+
+
+def _tripped(run: Run, stage: str) -> list[str]:
+    rows = run.scan("pipeline", f"{stage}{BREAKERS}", "gate")
+    names = rows.filter(pl.col("outcome") == "tripped").select(pl.col("name").unique().sort())
+    return names.collect()["name"].to_list()

@@ -31,10 +31,13 @@ from pipelines.release import Release, current_release
 from pipelines.rules.deliveries import AnyDestination
 from pipelines.settings import Settings, read_variable
 
+# Told of a place and its changes, if more rows go than may.
+Accept = Callable[[Place, Changes], None]
+
 
 @dataclass(frozen=True)
 class Delivered:
-    """What came of one list at one destination."""
+    """What came of one list at one destination; is_kept: a breaker held the list back."""
 
     place: Place
     type: str
@@ -43,6 +46,7 @@ class Delivered:
     counts: dict[str, int] | None = None
     withheld: dict[str, int] = field(default_factory=dict)  # customers, by the reason in words
     error: C360Error | None = None
+    is_kept: bool = False
 
 
 def deliver_day(
@@ -52,7 +56,7 @@ def deliver_day(
     tell: Callable[[str], None],
     *,
     dry_run: bool,
-    accept: bool,
+    accept: Accept | None = None,
 ) -> list[Delivered]:
     """Bring every configured list to where it goes; one that fails does not keep the others.
 
@@ -65,7 +69,7 @@ def deliver_day(
         to: only this destination.
         tell: told how far it is.
         dry_run: only say what would change; nothing is asked or sent.
-        accept: however many rows would be removed.
+        accept: told of each delivery that removes more rows than it may; None stops it.
 
     Raises:
         C360Error: there is no such destination, or no current release of that day.
@@ -135,7 +139,7 @@ class _Delivery:
     settings: Settings
     destination: AnyDestination
     released: Released
-    is_accepted: bool
+    accept: Accept | None
     tell: Callable[[str], None]
 
     @property
@@ -165,10 +169,10 @@ class _Delivery:
     def _preview(self) -> Delivered:
         ledger = self._ledger()
         with self._opened(log=lambda entry: None) as opened:
-            changes = preview_list(opened, ledger)
+            changes = preview_list(opened, ledger, removals_only=self.released.is_kept)
             withheld = self._withheld(opened)
         in_the_air = sum(len(batch.rows) for batch in ledger.open_batches)
-        return Delivered(self.place, self.destination.type, changes, in_the_air, withheld=withheld)
+        return self._told(changes, in_the_air, withheld=withheld)
 
     def _send(self) -> Delivered:
         with _alone(self.folder, self.released.name), self._call_log() as log:
@@ -176,17 +180,20 @@ class _Delivery:
             try:
                 with self._opened(log) as opened:
                     changes = deliver_list(
-                        opened, ledger, self.place, self._limits(), time.sleep, self.tell
-                    )
+                        opened, ledger, self.place, self._limits(), time.sleep, self.tell,
+                        removals_only=self.released.is_kept,
+                    )  # fmt: skip
                     withheld = self._withheld(opened)
             finally:
                 results = ledger.results(self.released.day)
                 name = f"{self.released.name}_{self.released.day}.csv"
                 write_text(results.write_csv(), self.folder / "results" / name)
         counts = dict(results["status"].value_counts().iter_rows())
-        return Delivered(
-            self.place, self.destination.type, changes, counts=counts, withheld=withheld
-        )
+        return self._told(changes, counts=counts, withheld=withheld)
+
+    def _told(self, changes: Changes, open_rows: int = 0, **more: Any) -> Delivered:
+        kind, is_kept = self.destination.type, self.released.is_kept
+        return Delivered(self.place, kind, changes, open_rows, is_kept=is_kept, **more)
 
     def _withheld(self, opened: Destination) -> dict[str, int]:
         return count_withheld(self.destination, self.released, opened.rows())
@@ -201,12 +208,13 @@ class _Delivery:
         return open_destination(self.destination, self.released, login, key, log, time.sleep)
 
     def _limits(self) -> Limits:
-        day, name = self.released.day, self.destination.name
+        day, name, accept = self.released.day, self.destination.name, self.accept
         return Limits(
             self.destination.max_removed_share,
             self.destination.few_removals,
-            self.is_accepted,
-            f"c360 deliver --date {day} --to {name} --accept-removals",
+            accept is not None,
+            f"c360 deliver --date {day} --to {name} --accept-removals --because '…'",
+            lambda changes: accept(self.place, changes) if accept else None,
         )
 
     @contextmanager
@@ -268,7 +276,8 @@ def deliveries_table(results: list[Delivered], dry_run: bool) -> Table:
         doubt = counts.get(Status.failed, 0) + counts.get(Status.lost, 0)
         mark = "[red]✗[/red]" if result.error else "[yellow]![/yellow]" if doubt else "✓"
         cells = [f"{number:,}" if number else "·" for number in numbers]
-        table.add_row(mark, result.place.destination, result.place.list, *cells)
+        name = f"{result.place.list} (held back)" if result.is_kept else result.place.list
+        table.add_row(mark, result.place.destination, name, *cells)
     return table
 
 
@@ -287,6 +296,7 @@ def _report(settings: Settings, day: date, results: list[Delivered], seconds: fl
     """Leave the report that Airflow's alert and `c360 status` read."""
     failed = [result.error for result in results if result.error]
     sent = sum(result.counts.get(Status.ok, 0) for result in results if result.counts)
+    kept = sorted({result.place.list for result in results if result.is_kept})
     run = Lake(settings.home).run(day)
     write_json(
         {
@@ -294,7 +304,8 @@ def _report(settings: Settings, day: date, results: list[Delivered], seconds: fl
             "status": "failed" if failed else "ok",
             "seconds": seconds,
             "log": str(settings.home / "deliveries"),
-            "summary": f"{sent:,} rows to {len(results)} lists elsewhere",
+            "summary": f"{sent:,} rows to {len(results)} lists elsewhere"
+            + (f"; held back, only removals sent: {', '.join(kept)}" if kept else ""),
             "reason": " ".join(error.message for error in failed) or None,
             "hint": " ".join(error.hint for error in failed) or None,
             "notes": withheld_notes(results),

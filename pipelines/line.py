@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from pipelines.acceptances import read_accepted
 from pipelines.catalogue import Catalogue, load_catalogue
 from pipelines.collect import extract_source
 from pipelines.configured import configured_rules
 from pipelines.errors import C360Error
+from pipelines.gate_breakers import find_tripped, write_gate_breakers
 from pipelines.histories import bring_memory, write_histories
 from pipelines.lake import Lake, Run, read_json, write_table, write_text
 from pipelines.land import (
@@ -31,6 +34,7 @@ from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.score import REPORT, score, try_models
 from pipelines.scoring.past.backtest import Backtest
 from pipelines.sealing import seal_others, seal_run
+from pipelines.segments.cut import Cut
 from pipelines.settings import Settings
 from pipelines.steps import GATES, LINE, StepResult, read_report
 from pipelines.tableau import write_hyper
@@ -191,6 +195,8 @@ class Line:
         """Let Great Expectations judge a stage."""
         from pipelines.gate import run_gate
 
+        accepted = read_accepted(self.lake, self.settings.audit, self.run.as_of)
+        write_gate_breakers(stage, self.lake, self.run, self.catalogue, self._rules(), accepted)
         result = run_gate(stage, self.run, self.catalogue, self.settings.project_dir)
         notes = tuple(f"gate {stage}: {warning}" for warning in result.warnings)
         return StepResult(
@@ -202,7 +208,8 @@ class Line:
         """Put marts and lists together."""
         before = previous_release(self.lake, self.run.as_of)
         write_histories(self.run, self.catalogue, self._rules())
-        done = publish(self.run, self.catalogue, self._rules(), before)
+        accepted = read_accepted(self.lake, self.settings.audit, self.run.as_of)
+        done = publish(self.run, self.catalogue, self._rules(), before, accepted)
         if self.settings.tableau:
             write_hyper(self.run.release)
         places = sum(cut.rows.height for cut in done.lists.values())
@@ -215,11 +222,14 @@ class Line:
                 "matched": done.lists[segment.name].matched,
                 "left_out": done.lists[segment.name].left_out,
                 "refreshed_on": done.lists[segment.name].refreshed_on.isoformat(),
+                **_kept(done.lists[segment.name]),
             }
             for segment in self._rules().segments.segments
         ]
+        kept = sum("kept_from" in told for told in lists)
         return StepResult(
-            f"{done.customers:,} customers, {len(done.lists)} lists with {places:,} places",
+            f"{done.customers:,} customers, {len(done.lists)} lists with {places:,} places"
+            + (f"; {kept} held back, the last released stay" if kept else ""),
             done.notes,
             {"customers": done.customers, "lists": lists},
         )
@@ -254,6 +264,7 @@ class Line:
             "gates": gates,
             "customers": reports["publish"]["facts"]["customers"],
             "lists": reports["publish"]["facts"]["lists"],
+            "breakers": find_tripped(self.run),
             "models": read_json(self.run.path / "pipeline" / REPORT),
             "notes": [
                 note
@@ -281,6 +292,13 @@ class Line:
     def _write(self, name: str, frame: pl.DataFrame) -> None:
         dataset = self.catalogue["pipeline", name]
         write_table(dataset.conform(frame.lazy()), self.run.table("pipeline", name))
+
+
+def _kept(cut: Cut) -> dict[str, Any]:
+    """What the manifest tells of a list that is not tonight's."""
+    if cut.kept_from is None:
+        return {}
+    return {"kept_from": cut.kept_from, "taken_off": cut.taken_off}
 
 
 def pipeline_version() -> str:

@@ -4,22 +4,25 @@ Names and contact points are joined to a list at the last moment, when it is dec
 no mart of lists holds any.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import polars as pl
 
 from pipelines.aliases import find_forgotten, newest_aliases
+from pipelines.breakers.judge import NOBODY_ACCEPTED, Accepted, judge
 from pipelines.catalogue import Catalogue
+from pipelines.gate_breakers import recall_breakers, write_verdicts
 from pipelines.lake import Run, write_table
+from pipelines.list_breakers import Last, Watch
 from pipelines.list_files import Files, write_list
 from pipelines.release import Release, recall
 from pipelines.rules.schemas import RuleBook
-from pipelines.rules.segments import PROGRAMME, Segment, Segments
+from pipelines.rules.segments import PROGRAMME, Segments
 from pipelines.rules.sources import country_of
 from pipelines.segments.caps import find_capped, find_contacts
 from pipelines.segments.condition import Condition, read_conditions
-from pipelines.segments.cut import Cut, write_rows
+from pipelines.segments.cut import Cut
 from pipelines.segments.effects import measure_effects
 from pipelines.segments.funnel import (
     HOLDOUT,
@@ -58,11 +61,18 @@ class _Memory:
     members: Members = field(default_factory=Members)
 
 
-def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release | None) -> Lists:
+def make_lists(
+    run: Run,
+    catalogue: Catalogue,
+    book: RuleBook,
+    before: Release | None,
+    accepted: Accepted = NOBODY_ACCEPTED,
+) -> Lists:
     """Decide who is on which list; write the lists and what is told of them.
 
+    A list that trips a breaker, unless its numbers are `accepted`, stays as it was last released.
     Writes `lists/` below the release, and list_decisions, list_history, list_effectiveness,
-    holdout_balance and list_summary of the run.
+    holdout_balance, list_summary and lists_breakers of the run.
     """
     rules = book.segments
     scanned = run.scan("models", "audience", "publish")
@@ -72,7 +82,8 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     aliases = run.scan("pipeline", "customer_aliases", "publish").collect()
     forgotten = find_forgotten(_requests(run), aliases)
     merged = _merged(aliases, forgotten)
-    memory = _memory(before, catalogue, merged) if before else _Memory()
+    last = Last(before, *_recall_lists(before, catalogue), merged)
+    memory = _memory(last)
     night = Night(
         as_of=run.as_of,
         audience=audience,
@@ -81,7 +92,9 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
         capped=_capped(run, memory, rules),
         members=memory.members,
     )
-    decisions = decide_lists(night, rules)
+    numbers = recall_breakers(before, catalogue, "lists", book.breakers)
+    watch = Watch(night, conditions, rules, contacts, last, book.breakers.lists, numbers, accepted)
+    decisions = decide_lists(night, rules, watch.keep)
     living = audience.select(KEY).join(forgotten, on=KEY, how="anti")
     history = carry_membership(
         memory.history, decisions, memory.decisions, rules, living, merged, run.as_of
@@ -96,8 +109,7 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     cuts = {}
     for segment in rules.segments:
         mine = decisions.filter(pl.col("list") == segment.name)
-        refreshed_on = memory.members.refreshed_on(segment, run.as_of)
-        cuts[segment.name] = _cut(audience, segment, mine, contacts, refreshed_on)
+        cuts[segment.name] = watch.cut(segment, mine)
         write_list(cuts[segment.name].rows, segment, files)
     told = {
         "list_decisions": decisions,
@@ -117,6 +129,8 @@ def make_lists(run: Run, catalogue: Catalogue, book: RuleBook, before: Release |
     for name, frame in told.items():
         dataset = catalogue["pipeline", name]
         write_table(dataset.conform(frame.lazy()), run.table("pipeline", name))
+    verdicts = pl.concat([judge((), "lists", run.as_of), *watch.verdicts])
+    write_verdicts(verdicts, "lists", run, catalogue)
     return Lists(cuts, conditions, contacts is not None)
 
 
@@ -135,22 +149,30 @@ def _audience(
     return prepare_audience(plain, conditions, events, run.as_of)
 
 
-def _memory(before: Release, catalogue: Catalogue, merged: pl.DataFrame) -> _Memory:
+def _recall_lists(
+    before: Release | None, catalogue: Catalogue
+) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+    """History and decisions of the last release; None where it has not both."""
     history, decisions = (
         recall(before, f"marts/{name}", catalogue["pipeline", name].schema)
         for name in ("list_history", "list_decisions")
     )
-    if history is None or decisions is None:
+    return (None, None) if history is None or decisions is None else (history, decisions)
+
+
+def _memory(last: Last) -> _Memory:
+    if last.release is None or last.history is None or last.decisions is None:
         return _Memory()
     lists = {
         (told["name"], told["version"]): date.fromisoformat(
-            told.get("refreshed_on", before.as_of)  # an older version did not tell
+            told.get("refreshed_on", last.release.as_of)  # an older version did not tell
         )
-        for told in before.manifest["lists"]
+        for told in last.release.manifest["lists"]
     }
-    released_on = date.fromisoformat(before.as_of)
-    members = find_members(history, decisions, merged, released_on, lists)
-    return _Memory(history, decisions, members)
+    kept = {name: date.fromisoformat(day) for name, day in last.kept_lists().items()}
+    released_on = date.fromisoformat(last.release.as_of)
+    members = find_members(last.history, last.decisions, last.merged, released_on, lists)
+    return _Memory(last.history, last.decisions, replace(members, kept_from=kept))
 
 
 def _contacts(run: Run) -> pl.DataFrame | None:
@@ -208,23 +230,6 @@ def _capped(run: Run, memory: _Memory, rules: Segments) -> pl.DataFrame:
 def _order_days(run: Run) -> pl.DataFrame:
     days = run.scan("models", "int_orders_summed_to_customer_days", "publish")
     return days.select("customer_id", "ordered_on", "order_count", "net_margin_amount").collect()
-
-
-def _cut(
-    audience: pl.DataFrame,
-    segment: Segment,
-    mine: pl.DataFrame,
-    contacts: pl.DataFrame | None,
-    refreshed_on: date,
-) -> Cut:
-    listed = mine.filter("is_on_list").select(KEY)
-    left_out = mine.filter(~pl.col("is_on_list"))["decision"].value_counts().sort("decision")
-    return Cut(
-        rows=write_rows(audience, segment, listed, contacts),
-        matched=mine.height,
-        left_out=dict(left_out.rows()),
-        refreshed_on=refreshed_on,
-    )
 
 
 def _draws(

@@ -1,14 +1,18 @@
 """The `publish` step: marts and lists are put together, in the run's private folder."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
+from pipelines.breakers.judge import NOBODY_ACCEPTED, TRIPPED, Accepted
 from pipelines.catalogue import Catalogue
+from pipelines.gate_breakers import write_history
 from pipelines.lake import Run, empty_folder, with_parent, write_table
+from pipelines.list_breakers import NEVER
 from pipelines.lists import EVENT_DAYS, Lists, make_lists
 from pipelines.release import Release
 from pipelines.rules import FILES
@@ -54,6 +58,7 @@ MARTS = {
     "grade_economics": "models",
     "retention_cohorts": "models",
     "audience": "models",
+    "breakers": "pipeline",
     "list_decisions": "pipeline",
     "list_history": "pipeline",
     "list_effectiveness": "pipeline",
@@ -63,6 +68,11 @@ MARTS = {
     "identity_edges": "pipeline",
     "identity_reviews": "pipeline",
 }  # each with the group of the catalogue that it is of
+# These are not there yet when marts are judged.
+MADE_BY_PUBLISH = {
+    "lifecycle_history", "lifecycle_movements", "breakers", "list_decisions", "list_history",
+    "list_effectiveness", "holdout_balance",
+}  # fmt: skip
 # What the next night reads of this one, and what questions about lists read of it.
 STATE = {
     "customer_keys": "pipeline",
@@ -93,15 +103,21 @@ class Published:
 
 
 def publish(
-    run: Run, catalogue: Catalogue, book: RuleBook, before: Release | None = None
+    run: Run,
+    catalogue: Catalogue,
+    book: RuleBook,
+    before: Release | None = None,
+    accepted: Accepted = NOBODY_ACCEPTED,
 ) -> Published:
     """Write the run's marts, lists and state below `release/`.
 
     A list whose night has no consents at all holds ids only, and a note says so. `before` is the
-    last release, which knows who was on which list.
+    last release, which knows who was on which list; `accepted` are the numbers of lists that
+    somebody has let through.
     """
     empty_folder(run.release)
-    lists = make_lists(run, catalogue, book, before)
+    lists = make_lists(run, catalogue, book, before, accepted)
+    write_history(before, run, catalogue, book.breakers)
     for name, group in MARTS.items():
         frame = run.scan(group, name, "publish").sort(catalogue[group, name].key)
         write_table(frame, run.release / "marts" / f"{name}.parquet")
@@ -114,7 +130,8 @@ def publish(
         _copy(run.rules / name, run.release / "rules" / name)
     write_duckdb(run.release, catalogue)
     audience = pl.read_parquet(run.release / "marts" / "audience.parquet")
-    return Published(audience.height, lists.cuts, _notes(run, audience, lists))
+    notes = (*_kept_notes(run, lists), *_notes(run, audience, lists))
+    return Published(audience.height, lists.cuts, notes)
 
 
 def _copy(path: Path, target: Path) -> None:
@@ -150,6 +167,27 @@ def write_duckdb(release: Path, catalogue: Catalogue) -> None:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _kept_notes(run: Run, lists: Lists) -> Iterator[str]:
+    """Lists that are not tonight's, why, and what to do."""
+    verdicts = run.scan("pipeline", "lists_breakers", "publish").collect()
+    for name, cut in lists.cuts.items():
+        if cut.kept_from is None:
+            continue
+        tripped = verdicts.filter(pl.col("name") == name, pl.col("outcome") == TRIPPED)
+        told = ". And ".join(tripped["told"])
+        kept = f"is that of {cut.kept_from}, {told_off(cut)}"
+        yield (
+            f"List {name} {kept if cut.kept_from != NEVER else 'stays empty'}: {told}. "
+            f"If tonight's is right: c360 accept {name} --run {run.as_of} --because '…'."
+        )
+
+
+def told_off(cut: Cut) -> str:
+    """How many had to come off a list that was kept, and why."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(cut.taken_off.items()))
+    return f"less {sum(cut.taken_off.values())} ({reasons})" if reasons else "nobody taken off"
 
 
 def _notes(run: Run, audience: pl.DataFrame, lists: Lists) -> tuple[str, ...]:

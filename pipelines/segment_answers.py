@@ -26,6 +26,7 @@ DECISIONS = {
     "capped": "written to often enough already 频次已满",
     "over_limit": "after the list's limit 超出名额",
     "list_too_small": "the list is too small to go out 名单过小",
+    "list_kept": "tonight's list was held back, and the last one stands 沿用上次名单",
 }
 
 REFRESHED = {
@@ -269,6 +270,11 @@ def verdict(why: WhyListed) -> str:
     """Whether the customer is on the list, and what decided it, in a sentence."""
     missed = list(failing(why.step))
     now = "; ".join(say(step) for step in missed)
+    if why.is_on_list and why.kept_from:
+        return (
+            f"On the list as it was released on {why.kept_from}: a circuit breaker held back that "
+            f"of {why.release.as_of}."
+        )
     if why.is_on_list:
         return (
             f"On the list until it is refreshed, though tonight {now}." if now else "On the list."
@@ -314,6 +320,7 @@ def why_listed_as_dict(why: WhyListed) -> dict[str, Any]:
         "rules": why.rules_are,
         "is_on_list": why.is_on_list,
         "verdict": verdict(why),
+        "kept_from": why.kept_from,
         "is_suppressed": why.is_suppressed,
         "decision": why.decision,
         "detail": why.detail,

@@ -17,6 +17,7 @@ from pipelines.rules.segments import Segment
 from pipelines.segment_releases import (
     Night,
     decisions_of,
+    kept_from,
     listed,
     pick,
     read_night,
@@ -92,6 +93,7 @@ class WhyListed:
     decision: the night's, if the condition was true when the list was last refreshed.
     decided_on: the night of that decision.
     refreshed_on: the night that last took new customers in, if the release tells.
+    kept_from: the night that the list is of, if a circuit breaker kept this night's back.
     """
 
     segment: Segment
@@ -107,6 +109,7 @@ class WhyListed:
     reason: str | None
     reason_zh: str | None
     rules_are: str
+    kept_from: str | None = None
 
 
 def ask_preview(settings: Settings, name: str, day: date | None, where: str | None) -> AskedPreview:
@@ -277,6 +280,7 @@ def ask_why_listed(settings: Settings, release: Release, customer_id: str, name:
         reason=row["reason"] if row else None,
         reason_zh=row["reason_zh"] if row else None,
         rules_are=rules_are,
+        kept_from=kept_from(release, name),
     )
 
 

@@ -149,6 +149,12 @@ def listed(release: Release, name: str) -> pl.LazyFrame | None:
     return pl.scan_parquet(path).select("customer_id", "reason", "reason_zh")
 
 
+def kept_from(release: Release, name: str) -> str | None:
+    """The night that a list of a release is of, if a circuit breaker kept a newer one back."""
+    told = {entry["name"]: entry.get("kept_from") for entry in release.manifest.get("lists", [])}
+    return told.get(name)
+
+
 def lists_of(release: Release, customer_id: str) -> list[dict[str, Any]]:
     """The lists that a customer is on in a release, each with the reason; in the order shown."""
     told = []

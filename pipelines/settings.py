@@ -1,5 +1,6 @@
 """The environment, read in one place."""
 
+import getpass
 import os
 from pathlib import Path
 
@@ -57,6 +58,14 @@ def load_settings() -> Settings:
     """Read the settings from the environment; the home is absolute from here on."""
     settings = Settings()
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+
+
+def current_user() -> str:
+    """The account that runs a command: who answers for an act where nobody else is named."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may run under a number without a name
+        return f"user {os.getuid()}"
 
 
 def source_variable(name: str) -> tuple[str, str | None]:

@@ -132,6 +132,9 @@ def show_release(console: Console, release: Release, lake: Lake) -> None:
             console.print(
                 f"[yellow]stale[/yellow]  {source['name']}: last read on {source['fresh_through']}"
             )
+    for told in manifest.get("breakers", ()):
+        color = "red" if told["outcome"] == "tripped" else "yellow"
+        console.print(f"[{color}]{told['outcome']}[/{color}]  {escape(told['told'])}")
     for note in manifest["notes"]:
         console.print(f"[dim]note[/dim]   {escape(note)}")
     current = current_release(lake)
@@ -184,7 +187,8 @@ def _lists_table(release: Release) -> Table:
     for entry in release.manifest["lists"]:
         rows = pl.read_parquet(release.path / "lists" / f"{entry['name']}.parquet")
         reason = rows["reason"][0] if rows.height else "nobody tonight"
-        table.add_row(entry["name"], entry["label_zh"], f"{rows.height:,}", escape(reason))
+        kept = f" (of {entry['kept_from']})" if entry.get("kept_from") else ""
+        table.add_row(entry["name"] + kept, entry["label_zh"], f"{rows.height:,}", escape(reason))
     return table
 
 

@@ -78,6 +78,10 @@ class Changes:
         """How many rows are on the far side by us now, as far as a removal is concerned."""
         return self.same_count + len(self.removes)
 
+    def without_adds(self) -> "Changes":
+        """The removals alone."""
+        return Changes((), self.removes, self.same_count)
+
 
 def find_changes(wanted: Iterable[Row], known: Mapping[str, Row]) -> Changes:
     """What has to change, in the order of the far ids.
@@ -95,25 +99,29 @@ def find_changes(wanted: Iterable[Row], known: Mapping[str, Row]) -> Changes:
     return Changes(tuple(in_order), tuple(sorted(gone, key=lambda row: row.far_id)), stay)
 
 
-def refuse_mass_removal(
-    changes: Changes, max_share: float, few: int, where: str, accept: str
-) -> None:
-    """Stop a delivery that would take away an unlikely part of what is there.
+def is_mass_removal(changes: Changes, max_share: float, few: int) -> bool:
+    """Whether an unlikely part of the rows that are there by us would be taken away.
 
     Args:
         changes: what would change.
         max_share: of the rows that are there by us.
         few: so many may always go.
+    """
+    removed = len(changes.removes)
+    return removed > few and removed > max_share * changes.known_count
+
+
+def mass_removal(changes: Changes, max_share: float, where: str, accept: str) -> C360Error:
+    """The error of a delivery that was stopped for it: the numbers, and how to accept them.
+
+    Args:
+        changes: what would change.
+        max_share: of the rows that are there by us.
         where: the delivery, for the message.
         accept: the command that lets it through.
-
-    Raises:
-        C360Error: with the numbers, and how to accept them.
     """
     removed, known = len(changes.removes), changes.known_count
-    if removed <= few or removed <= max_share * known:
-        return
-    raise _MassRemovalError(
+    return _MassRemovalError(
         f"{where}: {removed:,} of {known:,} rows ({removed / known:.0%}) would be removed, more "
         f"than max_removed_share allows ({max_share:.0%}). Nothing was sent.",
         f"See why the list shrank. If it is right: {accept}",

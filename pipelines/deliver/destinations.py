@@ -57,6 +57,12 @@ class Released:
     release: Release
     day: date
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether a breaker held that night's list back, and this is an older one."""
+        listed = self.release.manifest.get("lists", ())
+        return any(told["name"] == self.name and told.get("kept_from") for told in listed)
+
     def file(self, ending: str) -> Path:
         """The list's file, if it is the one that was released.
 

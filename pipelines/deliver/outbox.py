@@ -19,7 +19,8 @@ from pipelines.deliver.changes import (
     Row,
     Status,
     find_changes,
-    refuse_mass_removal,
+    is_mass_removal,
+    mass_removal,
     split_batches,
 )
 from pipelines.deliver.ledger import Ledger
@@ -58,12 +59,17 @@ class Destination(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much may be removed at once, and whether somebody has let more through."""
+    """How much may be removed at once, and whether somebody has let more through.
+
+    tell_accepted: told how many rows are removed only because somebody has let it through, before
+    anything is sent.
+    """
 
     max_removed_share: float
     few_removals: int
     is_accepted: bool
     accept: str
+    tell_accepted: Callable[[Changes], None] = lambda changes: None
 
 
 @dataclass(frozen=True)
@@ -83,9 +89,12 @@ class Place:
         return f"{self.destination}|{self.list}|{self.day.isoformat()}"
 
 
-def preview_list(destination: Destination, ledger: Ledger) -> Changes:
+def preview_list(
+    destination: Destination, ledger: Ledger, *, removals_only: bool = False
+) -> Changes:
     """What a delivery would change, by what is known here; the far side is not asked."""
-    return find_changes(destination.rows(), ledger.known)
+    changes = find_changes(destination.rows(), ledger.known)
+    return changes.without_adds() if removals_only else changes
 
 
 def deliver_list(
@@ -95,8 +104,13 @@ def deliver_list(
     limits: Limits,
     sleep: Callable[[float], None],
     tell: Callable[[str], None],
+    *,
+    removals_only: bool = False,
 ) -> Changes:
     """Bring one list up to date at one destination; returns what was to be changed.
+
+    With `removals_only` nothing is added or said anew: of a list that was held back, only whoever
+    may no longer be written to has to come off at once.
 
     Raises:
         C360Error: too many rows would be removed, or the far side refuses or stopped answering.
@@ -106,12 +120,11 @@ def deliver_list(
         tell(f"{place}: asking what became of {len(batch.rows):,} rows")
         done = _retry(lambda batch=batch: destination.look(batch), sleep)  # type: ignore[misc]
         ledger.reply(batch, dict.fromkeys(done, OK))
-    changes = find_changes(destination.rows(), ledger.known)
-    if not limits.is_accepted:
-        refuse_mass_removal(
-            changes, limits.max_removed_share, limits.few_removals, str(place), limits.accept
-        )
-    elif len(changes.removes) > limits.few_removals:
+    changes = preview_list(destination, ledger, removals_only=removals_only)
+    if is_mass_removal(changes, limits.max_removed_share, limits.few_removals):
+        if not limits.is_accepted:
+            raise mass_removal(changes, limits.max_removed_share, str(place), limits.accept)
+        limits.tell_accepted(changes)
         ledger.note_accepted(len(changes.removes), place.day)
     changes = _without_theirs(destination, ledger, changes, place, sleep)
     if not (changes.adds or changes.removes):

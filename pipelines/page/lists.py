@@ -14,9 +14,9 @@ from pipelines.rules.segments import Segment
 # What becomes of those whom a list's rule finds and who are not in its file, in order.
 LEFT_OUT = (
     "suppressed", "no_consent", "lower_priority", "capped", "over_limit", "list_too_small",
-    "holdout",
+    "list_kept", "holdout",
 )  # fmt: skip
-TEXT = ("name", "label", "label_zh", "owner", "channel", "purpose", "file")
+TEXT = ("name", "label", "label_zh", "owner", "channel", "purpose", "file", "kept_from")
 
 
 def count_lists(
@@ -33,8 +33,9 @@ def count_lists(
 
     Returns:
         name, label, label_zh, owner, channel, channel_zh, purpose, purpose_zh, file, on_list,
-        change (since the last release, null if not known), and one column for each reason of
-        `LEFT_OUT` that kept somebody off a list.
+        change (since the last release, null if not known), kept_from (the night that a list is of,
+        if a breaker held tonight's back), and one column for each reason of `LEFT_OUT` that kept
+        somebody off a list.
     """
     owners = {segment.name: segment.owner for segment in segments}
     last_night = {entry["name"]: entry["rows"] for entry in before}
@@ -45,6 +46,7 @@ def count_lists(
             "on_list": entry["rows"],
             "change": _change(entry["rows"], last_night.get(entry["name"])),
             "file": f"lists/{entry['name']}.csv",
+            "kept_from": entry.get("kept_from"),
         }
         | dict.fromkeys(LEFT_OUT, 0)
         | _left_out(entry)
@@ -165,6 +167,7 @@ def _counted(rows: pl.DataFrame) -> Figure:
         parts[0],
         column("change", "change"),
         *parts[1:],
+        *([column("kept_from", "text")] if rows["kept_from"].count() else []),
         column("file", "link"),
     )
     return Figure("lists", columns, rows, bars(rows, "label", parts, stacked=True))

@@ -12,6 +12,7 @@ from pipelines.page.small_cells import hide_small_parts, is_few
 from pipelines.page.texts import column, texts, with_words, word
 
 GATES = ("landing", "profile", "scores", "marts", "lists")
+LOUD = ("tripped", "accepted", "warning")  # outcomes of a breaker that are told
 QUIET = ("passed", "not_run")  # outcomes of a check that nobody has to look at
 SAID = {"gate": pl.String, "dataset": pl.String, "sentence": pl.String, "outcome": pl.String,
         "because": pl.String, "until": pl.String}  # fmt: skip
@@ -57,6 +58,18 @@ def list_findings(gates: Mapping[str, Any]) -> pl.DataFrame:
     ]
     found = pl.DataFrame(rows, SAID)
     return with_words(with_words(found, "gate", "gates"), "outcome", "outcomes")
+
+
+def list_breakers(breakers: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """What tripped, was accepted, or is only told; the worst first.
+
+    Returns:
+        outcome, outcome_zh, breaker_told.
+    """
+    rows = sorted((LOUD.index(told["outcome"]), told["told"]) for told in breakers)
+    schema = {"outcome": pl.String, "breaker_told": pl.String}
+    told = pl.DataFrame([(LOUD[place], text) for place, text in rows], schema, orient="row")
+    return with_words(told, "outcome", "outcomes")
 
 
 def list_sources(
@@ -127,6 +140,10 @@ def make_night(facts: Mapping[str, Any]) -> Section:
             *(column(name, "text") for name in ("dataset", "sentence", *told)),
         )
         figures.append(Figure("findings", columns, findings))
+    breakers = list_breakers(facts.get("breakers", ()))
+    if breakers.height:
+        said = (column("outcome", "label"), column("breaker_told", "text"))
+        figures.append(Figure("breakers", said, breakers))
     return Section("night", tuple(figures), _tiles(facts))
 
 

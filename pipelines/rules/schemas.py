@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pipelines.rules.breakers import Breakers
 from pipelines.rules.churn_causes import ChurnCauses
 from pipelines.rules.churn_reasons import ChurnReasons
 from pipelines.rules.deliveries import Deliveries
@@ -302,6 +303,7 @@ class RuleBook(Rules):
     festivals: Festivals
     segments: Segments
     list_columns: ListColumns
+    breakers: Breakers
     deliveries: Deliveries
 
 

@@ -1,6 +1,7 @@
 """Cuts lists from the audience: the rows of a list, best first, with a reason for each."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import polars as pl
@@ -14,12 +15,18 @@ from pipelines.segments.reasons import named_columns, write_reasons
 
 @dataclass(frozen=True)
 class Cut:
-    """One list: its rows, how many fell out for which decision, and when it was last refreshed."""
+    """One list: its rows, how many fell out for which decision, and when it was last refreshed.
+
+    kept_from: the night whose list it is, if a breaker kept tonight's back; taken_off: how many of
+    that list may not be on it any more, by the decision.
+    """
 
     rows: pl.DataFrame
     matched: int
     left_out: dict[str, int]
     refreshed_on: date
+    kept_from: str | None = None
+    taken_off: Mapping[str, int] = field(default_factory=dict)
 
 
 def write_rows(

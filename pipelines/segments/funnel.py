@@ -8,6 +8,7 @@ In this order, and each customer of a list falls out at the first that holds:
     capped          contacted too often of late
     over_limit      the places are taken by those before
     list_too_small  too few are left for the list to go out
+    list_kept       a breaker kept tonight's list back, and the last one, which stands, has them not
     holdout         would be on the list, but is held out to compare with
     on_list         on the list
 
@@ -18,7 +19,7 @@ from those who are by chance alone. Who is held out of a list takes its place al
 another list of that channel instead, they would be no measure of getting nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
@@ -33,10 +34,11 @@ from pipelines.segments.reasons import named_columns
 
 SUPPRESSED, NO_CONSENT, LOWER_PRIORITY = "suppressed", "no_consent", "lower_priority"
 CAPPED, OVER_LIMIT, TOO_SMALL = "capped", "over_limit", "list_too_small"
-HOLDOUT, ON_LIST = "holdout", "on_list"
+KEPT, HOLDOUT, ON_LIST = "list_kept", "holdout", "on_list"
 WITHDRAWN = "withdrawn"  # of suppressed: said no to this channel and purpose
 DECISIONS = (
-    SUPPRESSED, NO_CONSENT, LOWER_PRIORITY, CAPPED, OVER_LIMIT, TOO_SMALL, HOLDOUT, ON_LIST,
+    SUPPRESSED, NO_CONSENT, LOWER_PRIORITY, CAPPED, OVER_LIMIT, TOO_SMALL, KEPT, HOLDOUT,
+    ON_LIST,
 )  # fmt: skip
 DECISION = {
     "list": pl.String(), "version": pl.Int64(), "customer_id": pl.String(),
@@ -49,6 +51,9 @@ SUPPRESSING = (
     "is_profiling_refused",
 )  # fmt: skip
 NOBODY = pl.DataFrame(schema={"customer_id": pl.String, "placed_on": pl.String})
+# Of a list that must not go out as it is tonight, the last one that did: customer_id, may_write
+# (whether the contact point that stands there may be used tonight); else None.
+Keep = Callable[["Segment", pl.DataFrame], pl.DataFrame | None]
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class Members:
         )
     )
     others: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DECISION))
+    # Lists that were kept back then, and the day that they are of: they are refreshed since then.
+    kept_from: Mapping[str, date] = field(default_factory=dict)
 
     def of(self, segment: Segment) -> pl.DataFrame:
         """customer_id of those of a list, if it is still of this version."""
@@ -76,7 +83,8 @@ class Members:
     def refreshed_on(self, segment: Segment, as_of: date) -> date:
         """The night that last took new customers in; tonight where the list is refreshed."""
         last = self.lists.get((segment.name, segment.version))
-        if last is None or is_refreshed(segment.refresh, as_of, self.released_on):
+        since = self.kept_from.get(segment.name, self.released_on)
+        if last is None or is_refreshed(segment.refresh, as_of, since):
             return as_of
         return last
 
@@ -100,11 +108,15 @@ class Night:
     members: Members = field(default_factory=Members)
 
 
-def decide_lists(night: Night, rules: Segments) -> pl.DataFrame:
+def decide_lists(
+    night: Night, rules: Segments, keep: Keep = lambda segment, decided: None
+) -> pl.DataFrame:
     """Decide for every list and customer whom its condition is true for.
 
     Of a list that is not refreshed tonight, those who are on it are decided anew: suppression,
     consent, caps and priority act at once. Of all others the last refresh's decision is kept.
+    `keep` is asked of each list, and one that is kept takes nobody new either: lists of a lower
+    priority are decided by who is on that.
 
     Returns:
         DECISION; of each list best first, what is kept last. detail says which suppression, list,
@@ -116,7 +128,10 @@ def decide_lists(night: Night, rules: Segments) -> pl.DataFrame:
     decided: dict[str, pl.DataFrame] = {}
     for segment in rules.by_priority:
         before = placed.get(segment.channel, NOBODY)
-        rows = decide_list(night, segment, conditions[segment.name], rules, before)
+        condition = conditions[segment.name]
+        rows = decide_list(night, segment, condition, rules, before)
+        if (last := keep(segment, rows)) is not None:
+            rows = _keep(decide_list(night, segment, condition, rules, before, last), last, rows)
         decided[segment.name] = rows
         if segment.channel != NO_CHANNEL:
             taken = rows.filter(pl.col("decision").is_in([ON_LIST, HOLDOUT]))
@@ -132,18 +147,26 @@ def decide_list(
     condition: Condition,
     rules: Segments,
     placed: pl.DataFrame = NOBODY,
+    last: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Decide for one list, by its condition.
+    """Decide for one list, by its condition; or, if it is kept, for those of the last one.
 
-    `placed` has customer_id and placed_on: who is on lists of its channel that go before it.
+    Args:
+        night: what is known of the customers.
+        segment: the list.
+        condition: its condition.
+        rules: all lists.
+        placed: customer_id and placed_on: who is on lists of its channel that go before it.
+        last: the list that stays, as of `Keep`.
     """
     columns = condition.columns | named_columns(segment)
     members = night.members.of(segment)
     capped = night.capped.filter(pl.col("channel") == segment.channel).select(*KEY, cap="detail")
     stays = pl.col("is_member") if segment.sent == "on_entry" else pl.lit(value=False)
     judged = (
-        _find(night, segment, condition, members)
+        _find(night, segment, condition, members, is_kept=last is not None)
         .pipe(_ask_consent, night, segment)
+        .pipe(_ask_address, last)
         .join(members.with_columns(is_member=True), on=KEY, how="left", maintain_order="left")
         .with_columns(pl.col("is_member").fill_null(value=False))
         .join(placed, on=KEY, how="left", maintain_order="left")
@@ -217,11 +240,11 @@ def suppressed_because(segment: Segment, columns: AbstractSet[str], is_refused: 
 
 
 def _find(
-    night: Night, segment: Segment, condition: Condition, members: pl.DataFrame
+    night: Night, segment: Segment, condition: Condition, members: pl.DataFrame, *, is_kept: bool
 ) -> pl.DataFrame:
     """Those whom the condition is true for, or who stay until the next refresh; best first."""
     order = segment.order_by.removesuffix(" desc")
-    if night.members.refreshed_on(segment, night.as_of) < night.as_of:
+    if is_kept or night.members.refreshed_on(segment, night.as_of) < night.as_of:
         found = night.audience.join(members, on=KEY, how="semi")
     else:
         found = condition.match(night.audience)
@@ -268,6 +291,33 @@ def _ask_consent(found: pl.DataFrame, night: Night, segment: Segment) -> pl.Data
     for told in (allowed, refused):
         found = found.join(told, on=KEY, how="left", maintain_order="left")
     return found.with_columns(pl.col("is_allowed", "is_refused").fill_null(value=False))
+
+
+def _ask_address(found: pl.DataFrame, last: pl.DataFrame | None) -> pl.DataFrame:
+    """Of a list that is kept: the consent must be for the contact point that stands there."""
+    if last is None:
+        return found
+    unusable = last.filter(~pl.col("may_write"))["customer_id"].implode()
+    return found.with_columns(
+        is_allowed=pl.col("is_allowed") & ~pl.col("customer_id").is_in(unusable)
+    )
+
+
+def _keep(kept: pl.DataFrame, last: pl.DataFrame, tonight: pl.DataFrame) -> pl.DataFrame:
+    """Decisions of a list that is kept: of those of the last one, and of whom it has not."""
+    is_for = ~pl.col("decision").is_in([SUPPRESSED, NO_CONSENT])
+    has_row = pl.col("customer_id").is_in(last["customer_id"].implode())
+    rest = pl.concat(
+        [
+            kept.filter((pl.col("decision") == ON_LIST) & ~has_row),
+            tonight.join(kept, on=KEY, how="anti"),
+        ]
+    ).with_columns(
+        decision=pl.when(is_for).then(pl.lit(KEPT)).otherwise("decision"),
+        detail=pl.when(is_for).then("decision").otherwise("detail"),
+        is_on_list=pl.lit(value=False),
+    )
+    return pl.concat([kept.join(rest, on=KEY, how="anti", maintain_order="left"), rest])
 
 
 def _first(*cases: tuple[str, pl.Expr, pl.Expr]) -> tuple[pl.Expr, pl.Expr]:

@@ -121,6 +121,35 @@ def test_a_source_is_tried_again_unless_it_says_that_waiting_heals_nothing(
     assert (report["reason"] if report else "reason: unknown") in said
 
 
+def report_of_publish(lake, *lists, notes=()):
+    path = lake / "runs" / DAY / "steps" / "publish.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"facts": {"lists": list(lists)}, "notes": list(notes)}))
+
+
+def test_a_list_that_was_held_back_is_told_though_the_night_is_released(night, lake, alert):
+    report_of_publish(
+        lake,
+        {"name": "win_back", "kept_from": "2026-06-29"}, {"name": "vip_care"},
+        notes=["List win_back is that of 2026-06-29, less 2.", "No rows tonight: cases."],
+    )  # fmt: skip
+
+    run = night.test(logical_date=None, run_conf={"date": DAY})
+
+    assert run.state == "success"
+    assert alert.read_text().splitlines() == [
+        "customer 360 of 2026-06-30 is released; held back: win_back",
+        "List win_back is that of 2026-06-29, less 2.",
+    ]
+
+
+def test_a_night_that_held_nothing_back_says_nothing(steps, lake, alert):
+    steps.report_kept(task_of("release"))
+    report_of_publish(lake, {"name": "vip_care"})
+    steps.report_kept(task_of("release"))
+    assert not alert.exists()
+
+
 def test_the_word_of_an_earlier_attempt_does_not_count(steps, lake):
     report = lake / "runs" / DAY / "steps" / "extract_shop.json"
     report.parent.mkdir(parents=True)

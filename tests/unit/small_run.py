@@ -70,6 +70,9 @@ def make_run(lake, marts=MARTS):
     write_table(shares, made.table("pipeline", "score_distributions"))
     orders = rows("order_state", {"customer_id": "a"}, group="pipeline")
     write_table(orders, made.table("pipeline", "order_state"))
+    for stage in ("landing", "marts"):
+        judged = rows(f"{stage}_breakers", {"stage": stage}, group="pipeline")
+        write_table(judged, made.table("pipeline", f"{stage}_breakers"))
     allowed = [("a", "email"), ("b", "email"), ("c", "email"), ("b", "sms"), ("d", "phone")]
     contacts = [
         {"customer_id": who, "channel": channel, "purpose": "marketing",

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import typer
 from small_releases import release_night
 
 from pipelines import cli
+from pipelines.audit import read_acts
+from pipelines.lake import write_text
+from pipelines.release import release_run, write_manifest
 from tests.unit.identity.identity_people import KEY, contact, ids, resolve, signals_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -68,7 +72,7 @@ def test_the_commands_are_those_the_design_promises():
         "release",
         "status", "rollback", "rules check", "quarantine list", "demo serve", "docs",
         "sources check", "sources add", "why", "why-merged", "history", "identity train",
-        "backtest", "segment preview", "segment lint", "segment diff",
+        "backtest", "segment preview", "segment lint", "segment diff", "accept", "audit verify",
     }  # fmt: skip
 
 
@@ -277,6 +281,39 @@ def test_a_rollback_with_nothing_released_is_refused(c360, words, told):
     code, text = c360("rollback", *words)
     assert code == 1
     assert told in text
+
+
+def test_a_rollback_is_in_the_audit_log_with_who_and_why(c360, lake):
+    for day in (date(2026, 6, 29), date(2026, 6, 30)):
+        run = lake.run(day)
+        write_text("x", run.release / "marts.txt")
+        release_run(lake, run, write_manifest(run.release, {"date": str(day), "notes": []}))
+    left, now = sorted((p.name for p in lake.published.glob("2026-*")), reverse=True)
+    code, text = c360("rollback", "--by", "Ana Li", "--because", "grades are wrong")
+    assert (code, f"current was {left}, and is {now} now." in text) == (0, True)
+    [act] = read_acts(lake)
+    assert [act[key] for key in ("actor", "action", "subject", "because", "facts")] == [
+        "Ana Li", "rollback", now, "grades are wrong", {"left": left},
+    ]  # fmt: skip
+    assert c360("audit", "show")[1].count("rollback") == 1
+
+
+def test_readers_are_rolled_back_even_if_the_audit_log_is_broken(c360, lake):
+    for day in (date(2026, 6, 29), date(2026, 6, 30)):
+        run = lake.run(day)
+        release_run(lake, run, write_manifest(run.release, {"date": str(day), "notes": []}))
+    write_text('{"number": 7}\n', lake.home / "audit.jsonl")
+    code, text = c360("rollback")
+    assert (code, "does not verify" in text) == (1, True)
+    assert lake.current.resolve().name.startswith("2026-06-29")
+
+
+def test_a_night_goes_on_from_a_step(c360, shop):
+    code, text = c360("nightly", "--date", "2026-06-30", "--from", "gate mart")
+    assert (code, "There is no step 'gate mart'." in text) == (1, True)
+    code, text = c360("nightly", "--date", "2026-06-30", "--from", "gate marts")
+    assert (code, "gate marts comes after transform marts, which has not run" in text) == (1, True)
+    assert not (Path(os.environ["C360_HOME"]) / "raw").exists()
 
 
 def test_an_empty_quarantine_is_said_to_be_empty(c360):

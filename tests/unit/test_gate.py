@@ -325,6 +325,7 @@ def test_a_landing_table_without_rows_is_left_out(run: Run, catalogue: Catalogue
     assert [(dataset["name"], dataset["rows"]) for dataset in datasets] == [
         ("orders", 3),
         ("landing_summary", 3),
+        ("landing_breakers", 3),
     ]
 
 

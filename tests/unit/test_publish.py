@@ -15,6 +15,7 @@ from pipelines.lists import EVENT_DAYS
 from pipelines.publish import KEPT_RULES, MARTS, STATE, publish
 from pipelines.release import Release
 from pipelines.rules import find_rules, load_rules
+from pipelines.rules.breakers import Breakers, ListBreakers, ListLimits
 from pipelines.rules.segments import Holdout, Segments
 from tests.unit.small_run import (
     NO_HOLDOUT,
@@ -224,7 +225,7 @@ def test_the_summary_finds_a_funnel_that_let_the_wrong_people_in(run, catalogue,
 
     decide_lists = module.decide_lists
 
-    def careless(night, rules):
+    def careless(night, rules, keep):
         rows = decide_lists(night, rules).with_columns(is_on_list=True, decision=pl.lit("on_list"))
         return rows.filter(pl.col("list").is_in(["everybody", "perhaps_at_risk"]))
 
@@ -379,6 +380,27 @@ def test_a_list_that_is_not_refreshed_tells_its_decisions_all_the_same(
     assert {cut.refreshed_on for cut in done.lists.values()} == {AS_OF}
     assert any("were not filled for want of consent" in note for note in done.notes)
     assert not any(note.startswith("0 places") for note in done.notes)
+
+
+def test_on_a_first_night_a_list_that_trips_stays_empty_and_a_note_says_so(run, catalogue, book):
+    contacts = pl.read_parquet(run.table("models", "customer_contacts"))
+    shared = contacts.with_columns(contact_value=pl.lit("desk@x.com"))
+    write_table(shared, run.table("models", "customer_contacts"))
+    limits = ListBreakers(defaults=ListLimits(min_customers=2))
+    done = publish(run, catalogue, book.model_copy(update={"breakers": Breakers(lists=limits)}))
+    assert of_list(run, "everybody").is_empty()
+    assert of_list(run, "buyers").height == 1
+    assert done.notes[0] == (
+        "List everybody stays empty: 100.0% of everybody share a contact point with others; it "
+        "trips at 10.0%. If tonight's is right: c360 accept everybody --run 2026-06-30 "
+        "--because '…'."
+    )
+    accepted = frozenset([("lists", "everybody", "repeated_contacts", "", 1.0)])
+    publish(
+        run, catalogue, book.model_copy(update={"breakers": Breakers(lists=limits)}),
+        accepted=accepted,
+    )  # fmt: skip
+    assert of_list(run, "everybody").height == 2
 
 
 def test_nothing_of_a_former_publish_is_left(run, catalogue, book):

@@ -1,7 +1,7 @@
 """A home with released lists, deliveries.yml, and the command on them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,12 @@ class Home:
         deleted: Iterable[str] = (),
         csv: bool = True,
         unwilling: Iterable[str] = (),
+        kept: Mapping[str, str] = {},
     ) -> Path:
-        """Release lists, and which record of the source `crm` is whose: customer by record."""
+        """Release lists, and which record of the source `crm` is whose: customer by record.
+
+        kept: lists that a breaker held back, with the day that they are of.
+        """
         run = self.lake.run(day)
         for name, rows in lists.items():
             write_table(rows, run.release / "lists" / f"{name}.parquet")
@@ -83,7 +87,10 @@ class Home:
             schema_overrides={"is_deleted": pl.Boolean, "customer_id": pl.String},
         )
         write_table(keys, run.release / "state" / "customer_keys.parquet")
-        run_id = write_manifest(run.release, {"date": day.isoformat()})
+        told = [
+            {"name": name} | ({"kept_from": kept[name]} if name in kept else {}) for name in lists
+        ]
+        run_id = write_manifest(run.release, {"date": day.isoformat(), "lists": told})
         release, _ = release_run(self.lake, run, run_id)
         return release.path
 

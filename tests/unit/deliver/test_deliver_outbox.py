@@ -12,7 +12,8 @@ from pipelines.deliver.changes import (
     Row,
     Status,
     find_changes,
-    refuse_mass_removal,
+    is_mass_removal,
+    mass_removal,
     split_batches,
 )
 from pipelines.deliver.ledger import Ledger, forget_customers
@@ -109,13 +110,12 @@ def test_a_delivery_stops_above_the_share_unless_it_is_few(removed, kept, stops)
     known = {row.far_id: row for row in rows(*(f"r{n}" for n in range(removed + kept)))}
     wanted = list(known.values())[:kept]
     changes = find_changes(wanted, known)
-    if not stops:
-        refuse_mass_removal(changes, 0.3, 20, "mail", "do so")
-        return
-    with pytest.raises(C360Error, match=f"{removed} of {removed + kept} rows") as stopped:
-        refuse_mass_removal(changes, 0.3, 20, "mail", "do so")
-    assert stopped.value.heals is False
-    assert "do so" in stopped.value.hint
+    assert is_mass_removal(changes, 0.3, 20) is stops
+    if stops:
+        stopped = mass_removal(changes, 0.3, "mail", "do so")
+        assert f"{removed} of {removed + kept} rows" in stopped.message
+        assert stopped.heals is False
+        assert "do so" in stopped.hint
 
 
 def test_a_stopped_delivery_sends_nothing_until_it_is_accepted(path):

@@ -49,6 +49,14 @@ def test_few_are_hidden_with_what_would_give_them_away():
     )  # fmt: skip
 
 
+def test_a_list_that_was_held_back_says_of_which_night_it_is():
+    told = [a_list(kept_from="2026-06-29"), a_list(name="vip_care")]
+    assert count_lists(told, [], [])["kept_from"].to_list() == ["2026-06-29", None]
+    for lists, is_told in ((told, True), (told[1:], False)):
+        [figure, *_] = make_lists({}, manifest(lists=lists), [segment()], []).figures
+        assert ("kept_from" in [column.name for column in figure.columns]) is is_told
+
+
 def test_a_definition_is_the_rule_and_the_reason():
     told = describe_lists([segment(limit=50)]).to_dicts()[0]
     assert told["where"] == "grade = 'A' and tenure > 2"

@@ -1,4 +1,4 @@
-from pipelines.page.night import list_findings, list_gates, list_sources, make_night
+from pipelines.page.night import list_breakers, list_findings, list_gates, list_sources, make_night
 from tests.unit.page.page_frames import manifest
 
 
@@ -37,6 +37,18 @@ def test_a_source_that_only_older_nights_have_read_is_there():
 def test_a_quiet_night_says_nothing_of_what_tripped():
     quiet = manifest(gates={"lists": manifest()["gates"]["lists"]})
     assert [figure.name for figure in make_night(quiet).figures] == ["gates", "sources"]
+
+
+def test_breakers_are_told_with_what_tripped_first():
+    told = [{"outcome": "warning", "told": "c grew"}, {"outcome": "accepted", "told": "b left"},
+            {"outcome": "tripped", "told": "a left"}]  # fmt: skip
+    assert list_breakers(told).rows() == [
+        ("tripped", "a left", "熔断"),
+        ("accepted", "b left", "已放行"),
+        ("warning", "c grew", "警告"),
+    ]  # fmt: skip
+    figures = make_night(manifest(breakers=told)).figures
+    assert [figure.name for figure in figures][-1] == "breakers"
 
 
 def test_the_tiles_tell_the_night_at_a_glance():

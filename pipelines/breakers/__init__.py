@@ -1,0 +1,1 @@
+"""Circuit breakers: what is usual, and what of tonight is too far from it."""
