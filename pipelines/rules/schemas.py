@@ -24,6 +24,7 @@ from pipelines.rules.recommendation import Recommendation
 from pipelines.rules.relations import Relations
 from pipelines.rules.rfm import Rfm
 from pipelines.rules.segments import Channel, Segments
+from pipelines.rules.serving import Serving
 from pipelines.rules.sources import Sources
 from pipelines.rules.survivorship import Survivorship
 from pipelines.rules.tiers import Tiers
@@ -301,6 +302,7 @@ class RuleBook(Rules):
     segments: Segments
     list_columns: ListColumns
     deliveries: Deliveries
+    serving: Serving
 
 
 class RunFacts(Rules):

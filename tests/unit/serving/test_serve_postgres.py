@@ -1,0 +1,21 @@
+"""Releases in a real PostgreSQL: loaded whole, shown at once, gone when nobody reads them."""
+
+from datetime import date, timedelta
+
+import pytest
+from serving_rig import DAY, customers, small
+
+from pipelines.release import roll_back
+
+NEXT = DAY + timedelta(days=1)
+
+
+def test_a_release_is_loaded_and_shown_and_again_nothing_changes(office):
+    release = office.release(small(DAY))
+    first = office.serve()
+    assert (first.release, first.rows, first.is_changed) == (release.path.name, 7, True)
+    assert office.ask("select customer_id, as_of from c360_steward.customer_360 order by 1") == [
+        (f"c{n}", DAY) for n in range(3)
+    ]
+    again = office.serve()
+    assert (again.rows, again.is_changed, again.gone) == (None, False, 0)
