@@ -10,7 +10,6 @@ A release is loaded in one transaction, which a kill undoes, and shown in anothe
 
 # ruff: noqa: S608 - every name and text is quoted
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -20,10 +19,10 @@ import pyarrow as pa
 from pipelines.errors import AccessRefusedError
 from pipelines.serving.access import Access, make_roles
 from pipelines.serving.database import BusyError, Database, block, name, text
+from pipelines.serving.readers import wait_for_readers
 from pipelines.serving.tables import KEY, RELEASE, Table
 
 PATIENCE_SECONDS = 60.0  # with whoever reads what is to go
-LOOKS_SECONDS = 0.2
 ANOTHER_SECONDS = 30  # a killed load holds its lock until the server finds out
 
 # Opens the rows of a table for a number; None if the release has no such mart.
@@ -124,7 +123,7 @@ class Store:
         listed = ", ".join(map(str, numbers))
         marked = f"set is_leaving = true where number in ({listed})"
         self.database.run(f"update {self.access.at('releases')} {marked}", "its releases")
-        if not self._older_readers_end():
+        if not wait_for_readers(self.database, self.access, PATIENCE_SECONDS):
             return numbers
         return [number for number in numbers if not self._drop(number)]
 
@@ -168,25 +167,6 @@ class Store:
             self.database.run(f"create index on {place} ({name(KEY)})", table.name)
         self.database.run(f"analyze {place}", table.name)
         return count
-
-    def _older_readers_end(self) -> bool:
-        """Wait for all who read now: they may have begun when another release was shown.
-
-        Every view reads the pointer, so whoever reads holds a lock on it until the end of their
-        transaction. Who comes later sees what is shown now.
-        """
-        asked = (
-            "select virtualtransaction from pg_locks where locktype = 'relation' "
-            f"and relation = {text(self.access.at('pointer'))}::regclass "
-            "and database = (select oid from pg_database where datname = current_database()) "
-            "and pid <> pg_backend_pid()"
-        )
-        readers = set(self.database.ask(asked, "its readers"))
-        end = time.monotonic() + PATIENCE_SECONDS
-        while readers and time.monotonic() < end:
-            time.sleep(LOOKS_SECONDS)
-            readers &= set(self.database.ask(asked, "its readers"))
-        return not readers
 
     def _drop(self, number: int) -> bool:
         """Take one release away without keeping readers of others waiting."""

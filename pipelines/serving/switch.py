@@ -20,10 +20,12 @@ from pipelines.serving.access import (
     take_away,
 )
 from pipelines.serving.database import BusyError, Database, block, name, text
+from pipelines.serving.readers import wait_for_readers
 from pipelines.serving.tables import RELEASE
 
 LOCK_SECONDS = 0.5  # below a second, at which the server stops one of two who wait for each other
 PATIENCE_SECONDS = 60.0
+PLANNING_SECONDS = 60.0  # no query is planned for longer; one that runs longer may run on
 
 
 def shown(database: Database, access: Access) -> int | None:
@@ -47,6 +49,8 @@ def show(database: Database, access: Access, number: int) -> bool:
     )
     if not is_new and shown(database, access) == number:
         return False
+    if not is_new:
+        _attach_first(database, access, number)
     database.run(f"set lock_timeout = '{LOCK_SECONDS}s'", "its settings")
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -59,6 +63,19 @@ def show(database: Database, access: Access, number: int) -> bool:
             time.sleep(LOCK_SECONDS)
         else:
             return True
+
+
+def _attach_first(database: Database, access: Access, number: int) -> None:
+    """Make the release's tables partitions before anybody is pointed at them.
+
+    A query is planned, and then takes its snapshot. One that was planned without the partitions and
+    ran with the new pointer would find nothing; so whoever may be in between is waited for. Where
+    views change nobody can be: they are locked.
+    """
+    with database.transaction():
+        steps = (access.as_owner, *_attach(database, access, number))
+        database.run(block(steps), "its partitions")
+    wait_for_readers(database, access, PLANNING_SECONDS)
 
 
 def _show(database: Database, access: Access, number: int, is_new: bool) -> None:

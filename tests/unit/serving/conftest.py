@@ -12,13 +12,13 @@ pytest.register_assert_rewrite("sql_servers", "serving_rig")
 from serving_rig import Office  # noqa: E402
 from sql_servers import postgres_server  # noqa: E402, F401 - a fixture
 
-from pipelines.serving import store, switch  # noqa: E402
+from pipelines.serving import readers, store, switch  # noqa: E402
 
 
 @pytest.fixture
 def office(postgres_server, tmp_path, monkeypatch, catalogue):  # noqa: F811 - the fixture
     monkeypatch.setattr("pipelines.configured.load_catalogue", lambda project: catalogue)
-    monkeypatch.setattr(store, "LOOKS_SECONDS", 0.02)
+    monkeypatch.setattr(readers, "LOOKS_SECONDS", 0.02)
     with Office.opened(postgres_server, tmp_path, monkeypatch) as office:
         yield office
 

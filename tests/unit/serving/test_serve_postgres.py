@@ -19,3 +19,18 @@ def test_a_release_is_loaded_and_shown_and_again_nothing_changes(office):
     ]
     again = office.serve()
     assert (again.rows, again.is_changed, again.gone) == (None, False, 0)
+
+
+def test_an_older_day_that_is_current_again_is_shown_without_loading(office):
+    before, after = office.release(small(DAY)), office.release(small(NEXT, 4))
+    office.lake.current.unlink()
+    office.lake.current.symlink_to(before.path.name)
+    office.serve()
+    office.lake.current.unlink()
+    office.lake.current.symlink_to(after.path.name)
+    assert office.serve().rows == 9
+    roll_back(office.lake)
+    served = office.serve()
+    assert (served.release, served.rows, served.is_changed) == (before.path.name, None, True)
+    assert office.ask("select count(*) from c360_steward.customer_360") == [(3,)]
+    assert office.ask("select name from c360_steward.current_release") == [(before.path.name,)]
