@@ -5,7 +5,7 @@ What it says of a failure may repeat rows; none of it is passed on.
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pyarrow as pa
@@ -87,18 +87,20 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing."""
-        self._connection.adbc_connection.set_autocommit(False)
+        # Not the connection's own commit and rollback: opened with autocommit, those do nothing.
+        driver = self._connection.adbc_connection
+        driver.set_autocommit(False)
         try:
             yield
             with self._in_words("the commit"):
-                self._connection.commit()
+                driver.commit()
         except BaseException:
-            with self._in_words("the rollback"):
-                self._connection.rollback()
+            with suppress(self._driver.Error):  # where the line is dead, the server rolls back
+                driver.rollback()
             raise
         finally:
-            with self._in_words("the end of a transaction"):
-                self._connection.adbc_connection.set_autocommit(True)
+            with suppress(self._driver.Error):
+                driver.set_autocommit(True)
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[Any]:

@@ -1,9 +1,8 @@
 """Releases in a real PostgreSQL: loaded whole, shown at once, gone when nobody reads them."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
-import pytest
-from serving_rig import DAY, customers, small
+from serving_rig import DAY, small
 
 from pipelines.release import roll_back
 
