@@ -211,9 +211,13 @@ def rollback(
 ) -> None:
     """Point published/current back at the release before, in one rename."""
     from pipelines.release import roll_back
+    from pipelines.serving.postgres import tell_to_follow
 
-    left, now = roll_back(Lake(load_settings().home), to)
+    settings = load_settings()
+    left, now = roll_back(Lake(settings.home), to)
     out.print(f"current was {left.path.name}, and is {now.path.name} now.")
+    if told := tell_to_follow(settings):
+        out.print(told)
 
 
 @identity_app.command("train", epilog="Example: c360 identity train --date 2026-06-30")

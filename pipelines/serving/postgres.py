@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -86,6 +87,14 @@ def serve_postgres(
     return done
 
 
+def tell_to_follow(settings: Settings) -> str:
+    """What to do after `current` was changed by hand; empty if no database serves."""
+    with suppress(C360Error):  # rules that cannot be read are told by whoever needs them
+        if configured_rules(settings).serving.postgres:
+            return "PostgreSQL still shows what it showed: c360 serve postgres brings it along."
+    return ""
+
+
 def _serve(settings: Settings, tell: Callable[[str], None]) -> Served | None:
     serving, began = configured_rules(settings).serving, time.monotonic()
     if serving.postgres is None:
@@ -166,7 +175,8 @@ def _drop_old(store: Store, lake: Lake, postgres: PostgresServing) -> tuple[int,
     kept = [one for one in old if one.name in on_disk and not one.is_leaving]
     kept = kept[: postgres.keep_releases - 1]
     doomed = [one for one in old if one not in kept]
-    waiting = store.drop([one.number for one in doomed])
+    in_order = sorted(doomed, key=lambda one: not one.is_leaving)
+    waiting = store.drop([one.number for one in in_order])
     if left := [one.name for one in doomed if one.number in waiting and one.name not in on_disk]:
         raise BusyError(
             f"PostgreSQL no longer shows {', '.join(left)}, which is not on disk any more, but "

@@ -114,9 +114,10 @@ class Store:
         return number, count
 
     def drop(self, numbers: list[int]) -> list[int]:
-        """Take releases away that nobody reads; returns those that somebody does.
+        """Take releases away, those that are leaving first; returns those that somebody reads.
 
-        They are marked first, so that none is shown again of which half has gone.
+        They are marked first, so that none is shown again of which half has gone. A table lets go
+        of one release at a time, so that others wait behind one that is being read.
         """
         if not numbers:
             return []
@@ -125,7 +126,10 @@ class Store:
         self.database.run(f"update {self.access.at('releases')} {marked}", "its releases")
         if not wait_for_readers(self.database, self.access, PATIENCE_SECONDS):
             return numbers
-        return [number for number in numbers if not self._drop(number)]
+        for place, number in enumerate(numbers):
+            if not self._drop(number):
+                return numbers[place:]
+        return []
 
     def _be_alone(self) -> None:
         """Until we log out, nobody else loads here."""

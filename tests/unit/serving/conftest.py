@@ -28,6 +28,7 @@ def impatient(monkeypatch) -> None:
     """Nobody is waited for longer than a moment."""
     monkeypatch.setattr(store, "PATIENCE_SECONDS", 0.3)
     monkeypatch.setattr(switch, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(switch, "PLANNING_SECONDS", 0.3)
     monkeypatch.setattr(switch, "LOCK_SECONDS", 0.1)
 
 
@@ -35,4 +36,5 @@ def impatient(monkeypatch) -> None:
 def call(office, c360, monkeypatch):
     """The command line, on the office's home."""
     monkeypatch.setenv("C360_HOME", str(office.lake.home))
+    monkeypatch.setenv("C360_RULES_DIR", str(office.rules))
     return c360
