@@ -21,6 +21,12 @@ HAS_DEPENDANTS = "2BP01"
 DISK_FULL = "53100"
 # Somebody holds what we need: a lock that did not come in time, or two who wait for each other.
 BUSY = ("55P03", "40P01")
+# Whatever somebody else may have put into schema public is not taken for the server's own; and a
+# load may take its time.
+SETTINGS = (
+    "select set_config('search_path', 'pg_catalog', false), "
+    "set_config('statement_timeout', '0', false)"
+)
 
 
 class BusyError(C360Error):
@@ -61,6 +67,7 @@ class Database:
             self._connection = self._driver.connect(self._login(), autocommit=True)
         except self._driver.Error as error:
             raise self._cannot_log_in(str(error)) from None
+        self.ask(SETTINGS, "its settings")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,10 +78,10 @@ class Database:
         with self._asking(what) as cursor:
             cursor.execute(statement)
 
-    def ask(self, query: str, what: str, *values: Any) -> list[tuple[Any, ...]]:
-        """The rows of a query; $1 and so on are the values."""
+    def ask(self, query: str, what: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
         with self._asking(what) as cursor:
-            cursor.execute(query, values or None)
+            cursor.execute(query)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 

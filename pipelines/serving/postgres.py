@@ -30,7 +30,7 @@ from pipelines.steps import report_path
 
 STEP = "serve postgres"
 BATCH_ROWS = 50_000
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "512MB"
 
 
 @dataclass(frozen=True)

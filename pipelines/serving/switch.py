@@ -72,10 +72,10 @@ def _attach_first(database: Database, access: Access, number: int) -> None:
     ran with the new pointer would find nothing; so whoever may be in between is waited for. Where
     views change nobody can be: they are locked.
     """
-    with database.transaction():
-        steps = (access.as_owner, *_attach(database, access, number))
-        database.run(block(steps), "its partitions")
-    wait_for_readers(database, access, PLANNING_SECONDS)
+    if steps := list(_attach(database, access, number)):
+        with database.transaction():
+            database.run(block((access.as_owner, *steps)), "its partitions")
+        wait_for_readers(database, access, PLANNING_SECONDS)
 
 
 def _show(database: Database, access: Access, number: int, is_new: bool) -> None:

@@ -57,9 +57,9 @@ def test_every_value_arrives_as_it_was(office):
         "rhythm_days": 0.1, "is_guest": True, "order_count": 2**62, "last_order_on": DAY,
     }  # fmt: skip
     fields = rows("customer_fields", {"customer_id": "c1"}, group="models")
-    office.release(
-        {"customer_360": customers(told, {"customer_id": "c2"}), "customer_fields": fields}
-    )
+    nothing = rows("churn_reasons", group="pipeline").head(0)
+    people = customers(told, {"customer_id": "c2"})
+    office.release({"customer_360": people, "customer_fields": fields, "churn_reasons": nothing})
     office.serve()
     listed = ", ".join(told)
     asked = f"select {listed} from c360_reader.customer_360 order by customer_id"  # noqa: S608
@@ -289,3 +289,17 @@ def test_until_serving_yml_names_a_database_nothing_is_done(office, call):
     office.configure(postgres=None)
     code, said = call("serve", "postgres")
     assert (code, "No database is configured" in said) == (0, True)
+
+
+def test_a_rollback_by_hand_says_that_postgresql_does_not_follow_by_itself(office, call):
+    for number in (0, 1):
+        office.release(small(day(number)), day(number))
+    office.configure(postgres=None)
+    code, said = call("rollback")
+    assert (code, "c360 serve postgres" in said) == (0, False)
+    office.configure()
+    code, said = call("rollback", "--to", office.lake.current.resolve().name)
+    assert (code, "c360 serve postgres brings it along" in said) == (0, True)
+    (office.rules / "serving.yml").write_text("roles: [")
+    code, said = call("rollback", "--to", office.lake.current.resolve().name)
+    assert (code, "c360 serve postgres" in said) == (0, False)
