@@ -33,9 +33,9 @@ class BusyError(C360Error):
     """A reader holds what has to change."""
 
 
-def name(text: str) -> str:
+def name(content: str) -> str:
     """A name, quoted."""
-    return SERVER.name(text)
+    return SERVER.name(content)
 
 
 def text(content: str) -> str:
