@@ -66,12 +66,11 @@ class Access:
         """The roles that people are given."""
         return tuple(self.reader(role) for role in self.serving.roles)
 
-    @property
-    def digest(self) -> str:
-        """Equal as long as nobody's rights, and no column, have changed."""
-        told = [(view.query(), view.columns, view.comments) for view in self.views()]
-        whole = repr([self.roles, told, *self.policies(), *self.granted()])
-        return hashlib.sha256(whole.encode()).hexdigest()
+    def digest_of(self, table: Table) -> str:
+        """Equal as long as neither a mart's columns nor anybody's rights on it have changed."""
+        views = [(view.query(), view.columns, view.comments) for view in self.views_of(table)]
+        told = repr([self.schema, table.columns, views, *self.policies_of(table)])
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def reader(self, role: str) -> str:
         """The role of the database for a role of `serving.yml`; its schema has the same name."""
@@ -81,33 +80,29 @@ class Access:
         """Who owns the views of a role."""
         return f"{self.reader(role)}_owner"
 
-    def tables_of(self, role: Role) -> tuple[Table, ...]:
-        """The tables that a role sees."""
-        by_name = {table.name: table for table in self.tables}
-        return tuple(by_name[mart] for mart in self.serving.marts_of(role, tuple(by_name)))
-
-    def views(self) -> Iterator[View]:
-        """Every view of every role."""
+    def sees(self, table: Table) -> Iterator[tuple[str, Role]]:
+        """The roles that see a mart."""
         for role_name, role in self.serving.roles.items():
-            yield View(
-                role_name,
-                INFO,
-                INFO_COLUMNS,
-                {column: column for column in INFO_COLUMNS},
-                f"{self.at('releases')} join {self.at('pointer')} using (number)",
-            )
-            for table in self.tables_of(role):
-                yield self._view(role_name, role, table)
+            if self.serving.marts_of(role, (table.name,)):
+                yield role_name, role
 
-    def policies(self) -> Iterator[tuple[str, str]]:
-        """Every table that somebody sees, and a statement that lets them."""
-        for role_name, role in self.serving.roles.items():
-            for table in self.tables_of(role):
-                yield (
-                    table.name,
-                    f"create policy {name(role_name)} on {self.at(table.name)} for select to "
-                    f"{name(self.views_owner(role_name))} using ({self._condition(role, table)})",
-                )
+    def views_of(self, table: Table) -> list[View]:
+        """The views of a mart, one for each role that sees it."""
+        return [self._view(role_name, role, table) for role_name, role in self.sees(table)]
+
+    def info_view(self, role: str) -> View:
+        """What every role sees beside its marts: which release is shown."""
+        shown = {column: column for column in INFO_COLUMNS}
+        source = f"{self.at('releases')} join {self.at('pointer')} using (number)"
+        return View(role, INFO, INFO_COLUMNS, shown, source)
+
+    def policies_of(self, table: Table) -> list[str]:
+        """Statements that let the owners of a mart's views read their rows of it."""
+        return [
+            f"create policy {name(role_name)} on {self.at(table.name)} for select to "
+            f"{name(self.views_owner(role_name))} using ({self._condition(role, table)})"
+            for role_name, role in self.sees(table)
+        ]
 
     def granted(self) -> Iterator[tuple[str, str, str]]:
         """Login, column and value: whose rows a login sees."""
@@ -189,38 +184,46 @@ def make_roles(access: Access) -> Iterator[str]:
         )
 
 
-def allow_owners(access: Access) -> Iterator[str]:
-    """Statements of the tables' owner: what the owners of the views may read, and of whom."""
-    for role_name, role in access.serving.roles.items():
-        owner = name(access.views_owner(role_name))
-        yield f"revoke all on all tables in schema {name(access.schema)} from {owner}"
-        yield f"grant usage on schema {name(access.schema)} to {owner}"
-        marts = [table.name for table in access.tables_of(role)]
-        listed = ", ".join(access.at(table) for table in (*OF_ALL, *marts))
-        yield f"grant select on {listed} to {owner}"
-    yield from (statement for _, statement in access.policies())
-    yield f"delete from {access.at('logins')}"
-    if rows := [", ".join(map(text, row)) for row in access.granted()]:
-        yield f"insert into {access.at('logins')} values ({'), ('.join(rows)})"
+def allow_roles(access: Access, roles: list[str]) -> Iterator[str]:
+    """Statements that give roles what they have beside their marts."""
+    yield access.as_owner
+    for role in roles:
+        yield f"grant usage on schema {name(access.schema)} to {name(access.views_owner(role))}"
+        listed = ", ".join(access.at(table) for table in OF_ALL)
+        yield f"grant select on {listed} to {name(access.views_owner(role))}"
+    for role in roles:
+        yield f"set local role {name(access.views_owner(role))}"
+        yield f"grant usage on schema {name(access.reader(role))} to {name(access.reader(role))}"
+        yield from make_views(access, [access.info_view(role)], {})
 
 
-def drop_views(access: Access, there: dict[Place, Shape]) -> Iterator[str]:
-    """Statements of the views' owners: those go that are wanted no more, or cannot be replaced.
+def allow_mart(access: Access, table: Table) -> Iterator[str]:
+    """Statements of the tables' owner: what the owners of a mart's views may read, and of whom."""
+    place, owners = access.at(table.name), [access.views_owner(r) for r in access.serving.roles]
+    yield f"revoke all on {place} from {', '.join(map(name, owners))}"
+    for role_name, _ in access.sees(table):
+        yield f"grant select on {place} to {name(access.views_owner(role_name))}"
+    yield from access.policies_of(table)
+
+
+def lock_views(access: Access, table: Table, there: dict[Place, Shape]) -> Iterator[str]:
+    """Statements of the views' owners, after which nobody reads a mart; those go that cannot stay.
 
     A view is replaced where that can be, so that what others have built on it stays. One whose
     columns have gone or have changed their type is dropped and made anew.
     """
-    wanted = {(access.reader(view.role), view.name): view for view in access.views()}
+    wanted = {access.reader(view.role): view for view in access.views_of(table)}
     for (schema, view), before in there.items():
-        kept = wanted[schema, view].columns if (schema, view) in wanted else {}
-        if not all(kept.get(column) == kind for column, kind in before.items()):
-            yield f"set local role {name(f'{schema}_owner')}"
-            yield f"drop view {name(schema)}.{name(view)}"
+        kept = wanted[schema].columns if schema in wanted else {}
+        stays = all(kept.get(column) == kind for column, kind in before.items())
+        place = f"{name(schema)}.{name(view)}"
+        yield f"set local role {name(f'{schema}_owner')}"
+        yield f"alter view {place} set (security_barrier)" if stays else f"drop view {place}"
 
 
-def make_views(access: Access, there: dict[Place, Shape]) -> Iterator[str]:
-    """Statements of the views' owners; `there` is what `drop_views` has left."""
-    for view in access.views():
+def make_views(access: Access, views: list[View], there: dict[Place, Shape]) -> Iterator[str]:
+    """Statements of the views' owners; `there` are those that are, perhaps with fewer columns."""
+    for view in views:
         schema = access.reader(view.role)
         place = f"{name(schema)}.{name(view.name)}"
         query = view.query(there.get((schema, view.name), ()))
@@ -230,19 +233,17 @@ def make_views(access: Access, there: dict[Place, Shape]) -> Iterator[str]:
         for column, told in view.comments:
             what = f"column {place}.{name(column)}" if column else f"view {place}"
             yield f"comment on {what} is {text(told)}"
-    for role in access.serving.roles:
-        yield f"set local role {name(access.views_owner(role))}"
-        yield f"grant usage on schema {name(access.reader(role))} to {name(access.reader(role))}"
 
 
 def take_away(access: Access, role: str) -> Iterator[str]:
     """Statements that leave a role, which `serving.yml` has no more, nothing to see.
 
-    The role itself stays: people were given it, perhaps elsewhere too.
+    Its views are gone by now. The role itself stays: people were given it, perhaps elsewhere too.
     """
     owner = name(access.views_owner(role))
     yield f"set local role {owner}"
     yield f"drop schema if exists {name(access.reader(role))} cascade"
-    yield f"set local role {name(access.owner)}"
+    yield access.as_owner
     yield f"revoke all on all tables in schema {name(access.schema)} from {owner}"
     yield f"revoke all on schema {name(access.schema)} from {owner}"
+    yield f"delete from {access.at('roles')} where role = {text(role)}"

@@ -66,7 +66,8 @@ class Store:
             f"create table if not exists {at('logins')} "
             "(login text not null, column_name text not null, value text not null)",
             f"create table if not exists {at('rights')} "
-            "(digest text not null, roles text[] not null)",
+            "(mart text primary key, digest text not null)",
+            f"create table if not exists {at('roles')} (role text primary key)",
         )
         with self.database.transaction():
             self.database.run(block([*make_roles(self.access)]), "its roles")

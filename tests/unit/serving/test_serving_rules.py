@@ -98,7 +98,7 @@ def shown(pii: str | None, kind: str, *clear: str) -> str:
     column = replace(mart.columns[0], name="x", pii=pii, data_type=kind)
     table = Table(replace(mart, columns=(column,)), ())
     role = Role(marts=("metrics",), clear=clear)
-    [_, view] = Access("c360", Serving(roles={"one": role}), (table,)).views()
+    [view] = Access("c360", Serving(roles={"one": role}), (table,)).views_of(table)
     assert isinstance(view, View)
     return view.shown["x"]
 

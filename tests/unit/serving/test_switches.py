@@ -120,3 +120,37 @@ def test_a_query_that_is_still_being_planned_sees_a_whole_release(office):
         office.serve()
         query.join()
     assert found in ([(3,)], [(4,)])
+
+
+def test_rights_and_roles_change_while_others_read(office):
+    office.configure(groups={}, roles=ROLES)
+    office.release(small(DAY))
+    office.serve()
+    office.hire("ana", "reader")
+    stop, faults, reads = threading.Event(), [], []
+
+    def work(reader):
+        def read(days):
+            reads.append(days)
+            stop.wait(0.005)
+
+        try:
+            reader(office, stop, read)
+        except Exception as error:
+            faults.append(str(error))
+
+    threads = [threading.Thread(target=work, args=(reader,)) for reader in READERS[:3]]
+    with ExitStack() as stack:
+        stack.callback(stop.set)
+        for thread in threads:
+            thread.start()
+        for number in range(6):
+            second = {"second": ROLES["reader"]} if number % 2 else {}
+            logins = {f"login {number}": {"country_code": ["GB"]}}
+            office.configure(groups={}, roles=ROLES | second, logins=logins)
+            assert office.serve().is_changed
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert faults == []
+    assert {len(days) for days in reads} == {1}
