@@ -1,4 +1,4 @@
-"""How the login of a source gets from Airflow to its command, and nowhere else.
+"""How a login gets from Airflow to the command that needs it, and nowhere else.
 
 It is looked up when the task runs, goes into one environment variable of the command, and is
 covered with *** in whatever the command prints.
@@ -21,12 +21,12 @@ NOT_SECRET = ("host", "port", "login", "schema", "database", "sslmode")
 SHORTEST_SECRET = 5  # as Airflow has it: *** for a shorter one would be all over the log
 
 
-class Extract(BashOperator):
-    """Reads one source, handing the command the login that Airflow keeps for it."""
+class LoggedIn(BashOperator):
+    """Runs a command, handing it in one variable the login that Airflow keeps as a connection."""
 
-    def __init__(self, *, source: str, **kwargs: Any) -> None:
+    def __init__(self, *, connection: str, variable: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.source = source
+        self.connection, self.variable = connection, variable
 
     @cached_property
     def subprocess_hook(self) -> "CoveringHook":
@@ -36,11 +36,10 @@ class Extract(BashOperator):
     def get_env(self, context: Any) -> dict[str, str]:
         """The command's environment. Not the field `env`: Airflow stores and shows that one."""
         env: dict[str, str] = super().get_env(context)
-        variable = f"C360_SOURCE_{self.source.upper()}"
         # What is set in the environment wins; in containers it would in any case (BASH_ENV).
-        if not env.get(variable) and (login := login_of(self.source)):
-            env[variable] = json.dumps(login)
-        secrets = secrets_in(env.get(variable, ""))
+        if not env.get(self.variable) and (login := login_of(self.connection)):
+            env[self.variable] = json.dumps(login)
+        secrets = secrets_in(env.get(self.variable, ""))
         mask_secret(list(secrets))  # a tuple it would pass over without a word
         self.subprocess_hook.secrets = secrets
         return env
@@ -75,10 +74,10 @@ class CoveringLog:
         self._log.info("%s", line)
 
 
-def login_of(source: str) -> dict[str, Any]:
-    """What the Airflow connection of the source's name holds; nothing if there is none."""
+def login_of(name: str) -> dict[str, Any]:
+    """What the Airflow connection of that name holds; nothing if there is none."""
     try:
-        connection = Connection.get(source)
+        connection = Connection.get(name)
     except AirflowNotFoundException:
         return {}
     fields = {name: getattr(connection, name) for name in FIELDS}

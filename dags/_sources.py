@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from _login import Extract
+from _login import LoggedIn
 from _step import DEFAULTS, PROJECT, command
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -117,11 +117,12 @@ def check_sources(fault: str | None) -> CheckSources:
     )
 
 
-def extract_each(types: dict[str, str]) -> list[Extract]:
+def extract_each(types: dict[str, str]) -> list[LoggedIn]:
     """One task per source, side by side as far as the pool of its system allows."""
     return [
-        Extract(
-            source=name,
+        LoggedIn(
+            connection=name,
+            variable=f"C360_SOURCE_{name.upper()}",
             task_id=f"extract_{name}",
             bash_command=command(f"extract {name}"),
             pool=system,

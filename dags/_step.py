@@ -156,7 +156,7 @@ def failure_message(context: Any) -> str:
 def _what_is_current(ti: Any) -> str:
     if ti.dag_id == "privacy_requests":
         return "the last release that was put in place stays current"
-    if _step_name(ti) == "deliver":  # the only step after the release
+    if _step_name(ti) in ("deliver", "serve postgres"):  # the only steps after the release
         return "the release of this run is current"
     return "the release before this run stays current"
 

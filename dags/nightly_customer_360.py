@@ -35,6 +35,7 @@ text goes to `C360_ALERT_COMMAND` if that is set. `docs/operations.md` has more 
 | `publish` | the disk is full; `segments.yml` is wrong | free space; `c360 rules check` |
 | `gate_lists` | a list holds who must not be on it | read the gate's page |
 | `release` | a gate is not green, or a newer day is current | rerun from that gate; or nothing |
+| `serve_postgres` | PostgreSQL is down, or a reader does not end | clear it; see the hint |
 | `deliver` | a far side is down or refuses; far too many removals | clear it; see the hint |
 
 **When a list trips** a circuit breaker (`breakers.yml`), the night goes on: its last released file
@@ -44,6 +45,9 @@ the list and the number, and `C360_ALERT_COMMAND` gets the same. If tonight's is
 
 `deliver` is there only if `deliveries.yml` names a destination. When it stops, the night is
 released all the same; what was sent is known, and the task goes on from there.
+
+`serve_postgres`, beside it, is there only if `serving.yml` names a database. When it stops, BI goes
+on seeing the release that it saw.
 
 **Rerun** a night: clear the failed task with everything downstream, or trigger the DAG with
 `{"date": "2026-06-30"}`. It replaces only its own run folder. Without a date, a triggered run takes
@@ -60,6 +64,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from _deliveries import has_deliveries
+from _serving import serve_postgres
 from _sources import check_sources, extract_each, read_sources
 from _step import DATE_PARAM, TIME_ZONE, business_day, gate, report_failure, report_kept, step
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, chain
@@ -107,7 +112,11 @@ with DAG(
         step("publish"),
         gate("lists"),
         step("release", outlets=RELEASED, on_success_callback=report_kept),
+    ]
+    # Neither waits for the other: lists go out while PostgreSQL is down.
+    after = [
+        *serve_postgres(),
         *([step("deliver", execution_timeout=timedelta(hours=2))] if has_deliveries() else []),
     ]
     # An empty list, of a sources.yml that cannot be read, would cut the chain: `land` would start.
-    chain(*(part for part in line if part))
+    chain(*(part for part in [*line, after] if part))

@@ -12,6 +12,8 @@ night has found whom they name, and keeps them off every list already.
 **When.** 06:00 in `C360_TIME_ZONE`, for the business day of the night before: it is over, and the
 next has not begun. While an erasure is at work no step of a night runs, and the other way round.
 
+Where `serving.yml` names a database, `serve_postgres` then takes the erased out of it.
+
 **Who waits for it.** The person, and the law: a month in the EU, 45 days in California. The next
 `deliver` of a night removes them from other systems.
 
@@ -22,6 +24,7 @@ erased is still suppressed everywhere.
 |---|---|---|
 | `erase_requested` | a night is still at work, or its release is not current | clear it later |
 | `sweep` | the same; or a folder cannot be removed | clear it; read the log |
+| `serve_postgres` | PostgreSQL is down, or a reader does not end | clear it: the erased are there |
 
 **Rerun**: clear the task. Nobody is erased twice. There is no way back: only a backup has what was
 erased, and the tombstones would keep its rows out.
@@ -30,6 +33,7 @@ erased, and the tombstones would keep its rows out.
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from _serving import serve_postgres
 from _step import DATE_PARAM, DEFAULTS, TIME_ZONE, business_day, report_failure
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable
@@ -60,4 +64,4 @@ with DAG(
     sweep = BashOperator(
         task_id="sweep", bash_command='c360 sweep --date "$BUSINESS_DAY"', **DEFAULTS
     )
-    erase >> sweep
+    erase >> [sweep, *serve_postgres()]

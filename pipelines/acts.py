@@ -1,6 +1,6 @@
 """Commands for what people do by hand, each written to the audit log."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -11,7 +11,7 @@ from pipelines.audit import Act, append_act, read_acts, verify_acts
 from pipelines.errors import C360Error
 from pipelines.lake import Lake, write_json
 from pipelines.release import current_release
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, load_settings
 from pipelines.steps import report_path
 from pipelines.terminal import Day, PastDay, err, out, plain, read_day
 
@@ -123,8 +123,7 @@ def erase(
         out.status("") as status,
     ):
         if not dry_run:
-            for done in act.finish_erasures(settings, at, status.update):
-                show_erasure(out, done, is_done=True)
+            _finish_erasures(settings, at, status.update)
         found = None
         if customer:
             found = act.find_asked(settings, customer)
@@ -137,8 +136,20 @@ def erase(
             show_erasure(out, act.preview_erasure(settings, *found), is_done=False)
             return
         act.begin_erasure(settings, *found, by, because or "requests that landed", at)
-        for done in act.finish_erasures(settings, at, status.update):
-            show_erasure(out, done, is_done=True)
+        _finish_erasures(settings, at, status.update)
+
+
+def _finish_erasures(settings: Settings, at: datetime, tell: Callable[[str], None]) -> None:
+    """End what was begun, show what came of it, and say where the erased still are."""
+    from pipelines.erasure.erase import finish_erasures
+    from pipelines.erasure.report import show_erasure
+    from pipelines.serving.postgres import tell_to_follow
+
+    done = finish_erasures(settings, at, tell)
+    for erasure in done:
+        show_erasure(out, erasure, is_done=True)
+    if done and (told := tell_to_follow(settings)):
+        out.print(told)
 
 
 @app.command(epilog="Example: c360 sweep --date 2026-06-30 --dry-run")

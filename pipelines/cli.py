@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import date
 from enum import StrEnum
 from typing import Annotated
@@ -19,6 +18,7 @@ from pipelines.key_commands import keys_app
 from pipelines.lake import Lake
 from pipelines.questions import app as questions_app
 from pipelines.segment_commands import app as segment_app
+from pipelines.serve_commands import app as serve_app
 from pipelines.settings import load_settings
 from pipelines.steps import LINE, StepResult, run_step
 from pipelines.terminal import Day, err, out, plain, read_day
@@ -38,6 +38,7 @@ app.add_typer(questions_app)
 app.add_typer(deliveries_app)
 app.add_typer(acts_app)
 app.add_typer(demo_app, name="demo")
+app.add_typer(serve_app, name="serve")
 app.add_typer(sources_app, name="sources")
 app.add_typer(rules_app, name="rules")
 app.add_typer(quarantine_app, name="quarantine")
@@ -219,24 +220,6 @@ def docs(day: Day) -> None:
     out.print(f"Open {build_docs(load_settings(), day)}")
 
 
-@app.command(epilog="Example: c360 serve --port 8099")
-def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8099,
-) -> None:
-    """Show the releases in a browser of this machine, until stopped."""
-    from pipelines.release import write_index
-    from pipelines.serve import make_server
-
-    lake = Lake(load_settings().home)
-    if not lake.current.is_symlink():
-        raise C360Error("Nothing has been released yet.", "Run c360 nightly --date D first.")
-    write_index(lake)
-    with make_server(lake, port) as server:
-        out.print(f"Open http://localhost:{server.server_port}/current (Ctrl-C stops it)")
-        with suppress(KeyboardInterrupt):
-            server.serve_forever()
-
-
 @app.command(epilog="Examples: c360 rollback, c360 rollback --to 2026-06-29__0a1b2c3d4e5f")
 def rollback(
     to: Annotated[str | None, typer.Option(help="Name of a release in published/.")] = None,
@@ -246,12 +229,15 @@ def rollback(
     """Point published/current back at the release before, in one rename."""
     from pipelines.acceptances import write_act
     from pipelines.release import roll_back
+    from pipelines.serving.postgres import tell_to_follow
 
     settings = load_settings()
     left, now = roll_back(Lake(settings.home), to)
     out.print(f"current was {left.path.name}, and is {now.path.name} now.")
     # Afterwards: a log that cannot be written must not keep readers on a bad release.
     write_act(settings, by, "rollback", now.path.name, because, {"left": left.path.name})
+    if told := tell_to_follow(settings):
+        out.print(told)
 
 
 @identity_app.command("train", epilog="Example: c360 identity train --date 2026-06-30")

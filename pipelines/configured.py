@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 
-from pipelines.catalogue import Catalogue, Dataset, load_catalogue
+from pipelines.catalogue import Catalogue, Column, Dataset, load_catalogue
 from pipelines.errors import C360Error
 from pipelines.extract.parts import Stream
 from pipelines.extract.sql.mapping import check_mapping
@@ -16,6 +16,7 @@ from pipelines.rules.deliveries import AnyDestination, FolderDestination
 from pipelines.rules.model import OwnFields
 from pipelines.rules.schemas import RuleBook
 from pipelines.rules.segments import Segment
+from pipelines.rules.serving import ALL, BY_LOGIN, Serving
 from pipelines.rules.source_types.sql import SqlSource
 from pipelines.rules.sources import AnySource
 from pipelines.rules.survivorship import Survivorship
@@ -114,6 +115,63 @@ def check_breakers(book: RuleBook, catalogue: Catalogue) -> None:
                 )
 
 
+def check_serving(serving: Serving, marts: Mapping[str, Dataset]) -> None:
+    """Refuse marts, groups and columns that there are not, and rows that cannot be limited.
+
+    Raises:
+        C360Error: naming the role, the word and what comes nearest.
+    """
+    customers = {column.name: column for column in marts["customer_360"].columns}
+    for group, named in serving.groups.items():
+        where = f"serving.yml: group {group}"
+        if group in marts or group == ALL:
+            raise C360Error(f"{where} has the name of a mart.", "Rename it.")
+        if strange := [mart for mart in named if mart not in marts]:
+            raise C360Error(f"{where}: there is no mart {strange[0]}.", _near(strange[0], marts))
+    for name, role in serving.roles.items():
+        where = f"serving.yml: role {name}"
+        known = (ALL, *serving.groups, *marts)
+        if strange := [mart for mart in role.marts if mart not in known]:
+            near = _near(strange[0], known)
+            raise C360Error(f"{where}: there is no group or mart {strange[0]}.", near)
+        for column, values in role.rows.items():
+            _check_limit(where, column, values, customers)
+        if role.rows:
+            for mart in serving.marts_of(role, tuple(marts)):
+                _check_has_customer(where, marts[mart])
+    for login, columns in serving.logins.items():
+        for column in columns:
+            _check_limit(f"serving.yml: login {login}", column, BY_LOGIN, customers)
+
+
+def _check_limit(
+    where: str, column: str, values: str | tuple[bool | str, ...], customers: Mapping[str, Column]
+) -> None:
+    """Refuse a column of customer_360 by which rows cannot be told apart."""
+    if column not in customers:
+        near = _near(column, customers)
+        raise C360Error(f"{where}: customer_360 has no column {column}.", near)
+    kind = customers[column].data_type
+    wanted = bool if kind == "boolean" else str
+    is_text = values == BY_LOGIN and kind == "varchar"
+    are_of_type = values != BY_LOGIN and all(isinstance(value, wanted) for value in values)
+    if kind not in ("varchar", "boolean") or not (is_text or are_of_type):
+        raise C360Error(
+            f"{where}: rows cannot be limited so by {column}, which is {kind}.",
+            "Write texts for a varchar (or by_login), true or false for a boolean.",
+        )
+
+
+def _check_has_customer(where: str, mart: Dataset) -> None:
+    """Refuse a mart that tells of customers by other columns: all its rows would show."""
+    if "customer_id" in mart.schema or not any("customer_id" in name for name in mart.schema):
+        return
+    raise C360Error(
+        f"{where}: {mart.name} has no customer_id by which its rows could be limited.",
+        "Leave it out of the role's marts, or the role without rows.",
+    )
+
+
 def _near(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
@@ -140,6 +198,8 @@ def configured_rules(settings: Settings) -> RuleBook:
     for destination in book.deliveries.destinations:
         check_destination(destination, book)
     check_breakers(book, catalogue)
+    if book.serving.postgres:
+        check_serving(book.serving, {name: catalogue[group, name] for name, group in MARTS.items()})
     return book
 
 

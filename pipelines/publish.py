@@ -84,7 +84,13 @@ STATE = {
     "int_event_kinds": "models",
 }
 # Rules that name no person and hold no secret: by these a list of the release can be explained.
-PRIVATE_RULES = ("sources.yml", "identity_rules.yml", "grade_overrides.yml", "deliveries.yml")
+PRIVATE_RULES = (
+    "sources.yml",
+    "identity_rules.yml",
+    "grade_overrides.yml",
+    "deliveries.yml",
+    "serving.yml",
+)
 KEPT_RULES = tuple(name for name in FILES if name not in PRIVATE_RULES)
 NOBODYS = {
     "grade_unknown": "of one grade, and grades are given after costs",

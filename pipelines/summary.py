@@ -92,7 +92,7 @@ def _tell_new_steps(console: Console, run: Run, told: set[str]) -> None:
 
 def _reports(run: Run) -> list[dict[str, Any]]:
     """Reports of all steps that ran, in the order of the line."""
-    place = {step: number for number, step in enumerate((*LINE, "deliver"))}
+    place = {step: number for number, step in enumerate((*LINE, "serve postgres", "deliver"))}
     reports = [read_json(path) for path in sorted(run.steps.glob("*.json"))]
     return sorted(reports, key=lambda r: (place.get(r["step"], 0), r["step"]))
 

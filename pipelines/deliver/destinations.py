@@ -44,6 +44,7 @@ from pipelines.rules.deliveries import (
     ZohoCrmDestination,
 )
 from pipelines.rules.model import SecretsOf
+from pipelines.rules.serving import PostgresServing
 from pipelines.rules.source_types.hubspot import HubspotSource
 from pipelines.rules.source_types.mailchimp import MailchimpSource
 from pipelines.rules.source_types.zoho_crm import ZohoCrmSource
@@ -106,8 +107,8 @@ class Released:
         )
 
 
-def read_login(destination: AnyDestination, text: str | None) -> SecretsOf:
-    """The login of a destination, from a JSON object.
+def read_login(destination: AnyDestination | PostgresServing, text: str | None) -> SecretsOf:
+    """The login of a destination, or of the database that serves, from a JSON object.
 
     Raises:
         AccessRefusedError: there is none, or it is not what the type needs.
@@ -119,7 +120,7 @@ def read_login(destination: AnyDestination, text: str | None) -> SecretsOf:
     needed = ", ".join(name for name, field in fields.items() if field.is_required())
     hint = f"Give the environment variable {variable} a JSON object with {needed or 'a login'}."
     if text is None:
-        raise AccessRefusedError(f"Destination {destination.name} has no login.", hint)
+        raise AccessRefusedError(f"{destination.title} has no login.", hint)
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:

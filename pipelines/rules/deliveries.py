@@ -48,6 +48,11 @@ class Destination(Rules):
     few_removals: int = Field(default=20, ge=0, description="So many may always go.")
 
     @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"Destination {self.name}"
+
+    @property
     def variable(self) -> str:
         """The environment variable of its login."""
         return self.secrets_variable or f"C360_DESTINATION_{self.name.upper()}"

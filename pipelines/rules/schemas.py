@@ -25,6 +25,7 @@ from pipelines.rules.recommendation import Recommendation
 from pipelines.rules.relations import Relations
 from pipelines.rules.rfm import Rfm
 from pipelines.rules.segments import Channel, Segments
+from pipelines.rules.serving import Serving
 from pipelines.rules.sources import Sources
 from pipelines.rules.survivorship import Survivorship
 from pipelines.rules.tiers import Tiers
@@ -305,6 +306,7 @@ class RuleBook(Rules):
     list_columns: ListColumns
     breakers: Breakers
     deliveries: Deliveries
+    serving: Serving
 
 
 class RunFacts(Rules):

@@ -48,12 +48,12 @@ def find_targets(
         orders; VIP bands rest on the whole past.
     """
     targets = _targets(standing, tiers, as_of)
+    nobody = pl.DataFrame(schema={"customer_id": pl.String, "aim": pl.String} | WAYS)
     ways = [
-        frame
+        _ways(targets.filter(peer_group=group), values, own.scales, tiers)
         for group, own in edges.items()
-        for frame in [_ways(targets.filter(peer_group=group), values, own.scales, tiers)]
     ]
-    found = targets.join(pl.concat(ways), on=["customer_id", "aim"], how="left", coalesce=True)
+    found = targets.join(pl.concat([nobody, *ways]), on=["customer_id", "aim"], how="left")
     is_grade = pl.col("ladder") == GRADE
     return found.select(
         "customer_id", "ladder", "aim", "because", "target_score",

@@ -30,6 +30,7 @@ RULES.mkdir()
     "sources:\n  - {name: crm, type: zoho_crm}\n  - {name: shop, type: files, path: /drop/shop}\n"
 )
 (RULES / "deliveries.yml").write_text("destinations:\n  - {name: mail, type: mailchimp}\n")
+(RULES / "serving.yml").write_text("postgres: {schema: c360}\n")
 
 
 def read_dags():
@@ -55,13 +56,15 @@ def rules(monkeypatch):
 
 @pytest.fixture
 def night_of(tmp_path, monkeypatch):
-    """The night that Airflow would read with another `sources.yml`, and no deliveries or others."""
+    """The night that Airflow would read with other sources; by default nothing comes after it."""
 
-    def read(sources, deliveries=None):
+    def read(sources, deliveries=None, serving=None):
         rules = tmp_path / "other_rules"
         rules.mkdir(exist_ok=True)
         if deliveries is not None:
             (rules / "deliveries.yml").write_text(deliveries)
+        if serving is not None:
+            (rules / "serving.yml").write_text(serving)
         (rules / "sources.yml").write_bytes(sources.encode())
         monkeypatch.setenv("C360_RULES_DIR", str(rules))
         found = read_dags()
@@ -100,6 +103,8 @@ case "$*" in
 "extract crm"*)
     printf '%s' "$C360_SOURCE_CRM" > "$C360_HOME/login_of_crm"
     printf '%s\n' "the login is $C360_SOURCE_CRM" ;;
+"serve postgres"*)
+    printf '%s' "$C360_SERVE_POSTGRES" > "$C360_HOME/login_of_serve_postgres" ;;
 esac
 """
 

@@ -32,7 +32,8 @@ LINE = [
     "deliver",
 ]
 GATES = [name for name in LINE if name.startswith("gate_")]
-STEPS = [*EXTRACTS, *(name for name in LINE if name not in GATES)]
+SERVE = "serve_postgres"  # beside the delivery
+STEPS = [*EXTRACTS, *(name for name in LINE if name not in GATES), SERVE]
 
 
 def run(logical_date=None, run_after="2026-07-01T02:00:00+00:00"):
@@ -63,7 +64,7 @@ def test_every_file_imports(dag_bag):
 @pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
 def test_a_dag_file_imports_only_airflow_and_the_standard_library(path):
     # Airflow itself reads YAML with the same library.
-    allowed = {"airflow", "yaml", "_step", "_sources", "_login", "_deliveries"} | set(
+    allowed = {"airflow", "yaml", "_step", "_sources", "_login", "_deliveries", "_serving"} | set(
         sys.stdlib_module_names
     )
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -96,7 +97,8 @@ def test_the_operator_manual_names_each_task(night):
 
 
 def test_the_night_is_one_straight_line_but_for_the_sources_side_by_side(night):
-    assert sorted(night.task_ids) == sorted([CHECK, *EXTRACTS, *LINE])
+    assert sorted(night.task_ids) == sorted([CHECK, *EXTRACTS, *LINE, SERVE])
+    assert night.get_task(SERVE).upstream_task_ids == {"release"}
     assert night.get_task(CHECK).upstream_task_ids == set()
     for name in EXTRACTS:
         assert night.get_task(name).upstream_task_ids == {CHECK}
@@ -126,6 +128,17 @@ def test_what_was_delivered_once_has_a_task_that_tells_of_it(night_of, tmp_path,
 @pytest.mark.parametrize("deliveries", ["destinations: [", "- a list\n"])
 def test_deliveries_that_cannot_be_read_are_a_task_that_says_so(night_of, deliveries):
     assert "deliver" in night_of(SHOP, deliveries).task_ids
+
+
+@pytest.mark.parametrize("serving", [None, "", "postgres:\nroles: {}\n", "# nothing yet\n"])
+def test_until_serving_yml_names_a_database_no_task_serves(night_of, serving):
+    assert SERVE not in night_of(SHOP, serving=serving).task_ids
+
+
+@pytest.mark.parametrize("serving", ["postgres: {}", "postgres: [", "- a list\n", "postgres: 7"])
+def test_serving_rules_that_are_there_or_cannot_be_read_are_a_task(night_of, serving):
+    night = night_of(SHOP, serving=serving)
+    assert night.get_task(SERVE).upstream_task_ids == {"release"}
 
 
 def test_one_night_at_a_time_and_no_catching_up(night):
@@ -161,7 +174,7 @@ def test_nothing_passes_from_task_to_task_through_airflow(night):
 
 
 def test_each_task_is_the_command_of_its_name_with_the_date_from_the_environment(night):
-    for name in [*EXTRACTS, *LINE]:
+    for name in [*EXTRACTS, *LINE, SERVE]:
         words = night.get_task(name).bash_command
         assert words == f'c360 {name.replace("_", " ")} --date "$BUSINESS_DAY"'
 
@@ -171,8 +184,9 @@ def test_the_command_line_program_knows_every_command(night):
     from pipelines.cli import Gate, Stage, app
 
     program = typer.main.get_command(app)
-    stages = {"gate": set(Gate), "transform": set(Stage)}
-    for name in ["extract", *LINE]:
+    stages = {"gate": set(Gate), "transform": set(Stage), "serve": {"postgres"}}
+    assert set(program.commands["serve"].commands) == stages["serve"]
+    for name in ["extract", *LINE, SERVE]:
         command, *stage = name.split("_")
         assert command in program.commands, name
         assert set(stage) <= stages.get(command, set()), name
@@ -241,8 +255,10 @@ def test_who_asks_is_erased_after_the_night_by_the_same_commands_as_by_hand(dag_
     assert commands == {
         "erase_requested": 'c360 erase --requested --date "$BUSINESS_DAY"',
         "sweep": 'c360 sweep --date "$BUSINESS_DAY"',
+        "serve_postgres": 'c360 serve postgres --date "$BUSINESS_DAY"',
     }
-    assert dag.get_task("sweep").upstream_task_ids == {"erase_requested"}
+    for name in ("sweep", "serve_postgres"):
+        assert dag.get_task(name).upstream_task_ids == {"erase_requested"}
     assert (dag.max_active_runs, dag.catchup) == (1, False)
     assert all(task.execution_timeout and task.on_failure_callback for task in dag.tasks)
 

@@ -179,6 +179,16 @@ def test_a_login_in_the_environment_goes_before_the_connection_and_is_covered_to
     assert 'the login is {"token": "***"}' in logged()
 
 
+def test_the_login_of_the_database_that_serves_comes_from_its_connection(night, lake, keep):
+    keep("serve_postgres", host="bi.example", login="loader", password="geheim", schema="bi")  # noqa: S106
+
+    run = night.test(logical_date=None, run_conf={"date": "2026-06-30"})
+
+    assert run.state == "success"
+    told = json.loads((lake / "login_of_serve_postgres").read_text())
+    assert told == {"host": "bi.example", "login": "loader", "password": "geheim", "schema": "bi"}
+
+
 def test_a_source_without_a_connection_has_no_variable(night, lake):
     run = night.test(logical_date=None, run_conf={"date": "2026-06-30"})
 

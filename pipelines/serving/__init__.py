@@ -1,0 +1,1 @@
+"""The released marts in PostgreSQL, for BI tools that ask a database."""
