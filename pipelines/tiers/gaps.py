@@ -48,7 +48,7 @@ def find_targets(
         orders; VIP bands rest on the whole past.
     """
     targets = _targets(standing, tiers, as_of)
-    nobody = pl.DataFrame(schema={"customer_id": pl.String, "aim": pl.String} | WAYS)
+    nobody = pl.DataFrame(schema={"customer_id": pl.String(), "aim": pl.String(), **WAYS})
     ways = [
         _ways(targets.filter(peer_group=group), values, own.scales, tiers)
         for group, own in edges.items()

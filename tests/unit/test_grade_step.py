@@ -92,6 +92,14 @@ def test_it_writes_every_dataset_in_the_catalogues_types(lake, catalogue):
     assert len(levels(run)) == 101
 
 
+def test_a_company_without_any_order_is_graded_too(lake, catalogue):
+    run = lake.run(AS_OF)
+    profile(run, [prospect("one"), prospect("two")])
+    assert grade(lake, run, catalogue, BOOK, NO_SCORES) == ()
+    assert levels(run) == {"one": "D", "two": "D"}
+    assert written(run, "grade_targets").is_empty()
+
+
 def test_the_next_night_goes_on_from_what_was_released(lake, catalogue):
     first, second = lake.run(AS_OF), lake.run(LATER)
     profile(first, hundred())
