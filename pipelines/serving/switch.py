@@ -24,7 +24,8 @@ from pipelines.serving.database import BusyError, Database, block, name, text
 from pipelines.serving.readers import wait_for_readers
 from pipelines.serving.tables import RELEASE, Table
 
-LOCK_SECONDS = 0.5  # below a second, at which the server stops one of two who wait for each other
+LOCK_SECONDS = 5.0  # of one try; whoever comes meanwhile waits behind it
+PAUSE_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 PLANNING_SECONDS = 60.0  # no query is planned for longer; one that runs longer may run on
 
@@ -80,7 +81,7 @@ def _patiently(database: Database, steps: Iterable[str], what: str) -> None:
         except BusyError:
             if time.monotonic() > end:
                 raise
-            time.sleep(LOCK_SECONDS)
+            time.sleep(PAUSE_SECONDS)
         else:
             return
 

@@ -30,6 +30,7 @@ def impatient(monkeypatch) -> None:
     monkeypatch.setattr(switch, "PATIENCE_SECONDS", 0.3)
     monkeypatch.setattr(switch, "PLANNING_SECONDS", 0.3)
     monkeypatch.setattr(switch, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(switch, "PAUSE_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -157,8 +157,13 @@ def test_what_is_not_on_disk_any_more_must_go_from_the_database(shop, impatient)
 
 def test_a_failure_in_the_midst_of_a_load_leaves_nothing_behind(shop, monkeypatch):
     shop.release(small(day(1), count=4), day(1))
+    read = postgres._columns
+
+    def fail_at_the_last(path):
+        return read(path) if path.stem != "kpi_daily" else {}["no such file"]
+
     with monkeypatch.context() as patch:
-        patch.setattr(postgres, "_columns", lambda path: {}["no such file"])
+        patch.setattr(postgres, "_columns", fail_at_the_last)
         with pytest.raises(KeyError):
             shop.serve()
     assert len(shop.ask(SCHEMAS)) == 1
