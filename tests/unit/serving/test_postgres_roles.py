@@ -97,7 +97,7 @@ def test_every_role_sees_exactly_its_columns_and_rows_of_every_view(bank):
                     position = list(dataset.schema).index("customer_id")
                     assert {row[position] for row in told} == {f"c{n}" for n in known}
                 checked += 1
-    assert checked == 14 + (14 + 22) + 22 + 22 + 22 + (14 + 22 + 2) + 45 + 22
+    assert checked == 15 + (15 + 22) + 22 + 22 + 22 + (15 + 22 + 2) + 46 + 22
 
 
 def test_every_mart_is_in_one_group_so_that_somebody_has_thought_of_it():
@@ -174,10 +174,10 @@ def test_no_view_or_table_is_owned_by_who_is_above_policies(bank):
         "join pg_namespace on pg_namespace.oid = relnamespace "
         "where nspname like 'c360%' and relkind in ('v', 'p', 'r') group by 1 order by 1"
     )
-    views = 14 + 36 + 22 + 22 + 38 + 45 + 6
-    assert owned == [("p", 45, 0), ("r", 45 + 5, 0), ("v", views, 0)]
+    views = 15 + 37 + 22 + 22 + 39 + 46 + 6
+    assert owned == [("p", 46, 0), ("r", 46 + 5, 0), ("v", views, 0)]
     policed = "select count(*) filter (where relrowsecurity and relforcerowsecurity) from pg_class"
-    assert bank.ask(f"{policed} where relkind = 'p'") == [(45,)]
+    assert bank.ask(f"{policed} where relkind = 'p'") == [(46,)]
     barred = "select count(*) from pg_class where reloptions @> '{security_barrier=true}'"
     assert bank.ask(f"{barred} and relnamespace::regnamespace::text like 'c360%'") == [(views,)]
 
