@@ -152,6 +152,7 @@ def write_duckdb(release: Path, catalogue: Catalogue) -> None:
     """
     path = with_parent(release / "marts.duckdb")
     with duckdb.connect(path, config={"threads": 1}) as connection:
+        connection.execute("set enable_progress_bar = false")  # standard output is not DuckDB's
         connection.begin()  # one commit for all: each would wait for the disk
         for name, group in MARTS.items():
             mart = release / "marts" / f"{name}.parquet"
