@@ -24,13 +24,10 @@ def transform(stage: str, run: Run, project_dir: Path, time_zone: str) -> dict[s
         C360Error: naming the first models or tests that failed, and dbt's log.
     """
     logs = run.path / "dbt" / stage
-    results = run_dbt(
-        ["build", "--selector", stage, "--exclude-resource-type", "unit_test"],
-        run,
-        logs,
-        project_dir,
-        time_zone,
-    )
+    command = ["build", "--selector", stage, "--exclude-resource-type", "unit_test"]
+    if stage != "marts":  # which alone needs one of dbt's files, the semantic manifest
+        command.append("--no-write-json")
+    results = run_dbt(command, run, logs, project_dir, time_zone)
     kinds = [str(result.node.resource_type) for result in results]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
