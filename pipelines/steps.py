@@ -5,12 +5,13 @@ log beside it. Running a step takes back whatever came after it, so that a relea
 of steps and gates of one and the same run.
 """
 
+import errno
 import re
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -40,6 +41,7 @@ LINE = (
 )
 GATES = tuple(step.removeprefix("gate ") for step in LINE if step.startswith("gate "))
 SOURCE_STEP = re.compile(r"extract [a-z][a-z0-9_]{0,62}")
+NO_ROOM, LEAST_ROOM = "No space left on device", 1_000_000
 ASKS_FOR_SECONDS = 5  # several steps of one night may ask at once
 MADE_BY_LAND = ("inputs", "rules", "models", "pipeline", "gates", "release")
 
@@ -109,11 +111,23 @@ def run_step(run: Run, step: str, work: Callable[[], StepResult]) -> StepResult:
                     retry=error.heals)  # fmt: skip
             raise
         except (Exception, PanicException) as error:  # a panic of Polars is no Exception
+            if _has_no_room(error, run.path):
+                reason = f"{step} stopped: the disk of {run.path.parent.parent} is full."
+                hint = f"Make room, then run it again: c360 {step} --date {run.as_of}."
+                with suppress(OSError):  # a report needs room, too
+                    _report(run, step, "failed", began, log, reason=reason, hint=hint, retry=False)
+                raise C360Error(reason, hint) from error
             log.write_text(traceback.format_exc(), encoding="utf-8")
             reason = f"{step} met a fault in the program: {type(error).__name__}."
             hint = f"The trace is in {log} (it may hold personal data); please report it."
             _report(run, step, "failed", began, log, reason=reason, hint=hint)
             raise C360Error(reason, hint) from error
+
+
+def _has_no_room(error: BaseException, folder: Path) -> bool:
+    """Whether the disk is full: DuckDB says so in words, and Polars does not always."""
+    is_told = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or NO_ROOM in str(error)
+    return is_told or shutil.disk_usage(folder).free < LEAST_ROOM
 
 
 def _report(run: Run, step: str, status: str, began: float, log: Path, **facts: Any) -> None:

@@ -85,7 +85,8 @@ def _close_log(log: Path) -> None:
 def _safe(message: str | None) -> str:
     """What of dbt's message holds no value of the data; DuckDB's own messages may."""
     told = re.search(
-        r"\w+ breaks its contract: .*|Got \d+ results?|enforced contract", message or ""
+        r"\w+ breaks its contract: .*|Got \d+ results?|enforced contract|No space left on device",
+        message or "",
     )
     return told[0] if told else "see the log"
 
