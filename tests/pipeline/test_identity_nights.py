@@ -150,7 +150,7 @@ def test_why_merged_tells_the_path_on_one_night_and_what_parts_them_on_the_next(
 
 
 def test_history_tells_when_it_was_parted_and_made_whole(nights: Nights, ask: C360) -> None:
-    code, text = ask("history", nights.one)
+    code, text = ask("history", nights.one, "--all")
     counts = [line.split() for line in text.splitlines() if " record_count " in line]
     assert code == 0
     assert counts == [

@@ -14,10 +14,10 @@ from pipelines.release import roll_back
 from pipelines.rules.deliveries import Deliveries
 from pipelines.rules.segments import Segments
 from pipelines.rules.sources import Sources
-from pipelines.segments.check import check_segments
+from pipelines.segments.lint import refuse_faults
 from pipelines.steps import run_step
 from pipelines.transform import run_dbt
-from tests.unit.segments.list_people import AUDIENCE, segment
+from tests.unit.segments.list_people import COLUMNS, segment
 
 PATHS = [
     "../x", "..", ".", "", "/etc/x", "//x", "a/b", "a/../b", "./x", "x/", "~", "~/x", "a\\b",
@@ -100,18 +100,18 @@ def test_a_home_whose_path_would_be_a_template_is_refused_with_a_sentence(tmp_pa
 @pytest.mark.parametrize("text", TEXTS, **by_code)
 def test_a_list_is_sorted_by_and_shows_columns_of_the_audience_and_nothing_else(text):
     with pytest.raises((ValidationError, C360Error)):
-        check_segments([segment(order_by=text)], AUDIENCE)
+        refuse_faults([segment(order_by=text)], COLUMNS)
     with pytest.raises(C360Error):
-        check_segments([segment(columns=(text,))], AUDIENCE)
+        refuse_faults([segment(columns=(text,))], COLUMNS)
     with pytest.raises(C360Error):
-        check_segments([segment(where=text)], AUDIENCE)
+        refuse_faults([segment(where=text)], COLUMNS)
 
 
 @pytest.mark.parametrize("text", BRACES, **by_code)
 def test_a_reason_takes_columns_of_the_audience_by_name_and_nothing_else(text):
     for field in ("reason", "reason_zh"):
         with pytest.raises(C360Error):
-            check_segments([segment(**{field: text})], AUDIENCE)
+            refuse_faults([segment(**{field: text})], COLUMNS)
 
 
 @pytest.mark.parametrize("is_header", [True, False], ids=["header", "value"])
