@@ -137,13 +137,17 @@ class Watch:
         return {"consent": (found.join(allowed, on=KEY, how="semi").height, found.height)}
 
     def cut(self, segment: Segment, mine: pl.DataFrame) -> Cut:
-        """The list that goes out, once all lists are decided."""
+        """The list that goes out, by the last word on everybody."""
         left_out = mine.filter(~pl.col("is_on_list"))["decision"].value_counts().sort("decision")
         counts = dict(left_out.rows())
+        listed = mine.filter("is_on_list").select(KEY)
         refreshed_on = self.night.members.refreshed_on(segment, self.night.as_of)
         if segment.name not in self.kept:
-            return Cut(self.rows[segment.name], mine.height, counts, refreshed_on)
-        before, listed = self.kept[segment.name], mine.filter("is_on_list").select(KEY)
+            rows = self.rows.get(segment.name)
+            if rows is None or not rows.select(KEY).equals(listed):  # the last word counts
+                rows = write_rows(self.night.audience, segment, listed, self.contacts)
+            return Cut(rows, mine.height, counts, refreshed_on)
+        before = self.kept[segment.name]
         rows = before.join(listed, on=KEY, how="semi", maintain_order="left")
         off = before.join(listed, on=KEY, how="anti").join(mine, on=KEY, how="left")
         reasons = off["decision"].fill_null(GONE).value_counts().sort("decision")
