@@ -6,7 +6,8 @@ stands there, is taken off. Nothing of tonight's list goes into it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -19,7 +20,7 @@ from pipelines.segments.condition import Condition
 from pipelines.segments.cut import Cut, write_rows
 from pipelines.segments.funnel import HOLDOUT, KEY, ON_LIST, Members, Night, decide_list
 
-NEVER = "never"  # there is no earlier list to keep: it stays empty
+NEVER = "never"  # no list of this version has gone out yet that could be kept: it stays empty
 GONE = "gone"  # who is no customer any more, or is part of another one that is listed
 
 
@@ -32,22 +33,19 @@ class Last:
     decisions: pl.DataFrame | None
     merged: pl.DataFrame  # alias_id, customer_id
 
-    def rows(self, name: str, tonight: pl.DataFrame) -> pl.DataFrame:
+    def rows(self, segment: Segment, tonight: pl.DataFrame) -> pl.DataFrame:
         """The rows of a list as it was released, under the customer ids of tonight.
 
         None, in the columns of `tonight`, where it never was.
         """
-        path = self._path(name)
-        if path is None:
+        if self.release is None or self.kept_from(segment) == NEVER:
             return tonight.clear()
-        rows = pl.read_parquet(path)
+        rows = pl.read_parquet(self.release.path / "lists" / f"{segment.name}.parquet")
         return self._renamed(rows).unique(KEY, keep="first", maintain_order=True)
 
     def audience(self, segment: Segment) -> pl.DataFrame | None:
-        """customer_id of those whom a list was for, if it was of this version."""
-        told = self.release.manifest.get("lists", ()) if self.release else ()
-        known = {(entry["name"], entry["version"]) for entry in told}
-        if self.decisions is None or (segment.name, segment.version) not in known:
+        """customer_id of those whom a list was for; None if none of this version has gone out."""
+        if self.decisions is None or self.kept_from(segment) == NEVER:
             return None
         mine = find_audience(self.decisions.filter(pl.col("list") == segment.name))
         return self._renamed(mine).unique()
@@ -58,21 +56,19 @@ class Last:
             pl.coalesce("now", "customer_id").alias("customer_id"), *rows.columns[1:]
         )
 
-    def _path(self, name: str) -> Path | None:
-        path = self.release.path / "lists" / f"{name}.parquet" if self.release else None
-        return path if path and path.exists() else None
-
-    def kept_from(self, name: str) -> str:
+    def kept_from(self, segment: Segment) -> str:
         """The night that the last list is of, which a breaker may have kept for longer."""
-        if self.release is None or self._path(name) is None:
+        told = self.lists.get((segment.name, segment.version))
+        if self.release is None or told is None:
             return NEVER
-        return self.kept_lists().get(name, self.release.as_of)
+        night: str = told.get("kept_from", self.release.as_of)
+        return night
 
-    def kept_lists(self) -> dict[str, str]:
-        """Lists that the last release had kept, each with the night that it is of."""
+    @cached_property
+    def lists(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """What the last release tells of its lists, by name and version."""
         told = self.release.manifest.get("lists", ()) if self.release else ()
-        nights = {entry["name"]: entry.get("kept_from") for entry in told}
-        return {name: night for name, night in nights.items() if night not in (None, NEVER)}
+        return {(entry["name"], entry["version"]): entry for entry in told}
 
 
 @dataclass
@@ -104,7 +100,7 @@ class Watch:
         if TRIPPED not in verdicts["outcome"].to_list():
             self.rows[segment.name] = rows
             return None
-        self.kept[segment.name] = self.last.rows(segment.name, rows)
+        self.kept[segment.name] = self.last.rows(segment, rows)
         return find_writable(self.kept[segment.name], segment, self.contacts)
 
     def _as_refreshed(self, segment: Segment, decided: pl.DataFrame) -> pl.DataFrame:
@@ -160,7 +156,7 @@ class Watch:
             refreshed_on=self.night.members.lists.get(
                 (segment.name, segment.version), refreshed_on
             ),
-            kept_from=self.last.kept_from(segment.name),
+            kept_from=self.last.kept_from(segment),
             taken_off=dict(reasons.rows()),
         )  # fmt: skip
 

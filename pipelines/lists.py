@@ -14,7 +14,7 @@ from pipelines.breakers.judge import NOBODY_ACCEPTED, Accepted, judge
 from pipelines.catalogue import Catalogue
 from pipelines.gate_breakers import recall_breakers, write_verdicts
 from pipelines.lake import Run, write_table
-from pipelines.list_breakers import Last, Watch
+from pipelines.list_breakers import NEVER, Last, Watch
 from pipelines.list_files import Files, write_list
 from pipelines.release import Release, recall
 from pipelines.rules.schemas import RuleBook
@@ -163,13 +163,19 @@ def _recall_lists(
 def _memory(last: Last) -> _Memory:
     if last.release is None or last.history is None or last.decisions is None:
         return _Memory()
+    # A list that has never gone out is made as on its first night.
+    out = {key: told for key, told in last.lists.items() if told.get("kept_from") != NEVER}
     lists = {
-        (told["name"], told["version"]): date.fromisoformat(
+        key: date.fromisoformat(
             told.get("refreshed_on", last.release.as_of)  # an older version did not tell
         )
-        for told in last.release.manifest["lists"]
+        for key, told in out.items()
     }
-    kept = {name: date.fromisoformat(day) for name, day in last.kept_lists().items()}
+    kept = {
+        name: date.fromisoformat(told["kept_from"])
+        for (name, _), told in out.items()
+        if "kept_from" in told
+    }
     released_on = date.fromisoformat(last.release.as_of)
     members = find_members(last.history, last.decisions, last.merged, released_on, lists)
     return _Memory(last.history, last.decisions, replace(members, kept_from=kept))

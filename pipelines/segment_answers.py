@@ -285,6 +285,11 @@ def verdict(why: WhyListed) -> str:
         if why.decided_on.isoformat() == why.release.as_of:
             return told
         then = f" That is {_kept(why.segment, why.decided_on)}."
+        if why.kept_from:
+            then = (
+                f" That is of the release of {why.decided_on}, for a circuit breaker held back the "
+                f"list of {why.release.as_of}."
+            )
         return told + then + (f" Tonight {now}." if now else "")
     if missed:
         near = "Nearly on the list: only " if len(missed) == 1 else "Not on the list: "

@@ -4,10 +4,10 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from pipelines.rules.model import Name, Rules, Share
+from pipelines.rules.model import INPUT_TABLE, Name, Rules, Share
 
 Severity = Literal["critical", "warning"]
-Table = Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,62}\.)?[a-z][a-z0-9_]{0,62}$")]
+Table = Annotated[str, Field(pattern=INPUT_TABLE)]
 
 
 class Limits(Rules):

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 NAME, CURRENCY, COUNTRY = r"^[a-z][a-z0-9_]{0,62}$", r"^[A-Z]{3}$", r"^[A-Z]{2}$"
 FILE_NAME, ORDER, DIGITS = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", r"^[a-z0-9_]+( desc)?$", r"^\d+$"
+INPUT_TABLE = r"^([a-z][a-z0-9_]{0,62}\.)?[a-z][a-z0-9_]{0,62}$"
 # What a text of each pattern is, for who wrote another one.
 PATTERNS = {
     NAME: "small letters, digits and _, a letter first",
@@ -17,6 +18,7 @@ PATTERNS = {
     FILE_NAME: "letters, digits, dots, _ and -, a letter or digit first",
     ORDER: "a column, or a column and desc",
     DIGITS: "digits only",
+    INPUT_TABLE: "source.table or table, in small letters, digits and _",
 }
 
 Name = Annotated[str, Field(pattern=NAME)]

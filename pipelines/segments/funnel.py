@@ -12,7 +12,8 @@ In this order, and each customer of a list falls out at the first that holds:
     holdout         would be on the list, but is held out to compare with
     on_list         on the list
 
-A list that is not refreshed tonight keeps what its last refresh decided of who is not on it.
+A list that is not refreshed tonight, or is kept, still has what was decided last of who is not on
+it.
 
 Holdout comes last, so that those held out are those who would have been on the list, and differ
 from those who are by chance alone. Who is held out of a list takes its place all the same: on
@@ -195,7 +196,8 @@ def decide_list(
         )
         .with_columns((pl.col("decision") == ON_LIST).alias("is_on_list"))
     ).select(*DECISION)
-    return pl.concat([whole, _kept(night, segment).join(whole, on=KEY, how="anti")])
+    known = _kept(night, segment, is_kept=last is not None)
+    return pl.concat([whole, known.join(whole, on=KEY, how="anti")])
 
 
 def is_refreshed(refresh: Refresh, as_of: date, released_on: date | None) -> bool:
@@ -252,11 +254,14 @@ def _find(
     return sort_best_first(read, segment).select(*KEY, *SUPPRESSING)
 
 
-def _kept(night: Night, segment: Segment) -> pl.DataFrame:
-    """What the last refresh decided of those who are not on the list; none if it is refreshed."""
-    if night.members.refreshed_on(segment, night.as_of) == night.as_of:
-        return pl.DataFrame(schema=DECISION)
+def _kept(night: Night, segment: Segment, *, is_kept: bool) -> pl.DataFrame:
+    """What was decided last of those who are not on the list; none if it is made anew tonight.
+
+    Whom a breaker had held back is decided anew: the last list was not for them.
+    """
     here = night.members.others.filter(_is_of(segment))
+    if night.members.refreshed_on(segment, night.as_of) == night.as_of:
+        here = here.filter(pl.col("decision") != KEPT) if is_kept else here.clear()
     return here.join(night.audience, on=KEY, how="semi").sort(KEY).select(*DECISION)
 
 
@@ -304,7 +309,7 @@ def _ask_address(found: pl.DataFrame, last: pl.DataFrame | None) -> pl.DataFrame
 
 
 def _keep(kept: pl.DataFrame, last: pl.DataFrame, tonight: pl.DataFrame) -> pl.DataFrame:
-    """Decisions of a list that is kept: of those of the last one, and of whom it has not."""
+    """Decisions of a list that is kept: of those whom the last one found, and of all others."""
     is_for = ~pl.col("decision").is_in([SUPPRESSED, NO_CONSENT])
     has_row = pl.col("customer_id").is_in(last["customer_id"].implode())
     rest = pl.concat(

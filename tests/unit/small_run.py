@@ -52,9 +52,9 @@ def people(**changes):
     return [person | changes for person in cast]
 
 
-def make_run(lake, marts=MARTS):
+def make_run(lake, marts=MARTS, as_of=AS_OF):
     """A run that has come as far as `gate marts`: four customers, some with consent."""
-    made = lake.run(AS_OF)
+    made = lake.run(as_of)
     cast = people()
     for name, group in marts.items():
         known = set(rows(name, group=group).columns)

@@ -70,6 +70,7 @@ def test_an_input_may_be_named_for_all_sources_or_for_one(own):
         ({"marts": {"marts": {"list_history": {}}}}, "there is no watched mart list_history"),
         ({"inputs": {"tables": {"shop.order": {}}}}, "no input table shop.order. Did you mean"),
         ({"inputs": {"tables": {"crm.orders": {}}}}, "there is no input table crm.orders"),
+        ({"inputs": {"tables": {"a.b.c": {}}}}, "a.b.c: must be source.table or table, in small"),
     ],
 )
 def test_limits_of_what_there_is_not_are_refused(own, content, told):

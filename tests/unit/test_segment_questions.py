@@ -9,7 +9,7 @@ import pytest
 import yaml
 from factories import rows
 
-from pipelines.lake import write_table, write_text
+from pipelines.lake import read_json, write_json, write_table, write_text
 from pipelines.publish import EVENT_DAYS
 from pipelines.release import current_release, release_run, write_manifest
 from pipelines.segment_releases import lists_of
@@ -184,6 +184,19 @@ def kept_night(lake, rules_dir):
 def test_why_answers_from_the_last_refresh_of_a_list(c360, kept_night, who, told):
     code, text = c360("why", who, "--list", "regulars")
     assert (code, told in " ".join(text.split())) == (0, True)
+
+
+def test_why_tells_of_the_breaker_that_kept_a_list(c360, lake, rules_dir):
+    decided = [("regulars", "c0", "on_list", None), ("regulars", "c3", "no_consent", None)]
+    told = release(lake, AFTER, PEOPLE, RULES, decided, kept_from=BEFORE)
+    manifest = read_json(told.path / "manifest.json")
+    for entry in manifest["lists"]:
+        entry["kept_from"] = BEFORE.isoformat()
+    write_json(manifest, told.path / "manifest.json")
+    text = " ".join(c360("why", "c3", "--list", "regulars")[1].split())
+    assert "That is of the release of 2026-06-29, for a circuit breaker held back the list" in text
+    text = " ".join(c360("why", "c0", "--list", "regulars")[1].split())
+    assert "On the list as it was released on 2026-06-29: a circuit breaker held back" in text
 
 
 def test_a_preview_says_from_when_a_list_is_kept(c360, kept_night):

@@ -12,7 +12,7 @@ from pipelines.release import Release
 from pipelines.rules.breakers import ListBreakers, ListLimits
 from pipelines.rules.segments import Holdout
 from pipelines.segments.condition import read_conditions
-from pipelines.segments.funnel import Members, Night, decide_lists
+from pipelines.segments.funnel import DECISION, Members, Night, decide_lists
 from pipelines.segments.membership import carry_membership
 from pipelines.segments.prepare import NO_EVENTS, prepare_audience
 from tests.unit.segments.list_people import asked, audience, rules, segment
@@ -50,13 +50,14 @@ def before(tmp_path):
     return release
 
 
-def decided_then():
+def decided_then(*others):
+    """Last night's decisions: c0 to c3 are on the list, and `others` on one before it."""
     return pl.DataFrame(
-        [("leeds", 1, f"c{n}", "on_list", None, True) for n in range(4)],
-        {"list": pl.String, "version": pl.Int64, "customer_id": pl.String,
-         "decision": pl.String, "detail": pl.String, "is_on_list": pl.Boolean},
+        [("leeds", 1, f"c{n}", "on_list", None, True, LAST) for n in range(4)]
+        + [("leeds", 1, f"c{n}", "lower_priority", "buyers", False, LAST) for n in others],
+        DECISION,
         orient="row",
-    )  # fmt: skip
+    )
 
 
 def addresses(*customers, changed=()):
@@ -76,6 +77,7 @@ def addresses(*customers, changed=()):
 
 def keep(before, people, contacts, merged=NOBODY, lists=LISTS, accepted=frozenset(), then=None):
     """Decide a night on which `leeds` may have tripped: decisions and cuts."""
+    then = decided_then() if then is None else then
     told = audience(*people)
     conditions = read_conditions(lists.segments, told.schema)
     rows = pl.DataFrame(
@@ -88,9 +90,14 @@ def keep(before, people, contacts, merged=NOBODY, lists=LISTS, accepted=frozense
         allowed=None if contacts is None else contacts.select("customer_id", "channel", "purpose"),
         refused=asked(),
         capped=CAPPED,
-        members=Members(LAST, dict.fromkeys([("leeds", 1), ("buyers", 1)], LAST), members.unique()),
+        members=Members(
+            LAST,
+            dict.fromkeys([("leeds", 1), ("buyers", 1)], LAST),
+            members.unique(),
+            then.filter(~pl.col("decision").is_in(["on_list", "holdout"])),
+        ),
     )
-    last = Last(before, None, decided_then() if then is None else then, merged)
+    last = Last(before, None, then, merged)
     watch = Watch(
         night, conditions, lists, contacts, last, LIMITS, Memory(None, "lists", 14), accepted
     )
@@ -230,10 +237,11 @@ def test_the_history_tells_of_the_list_that_went_out(before):
     assert c4["entered_because"].to_list() == ["no_longer_list_kept"]
 
 
-def test_without_an_earlier_list_one_that_trips_stays_empty(before):
-    (before.path / "lists" / "leeds.parquet").unlink()
-    decisions, cuts = keep(before, people(9), addresses(*range(9)))
-    assert cuts["leeds"].kept_from == "never"
+def test_a_version_that_trips_on_its_first_night_stays_empty(before):
+    lists = rules(segment("city = 'Leeds'", name="leeds", version=2), LISTS.segments[1])
+    one_address = addresses(*range(9)).with_columns(contact_value=pl.lit("desk@example.com"))
+    decisions, cuts = keep(before, people(9), one_address, lists=lists)
+    assert (cuts["leeds"].kept_from, cuts["leeds"].taken_off) == ("never", {})
     assert cuts["leeds"].rows.is_empty()
     assert {"contact", "channel", "reason"} <= set(cuts["leeds"].rows.columns)
     assert set(on(decisions, "leeds").values()) == {"list_kept:on_list"}
@@ -249,6 +257,19 @@ def test_who_was_held_out_stays_held_out_of_a_kept_list(before):
 def test_what_a_kept_list_held_back_is_no_part_of_it_the_next_night(before):
     decisions, _ = keep(before, people(9), addresses(*range(9)))
     _, again = keep(before, people(9), addresses(*range(9)), then=decisions)
+    assert again["leeds"].kept_from == "2026-06-29"
+
+
+def test_whom_another_list_had_when_a_list_tripped_is_not_new_to_it_the_next_night(before):
+    then = decided_then(4, 5, 6, 7)
+    decisions, cuts = keep(before, people(20), addresses(*range(20)), then=then)
+    assert cuts["leeds"].kept_from == "2026-06-29"
+    told = on(decisions, "leeds")
+    assert {told[f"c{n}"] for n in range(4, 8)} == {"lower_priority:buyers"}
+    assert {told[f"c{n}"] for n in range(8, 20)} == {"list_kept:on_list"}
+    _, after = keep(before, people(9), addresses(*range(9)), then=decisions)
+    assert after["leeds"].kept_from is None
+    _, again = keep(before, people(20), addresses(*range(20)), then=decisions)
     assert again["leeds"].kept_from == "2026-06-29"
 
 
