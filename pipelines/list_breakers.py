@@ -113,7 +113,8 @@ class Watch:
     def _change(self, segment: Segment, decided: pl.DataFrame) -> dict[Breaker, Part]:
         """Who is new, and who is gone since the last release.
 
-        Of a list that is not made anew each night, the last release knows only who was on it.
+        Of a list that is not made anew each night, the last release knows only who was on it. One
+        that was for nobody is nobody's change: so it is on the first night that has scores.
         """
         for_whom = find_audience(decided)
         if segment.refresh == "nightly":
@@ -122,7 +123,7 @@ class Watch:
             is_known = (segment.name, segment.version) in self.night.members.lists
             before = self.night.members.of(segment) if is_known else None
             came = decided.filter(pl.col("decision").is_in([ON_LIST, HOLDOUT])).select(KEY)
-        if before is None:
+        if before is None or before.is_empty():
             return {}
         new, gone = came.join(before, on=KEY, how="anti"), before.join(for_whom, on=KEY, how="anti")
         return {"entered": (new.height, came.height), "left": (gone.height, before.height)}

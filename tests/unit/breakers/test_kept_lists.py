@@ -143,6 +143,12 @@ def test_a_list_that_does_not_trip_is_tonights(before):
     assert sorted(cuts["leeds"].rows["customer_id"]) == [f"c{n}" for n in range(7)]
 
 
+def test_a_list_that_was_for_nobody_may_fill(before):
+    _, cuts = keep(before, people(9), addresses(*range(9)), then=decided_then().clear())
+    assert cuts["leeds"].kept_from is None
+    assert cuts["leeds"].rows.height == 9
+
+
 def test_a_list_whose_numbers_were_accepted_is_tonights(before):
     accepted = frozenset([("lists", "leeds", "entered", "", round(5 / 9, 6))])
     _, cuts = keep(before, people(9), addresses(*range(9)), accepted=accepted)
