@@ -212,9 +212,18 @@ def remove_scratch(folder: Path) -> None:
 
 
 def remove_all_scratch(lake: Lake) -> None:
-    """Remove it from all that is kept; no night may be at work."""
-    for folder in lake.raw.glob("*/.*/"):
-        shutil.rmtree(folder)
+    """Remove it from all that is kept, and folders half made or half gone; no night may be at work.
+
+    By its name nobody knows what is in it: no erasure, and no other key, would reach it.
+    """
+    for folders, pattern in (
+        (lake.raw, "*/.*/"),
+        (lake.quarantine, "*/*/.*/"),
+        (lake.runs, ".*/"),
+        (lake.published, ".*/"),
+    ):
+        for folder in folders.glob(pattern):
+            shutil.rmtree(folder)
     for folder in (lake.raw, lake.landing, lake.quarantine, lake.runs):
         remove_scratch(folder)
 

@@ -42,7 +42,6 @@ from pipelines.page.render import render_index
 NOT_IN_NAME = ("marts.duckdb", "marts.hyper")
 RUN_ID_LENGTH = 12
 SHOWN_IN_INDEX = 100
-STAGING = ".staging"  # a release while it is put in place
 PRIVATE = "state"  # which record is which customer: it undoes the pseudonym
 # Written whole or not at all, so that a release may share them with its run as hard links.
 SHARED = (".parquet", ".duckdb", ".hyper", ".csv", ".xlsx")
@@ -234,7 +233,7 @@ def write_index(lake: Lake) -> Path:
 
 def _place(staged: Path, target: Path) -> None:
     """Put a copy of the folder in place, whole and on disk; large files are shared as links."""
-    scratch = target.with_name(STAGING)
+    scratch = target.with_name(".staging")
     if scratch.exists():
         shutil.rmtree(scratch)
     for path in sorted(staged.rglob("*")):

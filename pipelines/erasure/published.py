@@ -26,7 +26,6 @@ from pipelines.privacy.releases import forget_customers
 from pipelines.publish import MARTS, write_duckdb
 from pipelines.release import (
     NOT_IN_NAME,
-    STAGING,
     Release,
     alone,
     find_releases,
@@ -71,8 +70,8 @@ def forget_released(
     if not lake.published.exists():
         return names
     with alone(lake):
-        for left in (*lake.published.glob(".erased-*"), *lake.published.glob(STAGING)):
-            shutil.rmtree(left)
+        for gone in lake.published.glob(".erased-*"):
+            shutil.rmtree(gone)
         for release in find_releases(lake):
             tell(f"release {release.path.name}")
             name = _write_anew(lake, release, catalogue, forget, names)

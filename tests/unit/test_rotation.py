@@ -208,6 +208,11 @@ def test_a_file_can_be_looked_at_outside_the_home_and_the_audit_log_tells_who_di
     assert [line["subject"] for line in read_acts(lake)] == [
         path.relative_to(lake.home).as_posix() for path in (raw, torn)
     ]
+    lake.runs.rename(tmp_path / "elsewhere")  # such as an encrypted file system
+    lake.runs.symlink_to(tmp_path / "elsewhere")
+    model = lake.run(DAYS[0]).table("models", "stg_crm__contacts")
+    assert c360("keys", "decrypt", str(model), "--to", str(tmp_path / "m.parquet"), *told)[0] == 0
+    assert [*read_acts(lake)][-1]["subject"] == model.relative_to(lake.home).as_posix()
     for target in (tmp_path / "a.csv", lake.home / "c.csv"):
         code, said = c360("keys", "decrypt", str(raw), "--to", str(target), *told)
         assert (code, "Name a new file" in said) == (1, True)

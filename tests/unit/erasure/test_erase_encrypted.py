@@ -47,6 +47,9 @@ def test_what_a_kill_has_left_half_written_goes_with_an_erasure(settings):
         lake.raw / "crm" / ".ga4" / "day.parquet",
         lake.landing / "crm_contacts" / ".part-0.parquet.part",
         lake.published / ".staging" / "lists" / "win_back.csv",
+        lake.published / ".swept-2026-06-01__0a1b2c3d4e5f" / "lists" / "win_back.csv",
+        lake.runs / ".swept-2026-06-01" / "models" / "x.csv",
+        lake.quarantine / "crm_contacts" / "source=crm" / ".swept-date=2026-06-01" / "part-0.csv",
     ]
     for path in left:
         with_parent(path).write_text("li.canary@example.com", encoding="utf-8")
