@@ -41,7 +41,8 @@ text goes to `C360_ALERT_COMMAND` if that is set. `docs/operations.md` has more 
 **When a list trips** a circuit breaker (`breakers.yml`), the night goes on: its last released file
 stays, less whoever may no longer be written to, and all else goes out. The log of `release` names
 the list and the number, and `C360_ALERT_COMMAND` gets the same. If tonight's is right:
-`c360 accept LIST --run 2026-06-30 --because "..."`, then clear `publish` with all after it.
+`c360 accept LIST --run 2026-06-30 --because "..."`, then clear the task that it names with all
+after it.
 
 `deliver` is there only if `deliveries.yml` names a destination. When it stops, the night is
 released all the same; what was sent is known, and the task goes on from there.

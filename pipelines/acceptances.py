@@ -102,10 +102,13 @@ def write_act(
 
 
 def next_command(lake: Lake, tripped: pl.DataFrame, as_of: date) -> str:
-    """The command that repeats the earliest step of what was accepted, and all after it."""
+    """The command that repeats the earliest step of what was accepted, and all after it.
+
+    What of a run is sealed, or was emptied by an erasure, is made anew from the landed rows.
+    """
     stages = [stage for stage in REPEATED if stage in tripped["stage"].to_list()]
-    whole = f"c360 nightly --date {as_of}"
-    if not lake.run(as_of).table("pipeline", f"{stages[0]}_breakers").exists():
+    run, whole = lake.run(as_of), f"c360 nightly --date {as_of}"
+    if run.sealed.exists() or not run.table("pipeline", f"{stages[0]}_breakers").exists():
         return whole
     return f"{whole} --from '{REPEATED[stages[0]]}'"
 

@@ -16,7 +16,7 @@ from pipelines.extract.files import Extracted, extract_files
 from pipelines.extract.ga4.nights import extract_ga4
 from pipelines.extract.sql.passes import extract_sql
 from pipelines.extract.systems import connect, extract_api, read_secrets
-from pipelines.lake import Lake, Run, with_parent
+from pipelines.lake import Lake, Run, remove_scratch, with_parent
 from pipelines.rules.source_types.files import FilesSecrets, FilesSource
 from pipelines.rules.source_types.ga4 import Ga4Secrets, Ga4Source
 from pipelines.rules.source_types.sql import SqlSecrets, SqlSource
@@ -70,6 +70,7 @@ def _extract_from(
     source: AnySource, settings: Settings, lake: Lake, run: Run, tell: Callable[[str], None]
 ) -> Told:
     landing = load_catalogue(settings.project_dir).landing
+    remove_scratch(lake.raw / source.name)  # in clear, whatever key there is
     secrets = read_secrets(source, *source_variable(source.name))
     if isinstance(source, FilesSource):
         return _told_of_files(

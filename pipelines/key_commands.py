@@ -1,5 +1,6 @@
 """Commands for the keys of what is encrypted at rest."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -93,19 +94,28 @@ def decrypt(
     from pipelines.rotation import copy_in_clear
 
     settings = load_settings()
-    lake, path, target = Lake(settings.home), file.resolve(), to.resolve()
-    home = lake.home.resolve()
-    if not path.is_file() or not path.is_relative_to(home):
+    lake, target = Lake(settings.home), to.resolve()
+    place = _place_in(lake.home, file)
+    if not file.is_file() or place is None:
         raise C360Error(f"{file} is no file of {lake.home}.", "Name one below C360_HOME.")
-    if target.exists() or target.is_relative_to(home):
+    if target.exists() or target.is_relative_to(lake.home.resolve()):
         raise C360Error(
             f"{to} is there already, or is below {lake.home}.",
             "Name a new file where nothing is kept.",
         )
-    act = Act(by, "keys decrypt", path.relative_to(home).as_posix(), because, {})
+    act = Act(by, "keys decrypt", place.as_posix(), because, {})
     append_act(lake, settings.audit, act, datetime.now(UTC))
-    copy_in_clear(path, target)
+    copy_in_clear(file, target)
     out.print(f"Wrote {to}. It is in clear: take it away when you are done.")
+
+
+def _place_in(home: Path, file: Path) -> Path | None:
+    """Where a file is below the home: by its name, as runs/ may be a link, or by where it leads."""
+    for path, top in ((file.absolute(), home), (file.resolve(), home.resolve())):
+        path, top = Path(os.path.normpath(path)), Path(os.path.normpath(top))
+        if path.is_relative_to(top):
+            return path.relative_to(top)
+    return None
 
 
 @keys_app.command(
@@ -133,8 +143,9 @@ def rotate_pseudonyms(by: By, because: Because) -> None:
             "Set C360_PSEUDONYM_KEY and, for this command alone, C360_FORMER_PSEUDONYM_KEY.",
         )
     with hold_off_nights(lake):
-        check_former_keys(lake, pseudonym_keys(lake, former))
-        count = keep_former_key(lake, former, current)
-        act = Act(by, "keys rotate", "pseudonym key", because, {"former_keys": count})
+        kept = pseudonym_keys(lake, former)
+        check_former_keys(lake, kept)
+        act = Act(by, "keys rotate", "pseudonym key", because, {"former_keys": len(kept)})
         append_act(lake, settings.audit, act, datetime.now(UTC))
+        keep_former_key(lake, former, current)
     out.print("Brought to the new key. The old one is needed by nobody any more but old backups.")

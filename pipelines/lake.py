@@ -205,6 +205,29 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def remove_scratch(folder: Path) -> None:
+    """Remove what a kill has left half written, below a folder where nobody is at work."""
+    for path in sorted(folder.rglob(".*.part")):
+        path.unlink()
+
+
+def remove_all_scratch(lake: Lake) -> None:
+    """Remove it from all that is kept, and folders half made or half gone; no night may be at work.
+
+    By its name nobody knows what is in it: no erasure, and no other key, would reach it.
+    """
+    for folders, pattern in (
+        (lake.raw, "*/.*/"),
+        (lake.quarantine, "*/*/.*/"),
+        (lake.runs, ".*/"),
+        (lake.published, ".*/"),
+    ):
+        for folder in folders.glob(pattern):
+            shutil.rmtree(folder)
+    for folder in (lake.raw, lake.landing, lake.quarantine, lake.runs):
+        remove_scratch(folder)
+
+
 def sync(path: Path) -> None:
     """Make a file's bytes, or the renames in a folder, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -27,11 +27,10 @@ from pipelines.encryption import (
 from pipelines.errors import C360Error
 from pipelines.extract.parts import PART_NAME, secret_of
 from pipelines.identity.refs import RECORD, mint_id
-from pipelines.lake import Lake
+from pipelines.lake import Lake, Run, remove_all_scratch
 from pipelines.landing import SECRET_OF_QUARANTINED
-from pipelines.publish import MARTS
 from pipelines.release import current_release
-from pipelines.sealing import MADE, seal_run
+from pipelines.sealing import seal_run, secret_tables
 from pipelines.tombstones import read_rows
 
 PARTS = "source=*/date=*/part-*.parquet"
@@ -62,11 +61,14 @@ def find_protected(lake: Lake, catalogue: Catalogue) -> Iterator[Protected]:
             yield _table(path, frozenset(dataset.personal))
         for path in sorted((lake.quarantine / name).glob(PARTS)):
             yield _table(path, SECRET_OF_QUARANTINED)
-    for group in MADE:
-        for path in sorted(lake.runs.glob(f"*/{group}/*.parquet")):
-            secret = catalogue.secret_of(group, path.stem, pl.read_parquet_schema(path))
-            if secret and path.stem not in MARTS:
-                yield _table(path, secret)
+    for run in _runs(lake):
+        for path, secret in secret_tables(run, catalogue):
+            yield _table(path, secret)
+
+
+def _runs(lake: Lake) -> Iterator[Run]:
+    for folder in sorted(lake.runs.glob("????-??-??")):
+        yield lake.run(date.fromisoformat(folder.name))
 
 
 def _table(path: Path, secret: frozenset[str]) -> Protected:
@@ -122,9 +124,9 @@ def encrypt_anew(lake: Lake, catalogue: Catalogue, tell: Callable[[str], None]) 
         raise C360Error(
             "C360_ENCRYPTION_KEYS holds no key.", "c360 keys new NAME makes one; set it first."
         )
-    _remove_scratch(lake)
-    for folder in sorted(lake.runs.glob("????-??-??")):
-        seal_run(lake.run(date.fromisoformat(folder.name)), catalogue)
+    remove_all_scratch(lake)
+    for run in _runs(lake):
+        seal_run(run, catalogue)
     counts: dict[str, int] = {}
     for one in find_protected(lake, catalogue):
         if one.key == current:
@@ -137,12 +139,3 @@ def encrypt_anew(lake: Lake, catalogue: Catalogue, tell: Callable[[str], None]) 
             encrypt_columns(one.path, one.secret)
         counts[one.key or "none"] = counts.get(one.key or "none", 0) + 1
     return counts
-
-
-def _remove_scratch(lake: Lake) -> None:
-    """What a kill has left, in clear."""
-    for folder in lake.raw.glob("*/.*/"):
-        shutil.rmtree(folder)
-    for folder in (lake.raw, lake.landing, lake.quarantine, lake.runs):
-        for path in sorted(folder.rglob(".*.part")):
-            path.unlink()

@@ -27,7 +27,7 @@ from pipelines.erasure.plan import Plan, plan_erasure
 from pipelines.erasure.published import forget_released
 from pipelines.errors import C360Error
 from pipelines.history import find_customer, find_release, read_mart
-from pipelines.lake import Lake, read_json, write_json
+from pipelines.lake import Lake, read_json, remove_all_scratch, write_json
 from pipelines.privacy.tombstones import bury
 from pipelines.release import Release
 from pipelines.settings import Settings
@@ -147,6 +147,7 @@ def _finish(
     tombstones = read_tombstones(lake, book, settings.pseudonym)
     catalogue = load_catalogue(settings.project_dir)
     ids, refs = frozenset(entry["customer_ids"]), frozenset(entry["records"])
+    remove_all_scratch(lake)
     rows = forget_landed(lake, catalogue, book.sources, tombstones, tell)
     _empty_runs(lake)
     releases = forget_released(lake, catalogue, ids, refs, tell)

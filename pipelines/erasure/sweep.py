@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from pipelines.catalogue import Catalogue
-from pipelines.lake import Lake
+from pipelines.lake import Lake, remove_all_scratch
 from pipelines.land import RawFile, raw_files
 from pipelines.raw_parts import is_of_records
 from pipelines.raw_scrub import is_emptied, keep_place_only
@@ -43,6 +43,8 @@ def sweep(
     """
     counts: dict[str, int] = {}
     with alone(lake):
+        if not dry_run:
+            remove_all_scratch(lake)
         for kind, _, work in _find(lake, catalogue, sources, policy):
             counts[kind] = counts.get(kind, 0) + 1
             if not dry_run:

@@ -62,6 +62,13 @@ def test_what_tripped_is_accepted_by_name_and_the_next_command_is_told(c360, tri
     assert verify_acts(tripped, KEY) == 1
 
 
+def test_a_run_that_is_sealed_is_repeated_whole(c360, tripped):
+    write_json({"state": "done"}, tripped.run(DAY).sealed)
+    code, text = c360("accept", "win_back", "--run", "2026-06-30", *BECAUSE)
+    assert (code, "next: c360 nightly --date 2026-06-30\n" in text) == (0, True)
+    assert "clear land with all after it" in text
+
+
 def test_an_acceptance_holds_for_exactly_the_numbers_that_tripped(c360, tripped):
     assert c360("accept", "win_back", "--run", "2026-06-30", *BECAUSE)[0] == 0
     assert read_accepted(tripped, KEY, DAY) == {WIN_BACK}

@@ -82,8 +82,8 @@ def test_a_chart_asks_for_columns_of_its_dataset_and_for_what_its_query_says(nam
 @every_chart
 def test_no_group_of_few_customers_is_shown_and_no_total_gives_one_away(name):
     saved, query = CHARTS[name], query_of(name)
-    if not query["columns"] or name == "key_figures":
-        return  # of all customers
+    if name == "key_figures":
+        return  # of all customers, whatever is chosen in another chart
     [least] = {f["sqlExpression"] for f in saved["params"]["adhoc_filters"]}
     assert least in {f"count(*) >= {FEW}", f"sum(customer_count) >= {FEW}"}
     assert query["extras"]["having"] == f"({least})"

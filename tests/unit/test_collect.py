@@ -13,7 +13,7 @@ from pipelines.extract.files import extract_files
 from pipelines.fakes.fake import Fault
 from pipelines.fakes.serving import serving
 from pipelines.fakes.zoho_crm import CREDENTIALS, ZohoCrmFake
-from pipelines.lake import read_json
+from pipelines.lake import read_json, with_parent
 from pipelines.land import land_new_files
 from pipelines.rules.sources import Sources
 from pipelines.settings import Settings, load_settings
@@ -52,6 +52,15 @@ def night(settings, lake, day):
     run = lake.run(day)
     run_step(run, "extract crm", lambda: extract_source(settings, run, "crm", lambda told: None))
     return read_report(run, "extract crm")
+
+
+def test_what_a_killed_extract_left_in_clear_goes_with_the_next(settings, lake):
+    left = [lake.raw / "crm" / name for name in ("2026-06-28/.contacts-000001.part", ".a.csv.part")]
+    other = lake.raw / "shop" / ".a.csv.part"
+    for path in (*left, other):
+        with_parent(path).touch()
+    night(settings(), lake, MONDAY)
+    assert [path.exists() for path in (*left, other)] == [False, False, True]
 
 
 def test_a_night_reports_what_came_and_through_which_day_the_source_is_fresh(settings, lake):

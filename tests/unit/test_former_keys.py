@@ -110,9 +110,18 @@ def test_the_command_takes_the_right_former_key_only_and_leaves_a_line_in_the_au
     assert "is not the key that the customers" in rotate()[1]
     assert not (lake.privacy / "former_keys.json").exists()
     monkeypatch.setenv("C360_FORMER_PSEUDONYM_KEY", FIRST.decode())
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.former_keys.write_json", killed)
+        assert rotate()[0] != 0
+    assert pseudonym_keys(lake, FIRST) == (FIRST,)
     assert rotate()[0] == 0
     assert pseudonym_keys(lake, SECOND) == (SECOND, FIRST)
-    assert [line["subject"] for line in read_acts(lake)] == ["pseudonym key"]
+    # Told before it is done: no kill brings it to another key unseen.
+    assert [line["subject"] for line in read_acts(lake)] == ["pseudonym key", "pseudonym key"]
     assert rotate()[0] == 1  # the former key opens nothing any more
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -10,11 +11,11 @@ from factories import PROJECT
 
 from pipelines.audit import read_acts
 from pipelines.catalogue import load_catalogue
-from pipelines.encryption import load_keyring
+from pipelines.encryption import key_of_table, load_keyring
 from pipelines.errors import C360Error
 from pipelines.lake import Lake, read_table, with_parent, write_table
 from pipelines.rotation import encrypt_anew, find_protected
-from pipelines.sealing import seal_run
+from pipelines.sealing import seal_others, seal_run
 from tests.pipeline.scan import find_texts
 from tests.unit.encryption_keys import NEW, OLD, readable_columns
 from tests.unit.erasure.erasure_home import DAYS, make_home
@@ -167,6 +168,29 @@ def test_a_run_is_sealed_once_and_only_landing_opens_it(lake, catalogue, monkeyp
     assert run.scan("models", "stg_crm__contacts", "a test").collect()["email"][0].startswith("li")
 
 
+def test_what_a_kill_left_half_written_of_a_run_goes_and_stops_no_later_night(
+    lake, catalogue, monkeypatch
+):
+    run, later = lake.run(DAYS[0]), lake.run(date(2026, 7, 9))
+    whole = run.table("models", "stg_crm__contacts")
+    torn = [run.table("models", name) for name in ("stg_shop__orders", "customer_360")]
+    for path in torn:  # as DuckDB leaves a model: in its own place, without an end
+        path.write_bytes(whole.read_bytes()[:-7])
+    torn[0].with_name("stg_crm__consents.parquet").touch()
+    scratch = with_parent(run.path / "pipeline" / ".identity_values.parquet.part")
+    scratch.write_bytes(b"13812345678")
+    monkeypatch.setenv(KEYS, OLD)
+    assert len(list(find_protected(lake, catalogue))) > 5
+    seal_others(lake, later, catalogue)
+    assert not any(path.exists() for path in (*torn, scratch))
+    assert {path.stem for path in (run.path / "models").glob("*")} == {
+        "stg_crm__contacts",
+        "int_identity_profiles",
+    }
+    assert key_of_table(whole) == "k1"
+    assert not {place for place in in_clear(lake) if place.startswith("runs/")}
+
+
 def test_a_file_can_be_looked_at_outside_the_home_and_the_audit_log_tells_who_did(
     lake, catalogue, c360, monkeypatch, tmp_path
 ):
@@ -184,6 +208,11 @@ def test_a_file_can_be_looked_at_outside_the_home_and_the_audit_log_tells_who_di
     assert [line["subject"] for line in read_acts(lake)] == [
         path.relative_to(lake.home).as_posix() for path in (raw, torn)
     ]
+    lake.runs.rename(tmp_path / "elsewhere")  # such as an encrypted file system
+    lake.runs.symlink_to(tmp_path / "elsewhere")
+    model = lake.run(DAYS[0]).table("models", "stg_crm__contacts")
+    assert c360("keys", "decrypt", str(model), "--to", str(tmp_path / "m.parquet"), *told)[0] == 0
+    assert [*read_acts(lake)][-1]["subject"] == model.relative_to(lake.home).as_posix()
     for target in (tmp_path / "a.csv", lake.home / "c.csv"):
         code, said = c360("keys", "decrypt", str(raw), "--to", str(target), *told)
         assert (code, "Name a new file" in said) == (1, True)

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.encryption import key_of_file, key_of_table
 from pipelines.erasure.erase import begin_erasure, find_asked, finish_erasures
-from pipelines.lake import Lake, read_json
+from pipelines.lake import Lake, read_json, with_parent
 from pipelines.rotation import encrypt_anew, find_protected
 from tests.pipeline.scan import find_texts
 from tests.unit.encryption_keys import OLD
@@ -37,6 +37,24 @@ def test_the_canary_is_there_before_and_nowhere_after_and_nothing_is_in_clear(se
     assert {one.path.parts[len(lake.home.parts)] for one in found} >= {"raw", "landing"}
     for one in found:
         assert (key_of_file if one.secret is None else key_of_table)(one.path) == "k1", one.path
+
+
+def test_what_a_kill_has_left_half_written_goes_with_an_erasure(settings):
+    lake = Lake(settings.home)
+    left = [
+        lake.raw / "crm" / ".contacts.csv.part",
+        lake.raw / "crm" / "2026-06-30" / ".contacts-000001.zoho_crm.parquet.part",
+        lake.raw / "crm" / ".ga4" / "day.parquet",
+        lake.landing / "crm_contacts" / ".part-0.parquet.part",
+        lake.published / ".staging" / "lists" / "win_back.csv",
+        lake.published / ".swept-2026-06-01__0a1b2c3d4e5f" / "lists" / "win_back.csv",
+        lake.runs / ".swept-2026-06-01" / "models" / "x.csv",
+        lake.quarantine / "crm_contacts" / "source=crm" / ".swept-date=2026-06-01" / "part-0.csv",
+    ]
+    for path in left:
+        with_parent(path).write_text("li.canary@example.com", encoding="utf-8")
+    erase(settings)
+    assert find_texts(settings.home, CANARY) == set()
 
 
 def test_the_same_rows_delivered_again_stay_out_and_the_raw_file_is_encrypted(settings, catalogue):

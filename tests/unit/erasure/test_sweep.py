@@ -38,6 +38,21 @@ def files(lake) -> dict[str, int]:
     }
 
 
+def test_what_a_killed_sweep_began_the_next_one_ends(settings, lake, catalogue, monkeypatch):
+    def killed(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.erasure.sweep.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            swept(settings, catalogue)
+    [left] = lake.quarantine.glob("*/*/.swept-*")
+    swept(settings, catalogue, dry_run=True)
+    assert left.exists()
+    swept(settings, catalogue)
+    assert not list(lake.home.rglob(".swept-*"))
+
+
 def test_after_its_time_a_copy_is_gone_and_the_rest_is_as_it_was(settings, lake, catalogue):
     drop(lake, DAYS[1], "refunds.csv", ["id,order_source_id,amount,currency", "r1,o1,1,CNY"])
     before, current = files(lake), current_release(lake)
