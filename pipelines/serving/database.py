@@ -152,7 +152,7 @@ class Database:
         if state == NO_RIGHT:
             return AccessRefusedError(
                 f"{where} does not let {self.secrets.login} change {what}.",
-                "Give the login the rights of docs/operations.md, BI.",
+                "Give the login the rights of docs/operations.md, PostgreSQL for BI.",
             )
         if state == HAS_DEPENDANTS:
             return C360Error(
