@@ -105,7 +105,9 @@ def next_command(lake: Lake, tripped: pl.DataFrame, as_of: date) -> str:
     """The command that repeats the earliest step of what was accepted, and all after it."""
     stages = [stage for stage in REPEATED if stage in tripped["stage"].to_list()]
     whole = f"c360 nightly --date {as_of}"
-    if not lake.run(as_of).table("pipeline", f"{stages[0]}_breakers").exists():
+    run = lake.run(as_of)
+    # No step reads a run that release has sealed under the encryption key.
+    if run.sealed.exists() or not run.table("pipeline", f"{stages[0]}_breakers").exists():
         return whole
     return f"{whole} --from '{REPEATED[stages[0]]}'"
 

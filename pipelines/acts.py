@@ -67,7 +67,8 @@ def accept(
     for told in tripped["told"]:
         out.print(plain(f"Accepted: {told}."))
     out.print(f"next: {plain(command)}")
-    out.print("      (in Airflow: clear the task of that step with all after it)")
+    tasks = "the task of that step with all after it" if "--from" in command else "all its tasks"
+    out.print(f"      (in Airflow: clear {tasks})")
     current = current_release(Lake(settings.home))
     if current and current.as_of > run.isoformat():
         out.print(f"published/current stays at {current.as_of}: that night has its own numbers.")

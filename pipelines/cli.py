@@ -128,7 +128,10 @@ def nightly(
     show_run(out, Lake(settings.home), day)
 
 
-@app.command(help="Bring in what a source has delivered." + SOURCES_EXAMPLE)
+@app.command(
+    help="Bring in what a source has delivered." + SOURCES_EXAMPLE,
+    short_help="Bring in what a source has delivered.",
+)
 def extract(
     source: Annotated[
         str | None, typer.Argument(help="Name in sources.yml; all if left out.")

@@ -55,7 +55,8 @@ def postgres(
         served = serve_postgres(load_settings(), day, status.update)
     if served is None:
         out.print(
-            "No database is configured: serving.yml has no postgres (docs/operations.md, BI)."
+            "No database is configured: serving.yml has no postgres "
+            "(docs/operations.md, PostgreSQL for BI)."
         )
         return
     out.print(plain(served.summary))

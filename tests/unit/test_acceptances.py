@@ -122,6 +122,13 @@ def test_a_run_whose_files_are_gone_is_known_by_its_release(c360, lake):
     assert c360("accept", "old_list", "--run", "2026-06-30", *BECAUSE)[0] == 1
 
 
+def test_a_run_that_is_sealed_is_run_again_as_a_whole(c360, tripped):
+    write_json({"state": "done"}, tripped.run(DAY).sealed)
+    code, text = c360("accept", "win_back", "--run", "2026-06-30", *BECAUSE)
+    assert (code, "next: c360 nightly --date 2026-06-30\n" in text) == (0, True)
+    assert "clear all its tasks" in text
+
+
 def test_a_log_that_was_changed_lets_nothing_through(c360, tripped):
     c360("accept", "win_back", "--run", "2026-06-30", *BECAUSE)
     path = tripped.home / "audit.jsonl"

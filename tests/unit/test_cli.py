@@ -199,7 +199,7 @@ def test_a_rules_directory_that_is_missing_is_named(c360, monkeypatch, tmp_path,
         ("sources.yml", "sources: [", "is not YAML"),
         ("sources.yml", "bse_currency: GBP", "did you mean 'base_currency'?"),
         ("privacy.yml", "consent_months: 0\nminimum_age: 18", "consent_months"),
-        ("segment.yml", "", "which no rule is read from"),
+        ("segment.yml", "", "holds segment.yml, which no rule is read from"),
     ],
 )
 def test_a_fault_in_the_rules_is_a_sentence(c360, rules_dir, file, content, told):
