@@ -128,7 +128,10 @@ def nightly(
     show_run(out, Lake(settings.home), day)
 
 
-@app.command(help="Bring in what a source has delivered." + SOURCES_EXAMPLE)
+@app.command(
+    help="Bring in what a source has delivered." + SOURCES_EXAMPLE,
+    short_help="Bring in what a source has delivered.",
+)
 def extract(
     source: Annotated[
         str | None, typer.Argument(help="Name in sources.yml; all if left out.")
@@ -234,10 +237,13 @@ def rollback(
     settings = load_settings()
     left, now = roll_back(Lake(settings.home), to)
     out.print(f"current was {left.path.name}, and is {now.path.name} now.")
-    # Afterwards: a log that cannot be written must not keep readers on a bad release.
-    write_act(settings, by, "rollback", now.path.name, because, {"left": left.path.name})
     if told := tell_to_follow(settings):
         out.print(told)
+    # Afterwards: a log that cannot be written must not keep readers on a bad release.
+    try:
+        write_act(settings, by, "rollback", now.path.name, because, {"left": left.path.name})
+    except C360Error as error:
+        raise C360Error(f"It is done, and not in the log: {error.message}", error.hint) from None
 
 
 @identity_app.command("train", epilog="Example: c360 identity train --date 2026-06-30")

@@ -75,8 +75,9 @@ def rotate(by: By, because: Because) -> None:
         counts = encrypt_anew(lake, load_catalogue(settings.project_dir), status.update)
     act = Act(by, "keys rotate", f"encryption key {current}", because, {"files": counts})
     append_act(lake, settings.audit, act, datetime.now(UTC))
-    told = ", ".join(f"{count:,} of key {name}" for name, count in counts.items()) or "none"
-    out.print(f"Written anew under {current}: {told}.")
+    were = {name: "in clear" if name == "none" else f"under {name}" for name in counts}
+    told = ", ".join(f"{count:,} that were {were[name]}" for name, count in counts.items())
+    out.print(f"Written anew under {current}: {told or 'nothing'}. Runs that are over are sealed.")
 
 
 @keys_app.command(

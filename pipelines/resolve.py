@@ -18,6 +18,8 @@ from pipelines.rules.sources import country_of
 from pipelines.steps import StepResult
 
 DATASETS = tuple(field.name for field in fields(Resolved) if field.name != "notes")
+# What an order can say of whose it is.
+NAMES = ("customer_source_id", "customer_email", "customer_phone", "account_source_id")
 
 
 def resolve(
@@ -30,10 +32,7 @@ def resolve(
     """
     signals = read_signals(run, "resolve")
     if signals.records.is_empty():
-        raise C360Error(
-            f"No customer is known by {run.as_of}{_first_order(run)}.",
-            "Choose a later --date, or check the dates in the data.",
-        )
+        raise _nobody_known(run)
     before = previous_release(lake, run.as_of)
     country = book.identity.default_country or country_of(book.sources.time_zone)
     policy = Policy(
@@ -101,7 +100,20 @@ def _memory(before: Release) -> Memory:
     )
 
 
-def _first_order(run: Run) -> str:
+def _nobody_known(run: Run) -> C360Error:
     orders = pl.scan_parquet(run.inputs / "orders" / "*.parquet")
-    first = orders.select(pl.col("ordered_at").min()).collect().item()
-    return f"; the first order is of {first:%Y-%m-%d}" if first else ""
+    first, named = (
+        orders.select(
+            pl.col("ordered_at").min(), pl.any_horizontal(pl.col(NAMES).is_not_null()).any()
+        )
+        .collect()
+        .row(0)
+    )
+    told = f"No customer is known by {run.as_of}"
+    if first and not named:
+        return C360Error(
+            f"{told}; no order says whose it is.",
+            f"Orders need {', '.join(NAMES[:-1])} or {NAMES[-1]}, by these names: docs/landing.md.",
+        )
+    since = f"; the first order is of {first:%Y-%m-%d}" if first else ""
+    return C360Error(f"{told}{since}.", "Choose a later --date, or check the dates in the data.")

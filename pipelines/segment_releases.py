@@ -15,6 +15,7 @@ from pipelines.release import Release
 from pipelines.rules.segments import Segment, Segments
 from pipelines.segments.condition import Condition, all_columns, read_conditions
 from pipelines.segments.prepare import NO_EVENTS, Events, prepare_audience, read_events
+from pipelines.segments.refusals import nearest
 from pipelines.yaml_files import read_yaml
 
 KEY = ("customer_id", "as_of")
@@ -46,8 +47,9 @@ def pick(segments: Sequence[Segment], name: str) -> Segment:
     """
     found = [segment for segment in segments if segment.name == name]
     if not found:
-        known = ", ".join(segment.name for segment in segments)
-        raise C360Error(f"There is no list {name!r}.", f"Lists are: {known}.")
+        names = [segment.name for segment in segments]
+        known, near = ", ".join(names), nearest(name, names)
+        raise C360Error(f"There is no list {name!r}{near or '.'}", f"Lists are: {known}.")
     return found[0]
 
 

@@ -36,7 +36,7 @@ def find_rules(rules_dir: Path | None) -> dict[str, Path]:
     unknown = {path.name for path in rules_dir.glob("*.y*ml")} - set(FILES)
     if unknown:
         raise C360Error(
-            f"{rules_dir} holds {sorted(unknown)}, which no rule is read from.",
+            f"{rules_dir} holds {', '.join(sorted(unknown))}, which no rule is read from.",
             f"Rules files are {', '.join(FILES)}.",
         )
     own = {name: rules_dir / name for name in FILES if (rules_dir / name).is_file()}

@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import polars as pl
 import pytest
+from factories import rows
 from small_releases import release_night
 
 from pipelines.errors import C360Error
@@ -100,13 +101,23 @@ def test_a_release_of_an_older_version_is_gone_on_from_by_what_it_knew(step, lak
 
 def test_a_night_before_anybody_is_known_names_the_first_order(step, lake):
     nobody = signals_of([])
-    orders = pl.DataFrame({"ordered_at": [day(5), None, day(3)]}).cast({"ordered_at": pl.Datetime})
+    orders = rows("orders", *({"ordered_at": at} for at in (day(5), None, day(3)))).with_columns(
+        customer_email=pl.lit("li@example.com")
+    )
     write_table(orders, lake.run(day(1)).inputs / "orders" / "part.parquet")
     with pytest.raises(C360Error, match=r"known by 2026-01-02; the first order is of 2026-01-04\."):
         step(nobody, on=1)
     write_table(orders.clear(), lake.run(day(1)).inputs / "orders" / "part.parquet")
     with pytest.raises(C360Error, match=r"No customer is known by 2026-01-02\. Choose"):
         step(nobody, on=1)
+
+
+def test_orders_that_name_nobody_are_told_and_not_their_dates(step, lake):
+    orders = rows("orders", {"ordered_at": day(0)}, {"ordered_at": day(1)})
+    write_table(orders, lake.run(day(1)).inputs / "orders" / "part.parquet")
+    with pytest.raises(C360Error, match="no order says whose it is") as error:
+        step(signals_of([]), on=1)
+    assert "customer_email" in error.value.hint
 
 
 @pytest.mark.parametrize(

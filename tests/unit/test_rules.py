@@ -86,7 +86,7 @@ def test_a_file_that_the_company_has_not_comes_from_the_package(own, tmp_path):
 
 def test_an_unknown_file_is_refused_with_the_names_that_are_known(tmp_path):
     (tmp_path / "tier.yml").touch()
-    with pytest.raises(C360Error, match=r"holds \['tier\.yml'\]") as caught:
+    with pytest.raises(C360Error, match=r"holds tier\.yml, which") as caught:
         find_rules(tmp_path)
     assert "tiers.yml" in caught.value.hint
 

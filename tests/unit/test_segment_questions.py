@@ -120,6 +120,13 @@ def test_a_preview_tells_how_many_what_each_part_does_and_what_changed(c360, nig
     assert "c0 A repeat 9 orders" in said
 
 
+def test_a_list_that_there_is_not_is_told_with_what_is_probably_meant(c360, nights):
+    code, text = c360("segment", "preview", "regular")
+    assert (code, "There is no list 'regular'; did you mean regulars?\n" in text) == (1, True)
+    code, text = c360("segment", "preview", "xyz")
+    assert (code, "There is no list 'xyz'.\n" in text) == (1, True)
+
+
 def test_a_preview_tries_another_condition_without_touching_the_rules(c360, nights, rules_dir):
     before = (rules_dir / "segments.yml").read_bytes()
     code, text = c360("segment", "preview", "best", "--where", "grade = 'A'", "--json")
