@@ -77,7 +77,7 @@ def rotate(by: By, because: Because) -> None:
     append_act(lake, settings.audit, act, datetime.now(UTC))
     were = {name: "in clear" if name == "none" else f"under {name}" for name in counts}
     told = ", ".join(f"{count:,} that were {were[name]}" for name, count in counts.items())
-    out.print(f"Written anew under {current}: {told or 'nothing'}. Runs that are over are sealed.")
+    out.print(f"Written anew under {current}: {told or 'nothing'}.")
 
 
 @keys_app.command(

@@ -125,9 +125,7 @@ def encrypt_anew(lake: Lake, catalogue: Catalogue, tell: Callable[[str], None]) 
             "C360_ENCRYPTION_KEYS holds no key.", "c360 keys new NAME makes one; set it first."
         )
     remove_all_scratch(lake)
-    for run in _runs(lake):
-        seal_run(run, catalogue)
-    counts: dict[str, int] = {}
+    counts = {"none": sum(seal_run(run, catalogue) for run in _runs(lake))}
     for one in find_protected(lake, catalogue):
         if one.key == current:
             continue
@@ -138,4 +136,4 @@ def encrypt_anew(lake: Lake, catalogue: Catalogue, tell: Callable[[str], None]) 
         else:
             encrypt_columns(one.path, one.secret)
         counts[one.key or "none"] = counts.get(one.key or "none", 0) + 1
-    return counts
+    return {key: count for key, count in counts.items() if count}

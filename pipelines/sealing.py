@@ -25,14 +25,14 @@ BEGUN, DONE = "begun", "done"
 END = b"PAR1"  # of every Parquet file whose footer can be read without a key
 
 
-def seal_run(run: Run, catalogue: Catalogue) -> None:
-    """Encrypt the personal columns of a run's tables; without a key nothing is done.
+def seal_run(run: Run, catalogue: Catalogue) -> int:
+    """Encrypt the personal columns of a run's tables; returns of how many, without a key of none.
 
     What it read in clear goes, and so does a table that a kill has left half written: nobody reads
     it, and its bytes are personal. Called again, it goes on from where it was stopped.
     """
     if load_keyring().current is None:
-        return
+        return 0
     write_json({"state": BEGUN}, run.sealed)  # from here on no step reads the run
     for folder in IN_CLEAR:
         shutil.rmtree(run.path / folder, ignore_errors=True)
@@ -41,10 +41,11 @@ def seal_run(run: Run, catalogue: Catalogue) -> None:
         for path in (run.path / group).glob("*.parquet"):
             if not _is_whole(path):
                 path.unlink()
-    for path, secret in secret_tables(run, catalogue):
-        if key_of_table(path) is None:
-            encrypt_columns(path, secret)
+    clear = [told for told in secret_tables(run, catalogue) if key_of_table(told[0]) is None]
+    for path, secret in clear:
+        encrypt_columns(path, secret)
     write_json({"state": DONE}, run.sealed)
+    return len(clear)
 
 
 def secret_tables(run: Run, catalogue: Catalogue) -> Iterator[tuple[Path, frozenset[str]]]:

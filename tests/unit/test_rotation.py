@@ -86,7 +86,8 @@ def test_a_first_key_encrypts_what_was_in_clear_and_another_one_takes_its_place(
     assert len(in_clear(lake)) > 5
     before = content(lake)
     monkeypatch.setenv(KEYS, OLD)
-    assert set(rotate(lake, catalogue)) == {"none"}
+    waiting = sum(1 for one in find_protected(lake, catalogue) if one.key is None)
+    assert rotate(lake, catalogue) == {"none": waiting}
     assert in_clear(lake) == set()
     assert len(private_texts(lake)) > 5  # with the key all is there
     monkeypatch.setenv(KEYS, f"{NEW},{OLD}")
