@@ -7,6 +7,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -139,9 +140,8 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call]:
             patch.setenv("C360_RULES_DIR", str(rules))
             patch.setenv("C360_AUDIT_KEY", "a key of the tests")
             patch.setattr(sys, "argv", ["c360", *words])
-            with out.open("w") as file:
-                patch.setattr(cli.out, "file", file)
-                patch.setattr(cli.err, "file", file)
+            # Not by the console's own `file`: to put that back would bind it to today's stream.
+            with out.open("w") as file, redirect_stdout(file), redirect_stderr(file):
                 try:
                     cli.main()
                 except SystemExit as stop:
