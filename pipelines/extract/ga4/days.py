@@ -163,7 +163,7 @@ class Days:
         lost = self.query(deleted)[0][0]
         if lost < MANY or may_lose >= 1:
             return
-        living = f"select count(*) from ({self._newest(known)}) where op <> 'delete'"  # noqa: S608
+        living = f"select count(*) from ({self._newest(known)}) where op <> 'delete'"  # noqa: S608 - ours
         before = self.query(living)[0][0]
         if lost > may_lose * before:
             raise C360Error(

@@ -18,6 +18,7 @@ from pipelines.scoring.past.order_models import level_columns, says_more
 from pipelines.scoring.past.snapshots import prepare_order_days
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 BOOK = load_rules(find_rules(None))
 MONTHLY = {"period_days": 30}
 
@@ -37,6 +38,19 @@ def draw_periods(customers: int, *, contract: bool, seed: int = 4) -> pl.DataFra
     return as_order_days(found, AS_OF - timedelta(days=899))
 
 
+def order_till_they_stop(
+    random: np.random.Generator, at: Floats, rate: Floats, stops: Floats, days: int
+) -> list[tuple[Ints, Ints]]:
+    """Orders of customers who may stop for good after each one; `at` is the day of the first."""
+    active, found = np.arange(len(at)), []
+    while len(active):
+        found.append((active.copy(), at[active].astype(int)))
+        active = active[random.random(len(active)) >= stops[active]]
+        at[active] += random.exponential(1.0, len(active)) / rate[active]
+        active = active[at[active] < days]
+    return found
+
+
 def draw_cohorts(customers: int = 3_000, seed: int = 6) -> pl.DataFrame:
     """Who was won by the end of 2024 seldom stops; of those won later most do soon."""
     random = np.random.default_rng(seed)
@@ -45,12 +59,7 @@ def draw_cohorts(customers: int = 3_000, seed: int = 6) -> pl.DataFrame:
     is_old = at < (date(2025, 1, 1) - start).days
     stops = np.where(is_old, random.beta(1.0, 30.0, customers), random.beta(3.0, 3.0, customers))
     rate = random.gamma(1.0, 1.0 / 60.0, customers) + 1e-4
-    active, found = np.arange(customers), []
-    while len(active):
-        found.append((active.copy(), at[active].astype(int)))
-        active = active[random.random(len(active)) >= stops[active]]
-        at[active] += random.exponential(1.0, len(active)) / rate[active]
-        active = active[at[active] < days]
+    found = order_till_they_stop(random, at, rate, stops, days)
     return as_order_days(found, start)
 
 
@@ -76,12 +85,7 @@ def draw_channels(customers: int = 2_400, seed: int = 6) -> pl.DataFrame:
     at = random.uniform(0.0, 500.0, customers)
     stops = np.where(by_store, random.beta(1.0, 30.0, customers), random.beta(3.0, 3.0, customers))
     rate = random.gamma(1.0, 1.0 / 60.0, customers) + 1e-4
-    active, found = np.arange(customers), []
-    while len(active):
-        found.append((active.copy(), at[active].astype(int)))
-        active = active[random.random(len(active)) >= stops[active]]
-        at[active] += random.exponential(1.0, len(active)) / rate[active]
-        active = active[at[active] < 600]
+    found = order_till_they_stop(random, at, rate, stops, 600)
     days = as_order_days(found, AS_OF - timedelta(days=599))
     number = pl.col("customer_id").str.slice(1).cast(pl.Int64)
     channel = pl.when(number % 3 > 0).then(pl.lit("store")).otherwise(pl.lit("advertisement"))
