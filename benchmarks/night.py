@@ -98,7 +98,7 @@ def make_state(root: Path, _: int) -> None:
     margin = pl.when(lot == 1).then(pl.col("margin_amount") + 1).otherwise("margin_amount")
     known = days.filter(lot != 0).with_columns(margin_amount=margin.cast(pl.Decimal(18, 4)))
     state = update_state(None, known, NIGHT - timedelta(days=1))
-    state.collect().write_parquet(root / "before.parquet", compression="zstd")
+    state.write_parquet(root / "before.parquet", compression="zstd")
 
 
 class Watch:
@@ -151,7 +151,7 @@ def run_night(root: Path, _: int) -> None:
     before, days = root / "before.parquet", pl.scan_parquet(root / "days" / "*.parquet")
 
     def update() -> None:
-        state = update_state(pl.scan_parquet(before), days, NIGHT).collect()
+        state = update_state(pl.scan_parquet(before), days, NIGHT)
         state.write_parquet(root / "state.parquet", compression="zstd")
 
     watch.run("state", update)

@@ -121,7 +121,7 @@ def _update_order_state(run: Run, before: Release | None) -> pl.DataFrame:
     """Tonight's state of all customers with an order; goes on from that of the last release."""
     path = before.path / "state" / f"{ORDER_STATE}.parquet" if before else None
     known = pl.scan_parquet(path) if path and path.exists() else None
-    return update_state(known, _scan_order_days(run), run.as_of).collect()
+    return update_state(known, _scan_order_days(run), run.as_of)
 
 
 def _read(run: Run, name: str) -> pl.DataFrame:

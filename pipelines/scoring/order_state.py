@@ -31,7 +31,7 @@ STATE = pl.Schema(
 DAY = ("ordered_on", "is_order", "is_discounted", "margin_amount")
 
 
-def update_state(state: pl.LazyFrame | None, days: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
+def update_state(state: pl.LazyFrame | None, days: pl.LazyFrame, as_of: date) -> pl.DataFrame:
     """Return the state tonight, sorted by customer_id; only who has other days is summed anew.
 
     Args:
@@ -45,15 +45,13 @@ def update_state(state: pl.LazyFrame | None, days: pl.LazyFrame, as_of: date) ->
         ValueError: If the days are not in the order of customer_id, or a day stands twice.
     """
     known = days.filter(pl.col("ordered_on") <= as_of)
-    digests = digest_days(known, as_of)
     if state is None or state.collect_schema() != STATE:
         state = pl.LazyFrame(schema=STATE)
-    kept = state.select("days_digest").collect()["days_digest"]
-    touched = digests.filter(~_is_one_of("days_digest", kept))
-    outdated = kept.filter(~kept.is_in(digests["days_digest"].implode()))
-    state = state.filter(~_is_one_of("days_digest", outdated))
-    anew = [_sum_anew(some, known, as_of) for some in touched.iter_slices(CHUNK_CUSTOMERS)]
-    return state.merge_sorted(pl.concat(anew).lazy(), key="customer_id") if anew else state
+    digests = digest_days(known, as_of)
+    parts = (
+        _update_part(state, some, known, as_of) for some in digests.iter_slices(CHUNK_CUSTOMERS)
+    )
+    return pl.concat([STATE.to_frame(), *parts])
 
 
 def digest_days(days: pl.LazyFrame, as_of: date) -> pl.DataFrame:
@@ -87,18 +85,34 @@ def read_aggregates(state: pl.DataFrame, as_of: date) -> pl.DataFrame:
     return state.with_columns(**ages).select(AGGREGATES.names())
 
 
+def _update_part(
+    state: pl.LazyFrame, digests: pl.DataFrame, days: pl.LazyFrame, as_of: date
+) -> pl.DataFrame:
+    """Return the state of some customers, neighbours in the order of ids."""
+    of_part = _is_near(digests) & _is_one_of("days_digest", digests["days_digest"])
+    kept = state.filter(of_part).collect()
+    touched = digests.filter(~_is_one_of("days_digest", kept["days_digest"]))
+    if touched.is_empty():
+        return kept
+    return kept.merge_sorted(_sum_anew(touched, days, as_of), key="customer_id")
+
+
 def _sum_anew(touched: pl.DataFrame, days: pl.LazyFrame, as_of: date) -> pl.DataFrame:
-    """Return the state of some customers, neighbours in the order of ids, if they have orders."""
-    customers = touched["customer_id"]
-    # The first and the last say where in a sorted file the others are.
-    near = pl.col("customer_id").is_between(pl.lit(customers[0]), pl.lit(customers[-1]))
-    rows = days.filter(near & _is_one_of("customer_id", customers)).select("customer_id", *DAY)
+    of_touched = _is_near(touched) & _is_one_of("customer_id", touched["customer_id"])
+    rows = days.filter(of_touched).select("customer_id", *DAY)
     dates = {day: pl.lit(as_of) - pl.duration(days=age) for age, day in AGES.items()}
     return (
         aggregate_history(prepare_order_days(rows.collect()), as_of)
         .with_columns(**dates)
         .join(touched, on="customer_id", how="left", maintain_order="left")
         .select(STATE.names())
+    )
+
+
+def _is_near(some: pl.DataFrame) -> pl.Expr:
+    # The first and the last say where in a sorted file the others are.
+    return pl.col("customer_id").is_between(
+        pl.lit(some["customer_id"][0]), pl.lit(some["customer_id"][-1])
     )
 
 

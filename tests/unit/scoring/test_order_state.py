@@ -54,7 +54,7 @@ def run_nights(nights: list[tuple[int, list[tuple[int, Order | None]]]]):
             orders.pop(number, None)
             if order is not None:
                 orders[number] = order
-        state = update_state(state, days_of(orders), as_of(day)).collect().lazy()
+        state = update_state(state, days_of(orders), as_of(day)).lazy()
         yield dict(orders), as_of(day), state.collect()
 
 
@@ -76,7 +76,7 @@ def test_any_nights_of_new_late_corrected_moved_and_lost_orders_equal_a_rebuild(
     for orders, day, state in run_nights(nights):
         days = days_of(orders)
         assert state.schema == STATE
-        assert_frame_equal(state, update_state(None, days, day).collect(), check_exact=True)
+        assert_frame_equal(state, update_state(None, days, day), check_exact=True)
         plain = aggregate_history(prepare_order_days(days.collect()), day)
         assert plain.schema == AGGREGATES
         assert_frame_equal(read_aggregates(state, day), plain, check_exact=True)
@@ -137,17 +137,19 @@ def test_an_order_of_a_later_day_is_not_known_yet():
 
 
 def test_in_parts_the_sums_are_the_same(monkeypatch):
-    orders = dict(order for who in ("ann", "bob", "cat") for order in bought(who, 1, 4, 9))
-    whole = update_state(None, days_of(orders), as_of(20)).collect()
+    orders = dict(order for who in ("ann", "bob", "cat", "eve") for order in bought(who, 1, 4, 9))
+    later = dict([*bought("ann", 1, 4, 9), *bought("bob", 4, 9), *bought("dan", 20)])
+    whole = [update_state(None, days_of(known), as_of(20)) for known in (orders, later)]
     monkeypatch.setattr(order_state, "CHUNK_CUSTOMERS", 2)
-    assert_frame_equal(update_state(None, days_of(orders), as_of(20)).collect(), whole)
+    assert_frame_equal(update_state(None, days_of(orders), as_of(20)), whole[0])
+    assert_frame_equal(update_state(whole[0].lazy(), days_of(later), as_of(20)), whole[1])
 
 
 def test_a_state_of_other_columns_or_of_older_make_is_summed_anew(summed, monkeypatch):
     orders = dict(bought("ann", 1))
-    state = update_state(None, days_of(orders), as_of(20)).collect()
+    state = update_state(None, days_of(orders), as_of(20))
     other = state.drop("refund_rate").lazy()
-    assert_frame_equal(update_state(other, days_of(orders), as_of(20)).collect(), state)
+    assert_frame_equal(update_state(other, days_of(orders), as_of(20)), state)
     monkeypatch.setattr(order_state, "MAKE", order_state.MAKE + 1)
     update_state(state.lazy(), days_of(orders), as_of(20))
     assert len(summed) == 3
@@ -164,7 +166,7 @@ def test_days_that_are_not_in_order_are_refused():
 
 
 def test_without_orders_there_is_no_state():
-    assert update_state(None, days_of({}), as_of(0)).collect().is_empty()
+    assert update_state(None, days_of({}), as_of(0)).is_empty()
     *_, (_, _, state) = run_nights([(1, bought("ann", 1)), (1, [(97001, None)])])
     assert state.is_empty()
     assert state.schema == STATE
