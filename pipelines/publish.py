@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from pipelines.breakers.judge import NOBODY_ACCEPTED, TRIPPED, Accepted
-from pipelines.catalogue import Catalogue
+from pipelines.catalogue import Catalogue, Dataset
 from pipelines.gate_breakers import write_history
 from pipelines.lake import Run, empty_folder, with_parent, write_table
 from pipelines.list_breakers import NEVER
@@ -125,8 +125,7 @@ def publish(
     lists = make_lists(run, catalogue, book, before, accepted)
     write_history(before, run, catalogue, book.breakers)
     for name, group in MARTS.items():
-        frame = run.scan(group, name, "publish").sort(catalogue[group, name].key)
-        write_table(frame, run.release / "marts" / f"{name}.parquet")
+        _publish_mart(run, catalogue[group, name])
     for name, group in STATE.items():
         kept = run.scan(group, name, "publish")
         write_table(kept, run.release / "state" / f"{name}.parquet")
@@ -138,6 +137,15 @@ def publish(
     audience = pl.read_parquet(run.release / "marts" / "audience.parquet")
     notes = (*_kept_notes(run, lists), *_notes(run, audience, lists))
     return Published(audience.height, lists.cuts, notes)
+
+
+def _publish_mart(run: Run, mart: Dataset) -> None:
+    """A mart of dbt is in the order of its key already; it may be too large to hold in memory."""
+    target = run.release / "marts" / f"{mart.name}.parquet"
+    if mart.group == "models":
+        _copy(run.table(mart.group, mart.name), target)
+    else:
+        write_table(run.scan(mart.group, mart.name, "publish").sort(mart.key), target)
 
 
 def _copy(path: Path, target: Path) -> None:

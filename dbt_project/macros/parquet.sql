@@ -12,7 +12,8 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
     {%- set query = sql -%}
     {%- if config.get('contract').enforced -%}
         {%- do get_assert_columns_equivalent(sql) -%}
-        {%- set query = get_select_subquery(sql) -%}
+        {#- In the order of its key: one night has one file, and nobody sorts it in memory later. -#}
+        {%- set query = get_select_subquery(sql) ~ " order by " ~ config.get('meta')['key'] | join(", ") -%}
     {%- endif -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}

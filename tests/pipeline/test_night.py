@@ -13,8 +13,10 @@ import duckdb
 import polars as pl
 import pytest
 
+from pipelines.catalogue import Catalogue
 from pipelines.errors import C360Error
 from pipelines.lake import Lake, sha256_of
+from pipelines.publish import MARTS
 from pipelines.release import current_release, roll_back
 from pipelines.steps import GATES, read_report, run_step
 from tests.pipeline.nights import DAY, make_company, open_line, personal_values, run_night
@@ -174,6 +176,14 @@ def test_every_customer_has_a_grade_and_a_stage(released: Path) -> None:
     assert audience["grade"].null_count() == audience["lifecycle_stage"].null_count() == 0
     buyers = audience.filter(pl.col("order_count") > 0)
     assert (buyers["grade"] == "A").mean() == pytest.approx(0.05, abs=0.01)
+
+
+def test_every_mart_is_in_the_order_of_its_key(released: Path, catalogue: Catalogue) -> None:
+    for name, group in MARTS.items():
+        key = list(catalogue[group, name].key)
+        mart = Lake(released).current / "marts" / f"{name}.parquet"
+        keys = pl.read_parquet(mart, columns=key)
+        assert keys.equals(keys.sort(key)), name
 
 
 def test_the_duckdb_file_holds_the_marts(released: Path) -> None:
