@@ -424,8 +424,8 @@ class _Pass:
         since = self.ask.since
         useful: list[Part] = []
         for part in reversed(self.parts):
-            high_water = part.progress.high_water if since else None
-            if since and high_water and high_water < since:
+            # Not its high water: a deletion may be newer than every record that is still there.
+            if since and part.progress.until < since:
                 break  # nothing in it or before it has changed since
             useful.append(part)
         known: dict[str, bytes] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from factories import open_parts
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import C360Error
@@ -118,6 +118,8 @@ DEEDS = st.lists(
 @settings(deadline=None, max_examples=40)
 @pytest.mark.parametrize("lists_all", [False, True], ids=["tells changes", "lists all"])
 @given(nights=DEEDS)
+# A deletion is newer than every record of its part, and the next change is within the overlap.
+@example(nights=[([("a", "x")], None, 1), ([("a", None)], None, 0), ([("b", "x")], 0, 0)])
 def test_after_a_whole_night_the_parts_hold_what_the_source_holds(lists_all, nights):
     stream = {"scan": True, "ordered": False} if lists_all else {}
     source = Source(lists_all=lists_all)
