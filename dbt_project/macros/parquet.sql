@@ -23,7 +23,7 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
         ) to '{{ location }}' (format parquet, compression zstd)
     {%- endcall %}
     {% do create_schema(this.without_identifier()) %}
-    {% do show_parquet(this, location) %}
+    {% do run_query(parquet_view(this, location)) %}
     {% do check_constraints(this, model) %}
     {% do adapter.commit() %}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
@@ -31,9 +31,7 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
     {{ return({'relations': [this.incorporate(type='view')]}) }}
 {% endmaterialization %}
 
-{% macro show_parquet(relation, location) %}
-    {% do run_query("create or replace view " ~ relation ~ " as select * from read_parquet('" ~ location ~ "')") %}
-{% endmacro %}
+{% macro parquet_view(relation, location) %}{{ return("create or replace view " ~ relation ~ " as select * from read_parquet('" ~ location ~ "')") }}{% endmacro %}
 
 {% macro check_constraints(relation, model) %}
     {%- set required = [] -%}
@@ -64,13 +62,16 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
 {% macro register_models_of_this_run() %}
     {%- if execute -%}
         {%- set written = run_query("select parse_filename(file, true) from glob('" ~ model_file('*') ~ "')").columns[0].values() -%}
+        {%- set statements = [] -%}
         {%- for node in graph['nodes'].values() if node.resource_type == 'model' and node.unique_id not in selected_resources -%}
             {%- if node.name in written -%}
                 {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
-                {%- do create_schema(relation.without_identifier()) -%}
-                {%- do show_parquet(relation, model_file(node.name)) -%}
+                {%- do statements.append("create schema if not exists " ~ relation.without_identifier()) -%}
+                {%- do statements.append(parquet_view(relation, model_file(node.name))) -%}
             {%- endif -%}
         {%- endfor -%}
+        {#- All at once: asking one by one takes longer than what is asked. -#}
+        {%- if statements -%}{%- do run_query(statements | join("; ")) -%}{%- endif -%}
         {%- do adapter.commit() -%}
     {%- endif -%}
 {% endmacro %}
