@@ -3,18 +3,20 @@
 import logging
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import C360Error
-from pipelines.lake import Run, empty_folder
+from pipelines.lake import Run, empty_folder, with_parent
 
 if TYPE_CHECKING:
     from dbt.contracts.results import RunResult
 
 STAGES = ("signals", "profile", "marts")
+PARSED = "partial_parse.msgpack"
 
 
 def transform(stage: str, run: Run, project_dir: Path, time_zone: str) -> dict[str, int]:
@@ -38,26 +40,20 @@ def run_dbt(
     """Run one dbt command against a run's folder; returns what was built or tested.
 
     Raises:
-        C360Error: naming the first models or tests that failed, and dbt's log; or the run's path
-            has a brace, which dbt-duckdb takes for the place of a table's name.
+        C360Error: naming the first models or tests that failed, and dbt's log.
     """
-    if {"{", "}"} & set(str(run.path)):
-        raise C360Error(
-            f"dbt cannot read {run.path}: there is a brace in it.",
-            "Put C360_HOME at a path without { and }.",
-        )
     from dbt.cli.main import dbtRunner
 
     dbt_dir = project_dir / "dbt_project"
-    scratch = empty_folder(run.path / "scratch")
+    scratch, target = empty_folder(run.path / "scratch"), run.path / "dbt" / "target"
     (run.path / "models").mkdir(exist_ok=True)
     arguments = [
         "--quiet", "--log-level", "none", "--log-level-file", "info", "--log-path", str(logs),
         *command,
         "--project-dir", str(dbt_dir), "--profiles-dir", str(dbt_dir),
-        "--target-path", str(run.path / "dbt" / "target"),
+        "--target-path", str(target),
     ]  # fmt: skip
-    with _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone):
+    with _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone), _parsed(run, target):
         outcome = dbtRunner().invoke(arguments)
     empty_folder(scratch).rmdir()
     log = logs / "dbt.log"
@@ -72,6 +68,19 @@ def run_dbt(
             f"dbt: {len(broken)} of {len(results)} models and tests failed: {names}.", f"See {log}."
         )
     return results
+
+
+@contextmanager
+def _parsed(run: Run, target: Path) -> Iterator[None]:
+    """Hand dbt what it read of the project on an earlier night; it reads anew what has changed."""
+    kept, own = run.path.parent / PARSED, target / PARSED
+    if kept.exists() and not own.exists():
+        shutil.copyfile(kept, with_parent(own))
+    yield
+    if own.exists():
+        scratch = kept.with_name(f".{PARSED}.part")
+        shutil.copyfile(own, scratch)
+        scratch.replace(kept)
 
 
 def _close_log(log: Path) -> None:

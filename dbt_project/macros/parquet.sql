@@ -5,7 +5,14 @@ dbt-duckdb's own `external` keeps an empty model as one row of nulls, which a la
 from data, and holds the whole model in memory first. This streams the query into the file, empty or
 not, and then checks the contract: names and types by dbt, not-null and primary keys here.
 -#}
-{% macro model_file(name) %}{{ return((env_var('C360_RUN') | replace("'", "''")) ~ '/models/' ~ name ~ '.parquet') }}{% endmacro %}
+{% macro file_of_run(path) %}{{ return((env_var('C360_RUN') | replace("'", "''")) ~ '/' ~ path) }}{% endmacro %}
+{% macro model_file(name) %}{{ return(file_of_run('models/' ~ name ~ '.parquet')) }}{% endmacro %}
+
+{#- Landing tables are the parts that `land` froze for this run; rules and pipeline are single files. -#}
+{% macro source_files(source) %}
+    {%- set folder = 'inputs' if source.source_name == 'landing' else source.source_name -%}
+    {{ return(file_of_run(folder ~ '/' ~ source.name ~ ('/*' if folder == 'inputs' else '') ~ '.parquet')) }}
+{% endmacro %}
 
 {% materialization parquet, adapter="duckdb" %}
     {%- set location = model_file(this.name) -%}
@@ -31,7 +38,7 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
     {{ return({'relations': [this.incorporate(type='view')]}) }}
 {% endmaterialization %}
 
-{% macro parquet_view(relation, location) %}{{ return("create or replace view " ~ relation ~ " as select * from read_parquet('" ~ location ~ "')") }}{% endmacro %}
+{% macro parquet_view(relation, files) %}{{ return("create or replace view " ~ relation ~ " as select * from read_parquet('" ~ files ~ "', union_by_name = true)") }}{% endmacro %}
 
 {% macro check_constraints(relation, model) %}
     {%- set required = [] -%}
@@ -58,20 +65,31 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
     {%- endif -%}
 {% endmacro %}
 
-{#- A later call of dbt finds what earlier calls of this run wrote. -#}
-{% macro register_models_of_this_run() %}
+{#-
+What this call may read: the sources, and what earlier calls of this run wrote, each where there is a file
+of it. All in one statement: asking one by one takes longer than what is asked.
+-#}
+{% macro register_files_of_this_run() %}
     {%- if execute -%}
-        {%- set written = run_query("select parse_filename(file, true) from glob('" ~ model_file('*') ~ "')").columns[0].values() -%}
-        {%- set statements = [] -%}
-        {%- for node in graph['nodes'].values() if node.resource_type == 'model' and node.unique_id not in selected_resources -%}
-            {%- if node.name in written -%}
-                {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
-                {%- do statements.append("create schema if not exists " ~ relation.without_identifier()) -%}
-                {%- do statements.append(parquet_view(relation, model_file(node.name))) -%}
-            {%- endif -%}
+        {%- set files = {} -%}
+        {%- for source in graph['sources'].values() -%}
+            {%- do files.update({source.unique_id: (source, source.identifier, source_files(source))}) -%}
         {%- endfor -%}
-        {#- All at once: asking one by one takes longer than what is asked. -#}
-        {%- if statements -%}{%- do run_query(statements | join("; ")) -%}{%- endif -%}
+        {%- for node in graph['nodes'].values() if node.resource_type == 'model' and node.unique_id not in selected_resources -%}
+            {%- do files.update({node.unique_id: (node, node.alias, model_file(node.name))}) -%}
+        {%- endfor -%}
+        {%- set asked = [] -%}
+        {%- for id, (node, name, path) in files.items() -%}
+            {%- do asked.append("select '" ~ id ~ "' as id where exists (from glob('" ~ path ~ "'))") -%}
+        {%- endfor -%}
+        {%- set statements = ["set temp_directory = '" ~ file_of_run('scratch') ~ "'"] -%}
+        {%- for id in run_query(asked | join(" union all ")).columns[0].values() -%}
+            {%- set node, name, path = files[id] -%}
+            {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=name) -%}
+            {%- do statements.append("create schema if not exists " ~ relation.without_identifier()) -%}
+            {%- do statements.append(parquet_view(relation, path)) -%}
+        {%- endfor -%}
+        {%- do run_query(statements | join("; ")) -%}
         {%- do adapter.commit() -%}
     {%- endif -%}
 {% endmacro %}

@@ -4,11 +4,11 @@ import json
 
 import polars as pl
 import pytest
-from factories import AS_OF, PROJECT
+from factories import AS_OF, PROJECT, rows
 from pydantic import ValidationError
 
 from pipelines.errors import C360Error
-from pipelines.lake import Lake, sha256_of, with_parent, write_json
+from pipelines.lake import Lake, sha256_of, with_parent, write_json, write_table
 from pipelines.land import committed_files, land_new_files
 from pipelines.release import roll_back
 from pipelines.rules.deliveries import Deliveries
@@ -90,11 +90,13 @@ def test_a_path_is_no_step_and_no_release_and_nothing_is_written(tmp_path, name)
     assert everything_below(tmp_path) == before
 
 
-def test_a_home_whose_path_would_be_a_template_is_refused_with_a_sentence(tmp_path):
-    run = Lake(tmp_path / "{{ 1/0 }}").run(AS_OF)
-    with pytest.raises(C360Error, match="there is a brace in it"):
-        run_dbt(["parse"], run, tmp_path, PROJECT, "UTC")
-    assert not run.path.exists()
+def test_a_home_whose_path_would_be_a_template_or_end_a_text_is_a_path_to_dbt(tmp_path):
+    run = Lake(tmp_path / "{{ 1/0 }} it's {name}").run(AS_OF)
+    bands = rows("age_bands", {}, {}, group="rules")
+    write_table(bands, run.table("rules", "age_bands"))
+    run_dbt(["build", "--select", "stg_rules__age_bands"], run, tmp_path, PROJECT, "UTC")
+    built = pl.read_parquet(run.table("models", "stg_rules__age_bands"), glob=False)
+    assert built.height == 2
 
 
 @pytest.mark.parametrize("text", TEXTS, **by_code)
