@@ -41,7 +41,7 @@ class Role(Rules):
     """What one role of the database sees."""
 
     marts: tuple[Name, ...] = Field(min_length=1, description="Groups, marts, or all.")
-    clear: tuple[Literal["direct", "quasi"], ...] = Field(
+    clear: tuple[Literal["direct", "quasi", "key"], ...] = Field(
         default=(), description="Kinds of personal columns that are shown as they are."
     )
     rows: dict[Name, Literal["by_login"] | Values] = Field(
