@@ -17,7 +17,7 @@ from pipelines.errors import C360Error
 from pipelines.yaml_files import read_yaml
 
 ENVELOPE = "envelope"
-PII_CLASSES = ("direct", "quasi")
+PII_CLASSES = ("direct", "quasi", "key")
 TEXTS = (pl.String, pl.Binary, pl.List(pl.String))
 COLUMN_META = {"pii", "values", "format", "alias"}
 TABLE_META = {"grain", "mapping", "key", "one_of"}

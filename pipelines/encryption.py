@@ -29,6 +29,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from pipelines.disk import sync
 from pipelines.errors import C360Error
 from pipelines.settings import Settings
 
@@ -260,12 +261,9 @@ def _put_in_place(scratch: Path, target: Path) -> None:
     """Let a whole file take another's place, on disk before the other is gone."""
     if target.exists():
         shutil.copymode(target, scratch)
-    descriptor = os.open(scratch, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(scratch)
     scratch.replace(target)
+    sync(target.parent)
 
 
 def _read_head(file: IO[bytes]) -> tuple[str | None, bytes]:

@@ -15,9 +15,10 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from pipelines.disk import sync
 from pipelines.encryption import NONCE_BYTES
 from pipelines.errors import C360Error
-from pipelines.lake import Lake, read_json, sync, write_json
+from pipelines.lake import Lake, read_json, write_json
 
 PURPOSE = b"former pseudonym keys"
 

@@ -67,17 +67,21 @@ def rotate(by: By, because: Because) -> None:
     """
     from pipelines.catalogue import load_catalogue
     from pipelines.erasure.erase import hold_off_nights
-    from pipelines.rotation import encrypt_anew
+    from pipelines.rotation import encrypt_anew, find_protected
 
     settings = load_settings()
+    catalogue = load_catalogue(settings.project_dir)
     lake, current = Lake(settings.home), load_keyring().current
     with out.status("") as status, hold_off_nights(lake):
-        counts = encrypt_anew(lake, load_catalogue(settings.project_dir), status.update)
-    act = Act(by, "keys rotate", f"encryption key {current}", because, {"files": counts})
+        counts = encrypt_anew(lake, catalogue, status.update)
+        # A call that was stopped has left no line: what it did is in the number of all.
+        files = sum(one.key == current for one in find_protected(lake, catalogue))
+    facts = {"files": files, "written_anew": counts}
+    act = Act(by, "keys rotate", f"encryption key {current}", because, facts)
     append_act(lake, settings.audit, act, datetime.now(UTC))
     were = {name: "in clear" if name == "none" else f"under {name}" for name in counts}
     told = ", ".join(f"{count:,} that were {were[name]}" for name, count in counts.items())
-    out.print(f"Written anew under {current}: {told or 'nothing'}.")
+    out.print(f"Written anew under {current}: {told or 'nothing'}. Under it now: {files:,} files.")
 
 
 @keys_app.command(

@@ -10,7 +10,6 @@ published/<date>__<run>/, published/current
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -226,12 +225,3 @@ def remove_all_scratch(lake: Lake) -> None:
             shutil.rmtree(folder)
     for folder in (lake.raw, lake.landing, lake.quarantine, lake.runs):
         remove_scratch(folder)
-
-
-def sync(path: Path) -> None:
-    """Make a file's bytes, or the renames in a folder, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

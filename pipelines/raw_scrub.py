@@ -20,10 +20,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.disk import sync
 from pipelines.encryption import keep_received, read_arrow, write_arrow
 from pipelines.errors import C360Error
 from pipelines.extract.parts import secret_of
-from pipelines.lake import sync
 from pipelines.landing import BOOKKEEPING, RAW, ROW, RULE
 from pipelines.raw_files import find_delimiter, open_text, open_unpacked, read_raw
 
@@ -180,7 +180,6 @@ def _replace(path: Path, name: str, write: Callable[[IO[bytes]], None]) -> None:
             write(file)
         file.seek(0)
         keep_received(file, path)
-    sync(path.parent)
 
 
 def _replace_part(path: Path, table: pa.Table) -> None:

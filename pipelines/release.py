@@ -25,13 +25,13 @@ import polars as pl
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from pipelines.disk import sync
 from pipelines.errors import C360Error
 from pipelines.lake import (
     Lake,
     Run,
     read_json,
     sha256_of,
-    sync,
     with_parent,
     write_json,
     write_text,
@@ -353,11 +353,7 @@ def _history(lake: Lake) -> list[_Pointed]:
 def sync_files(folder: Path) -> None:
     """Make all files of a folder survive a power cut."""
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)
 
 
 @contextmanager

@@ -21,7 +21,8 @@ from typing import Any
 import polars as pl
 
 from pipelines.deliver.changes import Batch, Outcome, Row, Status
-from pipelines.lake import sync, with_parent, write_text
+from pipelines.disk import sync
+from pipelines.lake import with_parent, write_text
 
 RESULTS = dict.fromkeys(("customer_id", "operation", "status", "reason"), pl.String)
 REMOVED = (Status.ok, Status.absent)  # whoever the far side does not know is not on its list

@@ -19,8 +19,9 @@ import polars as pl
 from pydantic import ValidationError
 
 from pipelines.catalogue import Catalogue
+from pipelines.disk import sync
 from pipelines.errors import C360Error
-from pipelines.lake import Lake, empty_folder, sync, with_parent, write_table
+from pipelines.lake import Lake, empty_folder, with_parent, write_table
 from pipelines.list_files import PLATFORMS, Files, write_list
 from pipelines.privacy.releases import forget_customers
 from pipelines.publish import MARTS, write_duckdb

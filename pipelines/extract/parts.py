@@ -20,10 +20,11 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import polars as pl
 
+from pipelines.disk import sync
 from pipelines.encryption import encrypt_columns, load_keyring
 from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.client import ApiClient
-from pipelines.lake import sha256_of, sync, with_parent
+from pipelines.lake import sha256_of, with_parent
 from pipelines.rules.model import Source
 
 PART_RECORDS = 10_000

@@ -5,17 +5,28 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, HttpUrl, model_validator
 
-from pipelines.rules.model import Country, Name, Rules, SecretsOf, Share, refuse_repeats
+from pipelines.rules.model import (
+    FAR_NAME,
+    FIELD_NAME,
+    TABLE_NAME,
+    VARIABLE,
+    Country,
+    Name,
+    Rules,
+    SecretsOf,
+    Share,
+    refuse_repeats,
+)
 from pipelines.rules.source_types.files import FilesSecrets, FolderPath
 from pipelines.rules.source_types.hubspot import HubspotSecrets
 from pipelines.rules.source_types.mailchimp import ListId, MailchimpSecrets
 from pipelines.rules.source_types.sql import SqlSecrets
 from pipelines.rules.source_types.zoho_crm import ZohoCrmSecrets
 
-Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
-FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
-FarName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s/\\][^\n\r/\\]*$")]
-TableName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+Variable = Annotated[str, Field(pattern=VARIABLE)]
+FieldName = Annotated[str, Field(pattern=FIELD_NAME)]
+FarName = Annotated[str, Field(min_length=1, max_length=100, pattern=FAR_NAME)]
+TableName = Annotated[str, Field(pattern=TABLE_NAME)]
 Format = Literal[
     "csv",
     "parquet",

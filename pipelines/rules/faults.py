@@ -139,7 +139,7 @@ def _sentence(fault: ErrorDetails) -> str:
         return f": must be {words} {told}{_not(found)}"
     if kind == "finite_number":
         return f": must be a finite number{_not(found)}"
-    if kind == "string_pattern_mismatch" and context["pattern"] in PATTERNS:
+    if kind == "string_pattern_mismatch":
         return f": must be {PATTERNS[context['pattern']]}{_not(found)}"
     if kind in ("too_short", "string_too_short"):
         parts = "characters" if kind.startswith("string") else "entries"

@@ -4,9 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.rules.model import Labelled, Name, Rules, Share, refuse_repeats
+from pipelines.rules.model import WORD, Labelled, Name, Rules, Share, refuse_repeats
 
-Word = Annotated[str, Field(min_length=1, pattern=r"[^*\s]")]
+Word = Annotated[str, Field(min_length=1, pattern=WORD)]
 RIVAL = "rival"
 
 

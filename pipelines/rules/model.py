@@ -10,6 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 NAME, CURRENCY, COUNTRY = r"^[a-z][a-z0-9_]{0,62}$", r"^[A-Z]{3}$", r"^[A-Z]{2}$"
 FILE_NAME, ORDER, DIGITS = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", r"^[a-z0-9_]+( desc)?$", r"^\d+$"
 INPUT_TABLE = r"^([a-z][a-z0-9_]{0,62}\.)?[a-z][a-z0-9_]{0,62}$"
+VARIABLE, SHORT_NAME = r"^[A-Z][A-Z0-9_]{0,127}$", r"^[a-z][a-z0-9_]{0,23}$"
+FIELD_NAME, TABLE_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,99}$", r"^[a-z_][a-z0-9_]{0,62}$"
+FAR_NAME, LIST_ID, PROPERTY_ID = r"^[^\s/\\][^\n\r/\\]*$", r"^[a-z0-9]+$", r"^[0-9]{1,18}$"
+WORD, TAG = r"[^*\s]", r"^[^%_,]+$"
 # What a text of each pattern is, for who wrote another one.
 PATTERNS = {
     NAME: "small letters, digits and _, a letter first",
@@ -19,6 +23,15 @@ PATTERNS = {
     ORDER: "a column, or a column and desc",
     DIGITS: "digits only",
     INPUT_TABLE: "source.table or table, in small letters, digits and _",
+    VARIABLE: "capital letters, digits and _, a letter first",
+    SHORT_NAME: "at most 24 small letters, digits and _, a letter first",
+    FIELD_NAME: "letters, digits and _, a letter first",
+    TABLE_NAME: "small letters, digits and _, no digit first",
+    FAR_NAME: "one line without / and \\, and no space first",
+    LIST_ID: "small letters and digits",
+    PROPERTY_ID: "at most 18 digits",
+    WORD: "more than * and spaces",
+    TAG: "without comma, % and _, and not empty",
 }
 
 Name = Annotated[str, Field(pattern=NAME)]

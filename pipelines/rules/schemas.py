@@ -18,7 +18,7 @@ from pipelines.rules.identity_model import IdentityModel
 from pipelines.rules.influence import Influence
 from pipelines.rules.lifecycle import Lifecycle
 from pipelines.rules.list_columns import ListColumns
-from pipelines.rules.model import Name, Rules, Share, refuse_repeats
+from pipelines.rules.model import TAG, Name, Rules, Share, refuse_repeats
 from pipelines.rules.next_order import NextOrder
 from pipelines.rules.psychographics import Psychographics
 from pipelines.rules.recommendation import Recommendation
@@ -249,7 +249,7 @@ class SuppressingTags(Rules):
     """Tags of records that say why a person is never written to."""
 
     because: Literal["deceased", "staff", "test"]
-    tags: tuple[Annotated[str, Field(pattern=r"^[^%_,]+$")], ...] = Field(
+    tags: tuple[Annotated[str, Field(pattern=TAG)], ...] = Field(
         description="In any case of letters; no comma, % or _."
     )
 

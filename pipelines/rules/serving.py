@@ -6,13 +6,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from pipelines.rules.deliveries import Variable
-from pipelines.rules.model import Name, Rules, SecretsOf
+from pipelines.rules.model import SHORT_NAME, Name, Rules, SecretsOf
 from pipelines.rules.source_types.sql import SqlSecrets
 
 ALL = "all"
 BY_LOGIN = "by_login"
 # Whatever is made of it, such as <schema>_<role>_owner, fits into the 63 bytes of a name.
-ShortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}$")]
+ShortName = Annotated[str, Field(pattern=SHORT_NAME)]
 Login = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Values = Annotated[tuple[bool | str, ...], Field(min_length=1)]
 
@@ -41,7 +41,7 @@ class Role(Rules):
     """What one role of the database sees."""
 
     marts: tuple[Name, ...] = Field(min_length=1, description="Groups, marts, or all.")
-    clear: tuple[Literal["direct", "quasi"], ...] = Field(
+    clear: tuple[Literal["direct", "quasi", "key"], ...] = Field(
         default=(), description="Kinds of personal columns that are shown as they are."
     )
     rows: dict[Name, Literal["by_login"] | Values] = Field(

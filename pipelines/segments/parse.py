@@ -18,6 +18,7 @@ from pipelines.segments.refusals import (
     DEEPEST,
     HINT,
     RefusedError,
+    cut_out,
     printable,
     refuse_characters,
     text_of,
@@ -37,8 +38,9 @@ def parse_condition(where: str, text: str, columns: Mapping[str, pl.DataType]) -
         columns: what may be named, with its type; the audience.
 
     Raises:
-        C360Error: it is no condition; the sentence says what to write instead.
+        C360Error: it is no condition; the sentence says where, and what to write instead.
     """
+    place = 0
     try:
         refuse_characters(text)
         tree = sqlglot.parse_one(text, into=exp.Condition, dialect="duckdb")
@@ -46,20 +48,28 @@ def parse_condition(where: str, text: str, columns: Mapping[str, pl.DataType]) -
             raise RefusedError("a condition holds no comments")
         return _Reader(columns).node(tree, DEEPEST)
     except RefusedError as refusal:
-        reason = str(refusal)
+        reason, place = str(refusal), refusal.place or 0
     except sqlglot.errors.ParseError as error:
-        reason = f"it cannot be read{_place(error)}"
+        reason, place = _unread(error, text)
     except sqlglot.errors.SqlglotError:
         reason = "a quote is not closed"
     except RecursionError:
         reason = "it is nested too deep"
-    shown = printable(text[:120]) + ("…" if len(text) > 120 else "")
+    shown = cut_out(text, place)
     raise C360Error(f"{where}: `{shown}` is not a condition: {reason}.", HINT)
 
 
-def _place(error: sqlglot.errors.ParseError) -> str:
-    told = error.errors[0].get("highlight") if error.errors else None
-    return f" at `{printable(str(told)[:40])}`" if told else ""
+def _unread(error: sqlglot.errors.ParseError, text: str) -> tuple[str, int]:
+    """What cannot be read, and where it stands."""
+    told = error.errors[0] if error.errors else {}
+    before, at = told.get("start_context") or "", told.get("highlight") or ""
+    place = text.find(before + at) + len(before)
+    return f"it cannot be read{f' at `{printable(at[:40])}`' if at else ''}", place
+
+
+def _place_of(tree: exp.Expr) -> int | None:
+    """The first character of what the parser has noted the place of."""
+    return min((node.meta["start"] for node in tree.walk() if "start" in node.meta), default=None)
 
 
 class _Reader:
@@ -71,6 +81,14 @@ class _Reader:
     # What is true, false or unknown
 
     def node(self, tree: exp.Expr, depth: int) -> Node:
+        try:
+            return self._node(tree, depth)
+        except RefusedError as refusal:
+            if refusal.place is None:
+                refusal.place = _place_of(tree)
+            raise
+
+    def _node(self, tree: exp.Expr, depth: int) -> Node:
         if depth == 0:
             raise RefusedError(f"it is nested deeper than {DEEPEST}")
         if isinstance(tree, exp.Paren):

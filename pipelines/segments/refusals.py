@@ -9,6 +9,7 @@ from itertools import accumulate
 from sqlglot import exp
 
 LONGEST = 2000
+SHOWN, BEFORE = 80, 20  # characters of a condition in a sentence, and of them before a fault
 DEEPEST = 20
 LITERAL = re.compile(r"'(?:[^']|'')*'")
 PLAIN = re.compile(r"[\w\s(),.+\-=<>!]*")
@@ -32,7 +33,11 @@ ADVICE: tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], str], ...] = (
 
 
 class RefusedError(Exception):
-    """Why a text is no condition, as the end of a sentence."""
+    """Why a text is no condition, as the end of a sentence, and at which character if known."""
+
+    def __init__(self, reason: str, place: int | None = None) -> None:
+        super().__init__(reason)
+        self.place = place
 
 
 def refuse_characters(text: str) -> None:
@@ -45,25 +50,32 @@ def refuse_characters(text: str) -> None:
         raise RefusedError("it is empty; write true for everybody")
     if len(text) > LONGEST:
         raise RefusedError(f"it is longer than {LONGEST} characters; split it with on_list")
-    for place, character in enumerate(text, start=1):
+    for place, character in enumerate(text):
         if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs") and character not in "\n\t":
-            raise RefusedError(f"its character {place} is invisible (U+{ord(character):04X})")
-    code = LITERAL.sub("\0", text)  # no text has this character any more
+            told = f"its character {place + 1} is invisible (U+{ord(character):04X})"
+            raise RefusedError(told, place)
+    # No text has this character any more; as many as there were, so that places stay.
+    code = LITERAL.sub(lambda literal: "\0" * len(literal[0]), text)
     if prefix := re.search(r"\w+(?=\0)", code):
-        raise RefusedError(f"{prefix[0]}'…' is no text; a text begins with its quote")
+        told = f"{prefix[0]}'…' is no text; a text begins with its quote"
+        raise RefusedError(told, prefix.start())
     code = code.replace("\0", " ")
     depth = max(accumulate((c == "(") - (c == ")") for c in code), default=0)
     if depth > DEEPEST:
         raise RefusedError(f"it is nested deeper than {DEEPEST}")
     if '"' in code:
-        raise RefusedError("texts stand in single quotes, 'A', and column names in none")
+        told = "texts stand in single quotes, 'A', and column names in none"
+        raise RefusedError(told, code.index('"'))
     if "--" in code:
-        raise RefusedError("a condition holds no comments, and no minus of a minus")
-    strange = code[PLAIN.match(code).end() :][:1]  # type: ignore[union-attr]
+        told = "a condition holds no comments, and no minus of a minus"
+        raise RefusedError(told, code.index("--"))
+    end = PLAIN.match(code).end()  # type: ignore[union-attr]
+    strange = code[end : end + 1]
     if strange == "'":
-        raise RefusedError("a quote is not closed; within a text it is written twice: 'it''s'")
+        told = "a quote is not closed; within a text it is written twice: 'it''s'"
+        raise RefusedError(told, end)
     if strange:
-        raise RefusedError(f"{strange} has no meaning in a condition")
+        raise RefusedError(f"{strange} has no meaning in a condition", end)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -76,6 +88,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def printable(text: str) -> str:
     """Text on one line, without what a terminal would obey."""
     return "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
+
+
+def cut_out(text: str, place: int) -> str:
+    """A short text, or what stands around a place in a long one."""
+    begin = max(0, min(place - BEFORE, len(text) - SHOWN))
+    end = begin + SHOWN
+    shown = printable(text[begin:end])
+    return f"{'…' if begin else ''}{shown}{'…' if end < len(text) else ''}"
 
 
 def text_of(node: exp.Expr) -> str:

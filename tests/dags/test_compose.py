@@ -23,6 +23,10 @@ every_service = pytest.mark.parametrize("name", sorted(SERVICES))
 def mounts(name):
     """Source, target and mode of each volume of a service."""
     for volume in SERVICES[name].get("volumes", []):
+        if isinstance(volume, dict):
+            mode = ["ro"] if volume.get("read_only") else []
+            yield f"{volume['source']}/{volume['volume']['subpath']}", volume["target"], mode
+            continue
         # A default such as ${C360_LAKE:-lake} holds a colon of its own.
         source, target, *mode = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")
         yield source, target, mode
@@ -143,6 +147,13 @@ def test_only_the_scheduler_writes_the_lake_and_has_the_pipelines_secrets():
     holders = {n for n in SERVICES if "pipeline_secrets" in SERVICES[n]["secrets"]}
     assert writers == holders == {"scheduler"}
     assert all(mode == ["ro"] for _, to, mode in mounts("scheduler") if to in {"/rules", "/inbox"})
+
+
+def test_superset_sees_releases_and_nothing_else_of_the_lake():
+    assert [*mounts("superset")] == [
+        ("lake/published", "/lake/published", ["ro"]),
+        ("superset", "/superset", []),
+    ]
 
 
 def test_every_secret_is_a_file_that_is_not_kept_with_the_code():

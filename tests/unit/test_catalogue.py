@@ -98,7 +98,7 @@ def test_the_key_of_a_record_in_its_source_is_marked_in_every_mart(catalogue):
         if entry.name in ("source_record_id", "end_a", "end_b")
     }
     assert len(keys) >= 7
-    assert set(keys.values()) == {"quasi"}
+    assert set(keys.values()) == {"key"}
 
 
 def test_no_table_or_column_is_described_twice():

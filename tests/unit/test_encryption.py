@@ -128,6 +128,24 @@ def test_a_file_as_received_is_read_back_to_the_byte(received, tmp_path):
     assert again.read_bytes() != received.read_bytes()
 
 
+def test_a_files_bytes_are_on_disk_before_it_takes_its_place_and_its_name_after(
+    tmp_path, monkeypatch
+):
+    synced = []
+    monkeypatch.setattr(
+        "pipelines.encryption.sync",
+        lambda path: synced.append((path.name, [file.name for file in tmp_path.iterdir()])),
+    )
+    keep_received(io.BytesIO(CONTENT), tmp_path / "orders.csv")
+    scratch = ".orders.csv.part"
+    assert synced == [(scratch, [scratch]), (tmp_path.name, ["orders.csv"])]
+    (tmp_path / "orders.csv").unlink()
+    pq.write_table(pa.table({"record": [b"canary"]}), tmp_path / "part.parquet")
+    encrypt_columns(tmp_path / "part.parquet", {"record"})
+    assert [name for name, _ in synced[2:]] == [".part.parquet.part", tmp_path.name]
+    assert synced[-1][1] == ["part.parquet"]
+
+
 def test_a_file_in_clear_is_read_and_kept_as_it_is(tmp_path, monkeypatch):
     monkeypatch.delenv(KEYS, raising=False)
     keep_received(io.BytesIO(CONTENT), tmp_path / "orders.csv")

@@ -145,6 +145,30 @@ def test_killed_at_any_file_a_second_call_ends_what_the_first_began(
         assert list(home.home.rglob(".*.part")) == []
 
 
+def test_after_a_kill_the_line_in_the_audit_log_tells_of_all_files(
+    lake, catalogue, c360, monkeypatch
+):
+    monkeypatch.setenv("C360_HOME", str(lake.home))
+    monkeypatch.setenv(KEYS, OLD)
+    rotate(lake, catalogue)
+    monkeypatch.setenv(KEYS, f"{NEW},{OLD}")
+    told = []
+
+    def stop_at_the_third(place):
+        told.append(place)
+        if len(told) == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        encrypt_anew(lake, catalogue, stop_at_the_third)
+    files = len(list(find_protected(lake, catalogue)))
+    code, said = c360("keys", "rotate", "--by", "Ana", "--because", "yearly change")
+    assert code == 0
+    assert f"Under it now: {files} files." in " ".join(said.split())
+    [line] = read_acts(lake)
+    assert line["facts"] == {"files": files, "written_anew": {"k1": files - 2}}
+
+
 def test_without_the_old_key_nothing_is_written_anew(lake, catalogue, monkeypatch):
     monkeypatch.setenv(KEYS, OLD)
     rotate(lake, catalogue)

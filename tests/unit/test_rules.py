@@ -9,6 +9,7 @@ from factories import AS_OF, PROJECT
 
 from pipelines.errors import C360Error
 from pipelines.rules import FILES, PACKAGED, find_rules, load_rules, rules_sha256
+from pipelines.rules.model import PATTERNS
 from pipelines.rules.rows import as_frame, rule_rows
 from pipelines.rules.schemas import RuleBook, RunFacts
 from pipelines.rules.sources import country_of
@@ -284,6 +285,45 @@ def test_a_fault_is_a_sentence_that_names_file_and_key(told, files, sentence):
     assert sentence in message
     assert f"{next(iter(files))}.yml" in message
     assert "Error" not in message
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "sentence"),
+    [
+        ("deliveries", {"type": "mailchimp", "audience": "A-1", "lists": {"vip": "a"}},
+         "audience: must be small letters and digits, not 'A-1'."),
+        ("deliveries", {"type": "hubspot", "source": "crm", "lists": {"vip": "a/b"}},
+         "lists > vip: must be one line without / and \\, and no space first, not 'a/b'."),
+        ("deliveries", {"type": "zoho_crm", "source": "crm", "lists": {"vip": "9th"}},
+         "lists > vip: must be letters, digits and _, a letter first, not '9th'."),
+        ("deliveries", {"type": "postgres", "schema": "My", "lists": {"vip": "a"}},
+         "schema: must be small letters, digits and _, no digit first, not 'My'."),
+        ("deliveries", {"type": "postgres", "secrets_variable": "x", "lists": {"vip": "a"}},
+         "secrets_variable: must be capital letters, digits and _, a letter first, not 'x'."),
+        ("sources", {"type": "ga4", "property_id": "GA-1"},
+         "property_id: must be at most 18 digits, not 'GA-1'."),
+        ("serving", {"postgres": {"schema": "BI"}},
+         "schema: must be at most 24 small letters, digits and _, a letter first, not 'BI'."),
+        ("feedback_topics", {"rivals": ["*"]},
+         "the 1st of rivals: must be more than * and spaces, not '*'."),
+        ("privacy", {"suppressing_tags": [{"because": "staff", "tags": ["a,b"]}]},
+         "the 1st of tags: must be without comma, % and _, and not empty, not 'a,b'."),
+    ],
+)  # fmt: skip
+def test_a_pattern_is_told_in_words(told, file, changes, sentence):
+    listed = {"deliveries": "destinations", "sources": "sources"}.get(file)
+    changes = {listed: [{"name": "one"} | changes]} if listed else changes
+    assert sentence in told(**{file: packaged(file, **changes)})
+
+
+def test_there_are_words_for_every_pattern_of_a_rules_file():
+    def patterns(part: object) -> set[str]:
+        if isinstance(part, dict):
+            own = {part["pattern"]} if isinstance(part.get("pattern"), str) else set()
+            return own.union(*map(patterns, part.values()))
+        return set().union(*map(patterns, part)) if isinstance(part, list) else set()
+
+    assert patterns(RuleBook.model_json_schema()) <= set(PATTERNS)
 
 
 LIST = yaml.safe_load((PACKAGED / "segments.yml").read_text(encoding="utf-8"))["segments"][2]

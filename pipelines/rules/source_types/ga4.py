@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 
-from pipelines.rules.model import Source
+from pipelines.rules.model import PROPERTY_ID, Source
 from pipelines.rules.source_types.files import FilesSecrets, FolderPath
 
 
@@ -30,9 +30,9 @@ class Ga4Source(Source):
         description="Folder or bucket that holds the export, events_YYYYMMDD*.",
         examples=["/data/ga4"],
     )
-    property_id: (
-        Annotated[str, Field(pattern=r"^[0-9]{1,18}$", coerce_numbers_to_str=True)] | None
-    ) = Field(default=None, description="Instead of `path`: ask the Data API for daily totals.")
+    property_id: Annotated[str, Field(pattern=PROPERTY_ID, coerce_numbers_to_str=True)] | None = (
+        Field(default=None, description="Instead of `path`: ask the Data API for daily totals.")
+    )
     history_days: int = Field(default=400, ge=4, description="Older days are not read.")
     api_url: HttpUrl | None = Field(default=None, description="Instead of Google's.")
     login_url: HttpUrl | None = Field(default=None, description="Instead of Google's.")

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
-from pipelines.rules.model import OwnFields, SecretsOf, Source
+from pipelines.rules.model import LIST_ID, OwnFields, SecretsOf, Source
 
 StreamName = Literal["members", "sent", "activity", "unsubscribed"]
-ListId = Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
+ListId = Annotated[str, Field(pattern=LIST_ID)]
 
 
 class MailchimpSecrets(SecretsOf):

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, model_validator
 
-from pipelines.rules.model import Name, OwnFields, SecretsOf, Source
+from pipelines.rules.model import DIGITS, Name, OwnFields, SecretsOf, Source
 
 
 class MetaSecrets(SecretsOf):
@@ -24,10 +24,10 @@ class MetaSource(Source):
 
     type: Literal["meta"]
     page_id: str | None = Field(
-        default=None, pattern=r"^\d+$", description="Facebook page.", examples=["102030405060708"]
+        default=None, pattern=DIGITS, description="Facebook page.", examples=["102030405060708"]
     )
     instagram_id: str | None = Field(
-        default=None, pattern=r"^\d+$", description="Instagram professional account."
+        default=None, pattern=DIGITS, description="Instagram professional account."
     )
     streams: tuple[Name, ...] = Field(default=(), description="Empty: all of the accounts given.")
     fields: OwnFields = Field(

@@ -175,9 +175,11 @@ def build_parts(
     Raises:
         ValueError: If they are not those of the kind, or not positive.
     """
+    pooled: dict[str, float] = {}
     parts: dict[str, dict[str, float]] = {}
     for name, value in parameters.items():
-        plain, _, part = name.partition(OF)
-        parts.setdefault(part, {})[plain] = value
-    pooled = build_order_model(kind, parts.pop("", {}))
-    return pooled, {part: build_order_model(kind, own) for part, own in parts.items()}
+        plain, of, part = name.partition(OF)
+        # Without a name is a part too: a channel may be written as nothing.
+        (parts.setdefault(part, {}) if of else pooled)[plain] = value
+    own = {part: build_order_model(kind, of_part) for part, of_part in parts.items()}
+    return build_order_model(kind, pooled), own

@@ -159,6 +159,46 @@ def test_the_sentence_says_what_to_write_instead(where, told):
     assert told in refused.value.message
 
 
+LONG = " and ".join(f"order_count <> {n}" for n in range(30))
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [
+        ("ordr_count > 3", "ordr_count is not a column"),
+        ("grade = null", "nothing is ever = null"),
+        ("1 = 1", "asks nothing of the customer"),
+        ("grade 'A'", "it cannot be read at `'A'`"),
+        ("grade = A'B'", "A'…' is no text"),
+        ("grade ; true", "; has no meaning"),
+        ('grade = "A"', "texts stand in single quotes"),
+        ("city = 'it''s' # 1", "# has no meaning"),
+        ("not (city in ('a', null))", "`not in` a list with null"),
+        ("grade\u200b = 'A'", "is invisible"),
+        ("grade = 'A", "a quote is not closed"),
+        ("grade -- x", "no comments"),
+    ],
+)
+@pytest.mark.parametrize(("before", "after"), [(LONG, LONG), (LONG, ""), ("", LONG)])
+def test_of_a_long_condition_the_place_of_the_fault_is_shown(part, shown, before, after):
+    where = " and ".join(filter(None, (before, part, after)))
+    with pytest.raises(C360Error) as refused:
+        read_conditions([segment(where)], AUDIENCE)
+    cut = refused.value.message.split("`")[1]
+    assert shown in refused.value.message
+    assert part.replace("\u200b", "�")[:10] in cut
+    assert len(cut) <= 82
+    assert (cut.startswith("…"), cut.endswith("…")) == (bool(before), bool(after))
+
+
+def test_a_short_condition_is_shown_whole():
+    where = "grade = 'A' and order_count > 3 and\n  ordr_count > 3"
+    with pytest.raises(
+        C360Error, match="`grade = 'A' and order_count > 3 and ordr_count > 3` is not"
+    ):
+        read_conditions([segment(where)], AUDIENCE)
+
+
 def test_a_refusal_never_quotes_what_a_terminal_would_obey():
     with pytest.raises(C360Error) as refused:
         read_conditions([segment("\x1b[31m = 'x'")], AUDIENCE)

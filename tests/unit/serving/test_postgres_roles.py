@@ -121,6 +121,20 @@ def test_a_masked_column_is_there_and_does_not_tell(bank, login, role, row):
     assert bank.ask(f"{asked} {where % 3}", login)[0][:4] == (None,) * 4
 
 
+@pytest.mark.parametrize(
+    ("login", "role", "key"),
+    [
+        ("andy", "analyst", "***"),
+        ("am 2", "account_manager", "***"),
+        ("mark", "marketing", "***"),
+        ("stew", "steward", "churn_causes-5"),
+    ],
+)
+def test_the_record_of_a_cause_of_churn_is_named_to_stewards_only(bank, login, role, key):
+    asked = f"select source_record_id from c360_{role}.churn_causes where customer_id = 'c5'"
+    assert bank.ask(asked, login) == [(key,)]
+
+
 def test_what_is_masked_cannot_be_searched_for_either(bank):
     found = "select count(*) from c360_analyst.customer_360 where city = 'Leeds' or age_years = 44"
     assert bank.ask(found, "andy") == [(0,)]

@@ -112,6 +112,13 @@ def shown(pii: str | None, kind: str, *clear: str) -> str:
         ("quasi", "varchar", ("direct",), """case when "x" is not null then E'***' end as "x\""""),
         ("direct", "varchar", ("quasi",), """case when "x" is not null then E'***' end as "x\""""),
         ("direct", "varchar", ("direct", "quasi"), '"x"'),
+        (
+            "key",
+            "varchar",
+            ("direct", "quasi"),
+            """case when "x" is not null then E'***' end as "x\"""",
+        ),
+        ("key", "varchar", ("key",), '"x"'),
         ("direct", "date", (), 'null::date as "x"'),
         ("quasi", "decimal(18, 4)", (), 'null::numeric(18,4) as "x"'),
         ("quasi", "timestamp", (), 'null::timestamp without time zone as "x"'),

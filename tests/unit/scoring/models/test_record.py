@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from pipelines.scoring.models.channels import Channels
 from pipelines.scoring.models.cohorts import CohortModels
 from pipelines.scoring.models.kinds import Base, Kind, fit_kind
 from pipelines.scoring.models.order_model import build_order_model, fit_order_model
@@ -45,6 +46,29 @@ def test_fit_written_to_text_and_read_again_is_the_same(cdnow_sample, kind):
     assert read.standard_errors == pytest.approx(fit.standard_errors, rel=1e-8)
     assert read.log_likelihood == pytest.approx(fit.log_likelihood, rel=1e-8)
     assert record_fit(read) == record_fit(fit)
+
+
+def test_a_channel_written_as_nothing_and_one_of_nobody_are_restored(simulate):
+    often = simulate(400, r=1.5, alpha=20.0, a=0.6, b=3.0, seed=1)[:3]
+    seldom = simulate(400, r=0.5, alpha=90.0, a=0.6, b=3.0, seed=2)[:3]
+    histories = tuple(map(np.concatenate, zip(often, seldom, strict=True)))
+    places = np.repeat(np.array([0, 1], dtype=np.int32), 400)
+    known = replace(BASE, min_cohort_customers=300, channels=Channels(("", "store"), places))
+    fit = fit_kind("mbg_nbd_channels", histories, known)
+    record = OrderModelRecord.model_validate_json(record_fit(fit).model_dump_json())
+    # Tonight nobody has come by the store, and somebody by a channel that is new.
+    tonight = replace(known, channels=Channels(("", "web"), places))
+
+    read = restore_fit(record, tonight)
+    assert read.model.pooled.parameters == pytest.approx(fit.model.pooled.parameters, rel=1e-8)
+    assert read.model.by_channel.keys() == {"", "store"}
+    assert record_fit(read) == record
+    told = read.model.p_alive(*histories)
+    nothing, pooled = read.model.by_channel[""], read.model.pooled
+    assert told[:400] == pytest.approx(nothing.p_alive(*(c[:400] for c in histories)))
+    assert told[400:] == pytest.approx(pooled.p_alive(*(c[400:] for c in histories)))
+    assert read.model.expected_orders(90.0, *histories).shape == (800,)
+    assert fit_kind("mbg_nbd_channels", histories, tonight, start=read.model).converged
 
 
 def test_record_with_parameters_of_another_kind_is_refused(last_good):
