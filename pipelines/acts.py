@@ -14,6 +14,7 @@ from pipelines.release import current_release
 from pipelines.settings import Settings, load_settings
 from pipelines.steps import report_path
 from pipelines.terminal import Day, PastDay, err, out, plain, read_day
+from pipelines.wording import count_of
 
 app = typer.Typer()
 
@@ -25,7 +26,8 @@ def verify_audit() -> None:
     """Check that no line of the audit log was changed, moved or taken out."""
     settings = load_settings()
     count = verify_acts(Lake(settings.home), settings.audit)
-    out.print(f"{count} lines verify." if count else "The log is empty: nothing was done by hand.")
+    told = f"{count_of(count, 'line verifies', 'lines verify')}."
+    out.print(told if count else "The log is empty: nothing was done by hand.")
     if not settings.audit:
         err.print("Without C360_AUDIT_KEY anybody could have written a log that verifies.")
 

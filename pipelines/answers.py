@@ -19,6 +19,7 @@ from pipelines.page.texts import word
 from pipelines.scoring.past.backtest import Backtest, Target
 from pipelines.summary import as_table
 from pipelines.tiers.replay import LEAST_DAYS, Replay
+from pipelines.wording import count_of
 
 RULES = {
     "must_link": "a steward's must_link",
@@ -58,7 +59,8 @@ def show_customer(
     console.print(answer)
     records = told["records"] if whole else told["records"][:FEW_RECORDS]
     more = "" if len(records) == len(told["records"]) else f", the first {len(records)}"
-    console.print(as_table(pl.DataFrame(records), f"\n{len(told['records'])} records{more}"))
+    title = f"\n{count_of(len(told['records']), 'record')}{more}"
+    console.print(as_table(pl.DataFrame(records), title))
     if told["fields"]:
         fields = pl.DataFrame(told["fields"], infer_schema_length=None).select(
             "field",
@@ -99,7 +101,8 @@ def _answer(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
             if ("net_revenue_amount" in facts and "base_currency" in facts)
             else ""
         )
-        yield "Orders 订单", f"{facts['order_count']}, last on {facts.get('last_order_on')}{amount}"
+        last = f", last on {facts['last_order_on']}" if "last_order_on" in facts else ""
+        yield "Orders 订单", f"{facts['order_count']}{last}{amount}"
     if "clv_365d_amount" in facts:
         amount = f"{facts['clv_365d_amount']:,.2f} {facts.get('base_currency', '')}"
         yield "Value 预测价值", f"{amount} expected in the next 365 days"
@@ -249,11 +252,18 @@ def show_backtest(console: Console, tried: Backtest) -> None:
 
 
 def show_versions(
-    console: Console, known: Known, events: pl.DataFrame, versions: pl.DataFrame, *, whole: bool
+    console: Console,
+    known: Known,
+    events: pl.DataFrame,
+    versions: pl.DataFrame,
+    moves: pl.DataFrame,
+    *,
+    whole: bool,
 ) -> None:
     """Print what became of a customer, and what changed in its profile, release by release.
 
-    Without `whole`, measures that changed are counted and not told one by one.
+    Without `whole`, measures that changed are counted and not told one by one. `moves` are lines
+    about lists, as `tell_moves` writes them.
     """
     if versions.is_empty():
         console.print(f"No release has a profile of {known.customer_id}.")
@@ -270,6 +280,7 @@ def show_versions(
         without.select(
             "as_of", pl.lit("no profile: its sources deleted its records").alias("column")
         ),
+        moves,
     ]
     changes = versions.drop_nulls("column").with_columns(pl.col("before", "after").fill_null("·"))
     if not whole:
@@ -293,24 +304,34 @@ def _for_people(changes: pl.DataFrame) -> pl.DataFrame:
         .select(
             "as_of",
             column=pl.when(is_first)
-            .then(pl.format("first known, by {} facts", "count"))
-            .otherwise(pl.format("{} measures changed", "count")),
+            .then(pl.format("first known, by {}", _counted("fact")))
+            .otherwise(pl.format("{} changed", _counted("measure"))),
         )
     )
     return pl.concat([changes.filter(is_told), counted], how="diagonal")
 
 
-def versions_as_json(known: Known, events: pl.DataFrame, versions: pl.DataFrame) -> str:
-    """The same for a program: what became of a customer, and each change."""
-    told = {"events": events.to_dicts(), "changes": versions.to_dicts()}
+def _counted(what: str) -> pl.Expr:
+    return pl.col("count").map_elements(lambda n: count_of(n, what), return_dtype=pl.String)
+
+
+def versions_as_json(
+    known: Known, events: pl.DataFrame, versions: pl.DataFrame, moves: pl.DataFrame
+) -> str:
+    """The same for a program: what became of a customer, each change and each move of a list."""
+    told = {
+        "events": events.to_dicts(),
+        "changes": versions.to_dicts(),
+        "lists": moves.to_dicts(),
+    }
     return as_json(known, told)
 
 
 def show_replay(console: Console, replay: Replay) -> None:
     """Print what other rules of grades would have done: counts and money, never who."""
     console.print(
-        f"{replay.nights} nights from {replay.first_on} to {replay.last_on}, from the same "
-        "standing before the first."
+        f"{count_of(replay.nights, 'night')} from {replay.first_on} to {replay.last_on}, from the "
+        "same standing before the first."
     )
     moved = replay.moves.filter(pl.col("level").ne_missing(pl.col("other_level")))
     if moved.is_empty():
@@ -321,7 +342,8 @@ def show_replay(console: Console, replay: Replay) -> None:
     changes = replay.changes
     if replay.days < LEAST_DAYS:
         changes = changes.drop("changes_per_customer_year", "often_rate")
-    console.print(as_table(changes, f"\nHow often grades and bands change in {replay.days} days"))
+    days = count_of(replay.days, "day")
+    console.print(as_table(changes, f"\nHow often grades and bands change in {days}"))
     if replay.days < LEAST_DAYS:
         console.print(
             f"Per customer-year is told of {LEAST_DAYS} days or more: a shorter span says nothing "

@@ -19,9 +19,10 @@ from pipelines.lake import Lake
 from pipelines.questions import app as questions_app
 from pipelines.segment_commands import app as segment_app
 from pipelines.serve_commands import app as serve_app
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, load_settings
 from pipelines.steps import LINE, StepResult, run_step
 from pipelines.terminal import Day, err, out, plain, read_day
+from pipelines.wording import count_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -123,9 +124,23 @@ def nightly(
     if begin is not None and begin not in LINE:
         raise C360Error(f"There is no step {begin!r}.", f"The steps are {', '.join(LINE)}.")
     steps = LINE[LINE.index(begin or "extract") :]
+    if "land" not in steps:
+        _warn_of_changed_rules(settings, day)
     extracts = [f"extract {name}" for name in sources] if "extract" in steps else []
     _run(day, extracts + [step for step in steps if step != "extract"])
     show_run(out, Lake(settings.home), day)
+
+
+def _warn_of_changed_rules(settings: Settings, day: date) -> None:
+    from pipelines.land import changed_rules
+    from pipelines.rules import find_rules
+
+    if changed := changed_rules(Lake(settings.home).run(day), find_rules(settings.rules_dir)):
+        err.print(
+            f"[yellow]warning:[/yellow] changed since this run landed: {', '.join(changed)}. "
+            "All its steps, those from here on too, keep to the rules of then; for the new ones: "
+            f"c360 nightly --date {day} --from land."
+        )
 
 
 @app.command(
@@ -269,8 +284,9 @@ def check_rules() -> None:
 
     book = configured_rules(load_settings())
     out.print(
-        f"The rules are sound: {len(book.sources.sources)} sources, "
-        f"{len(book.segments.segments)} lists, {len(book.lifecycle.stages)} life-cycle rules."
+        f"The rules are sound: {count_of(len(book.sources.sources), 'source')}, "
+        f"{count_of(len(book.segments.segments), 'list')}, "
+        f"{count_of(len(book.lifecycle.stages), 'life-cycle rule')}."
     )
 
 
@@ -329,7 +345,11 @@ def demo(
         ),
     ] = date(2026, 6, 30),
     customers: Annotated[
-        int, typer.Option(min=100, help="Persons acquired by 2026-06-30.")
+        int,
+        typer.Option(
+            min=100,
+            help="Persons acquired by 2026-06-30; below about 1,000 may be too few for scores.",
+        ),
     ] = 20_000,
     seed: Annotated[int, typer.Option(help="Another seed is another company.")] = 7,
     served: Annotated[

@@ -23,6 +23,7 @@ from pipelines.rules.source_types.sql import SqlSecrets, SqlSource
 from pipelines.rules.sources import AnySource
 from pipelines.settings import Settings, source_variable
 from pipelines.steps import StepResult, last_fresh_day
+from pipelines.wording import count_of
 
 Told = tuple[str, tuple[str, ...]]  # a summary and notes
 
@@ -100,14 +101,14 @@ def _extract_from(
                 results = extract_api(connector, raw, run.as_of, now, tell)
     total = sum(result.records for result in results.values())
     told = ", ".join(f"{name} {r.records:,}" for name, r in results.items() if r.records)
-    return f"{total:,} new records{': ' if told else ''}{told}", ()
+    return f"{count_of(total, 'new record')}{': ' if told else ''}{told}", ()
 
 
 def _told_of_files(name: str, result: Extracted) -> Told:
     notes = [f"{name}: {file} is named after no landing table." for file in result.ignored]
     if result.waiting:
-        notes.append(f"{name}: {result.waiting} new files wait for a later night.")
-    return f"{len(result.new)} new files, {result.known} known", tuple(notes)
+        notes.append(f"{name}: a later night takes {count_of(result.waiting, 'new file')}.")
+    return f"{count_of(len(result.new), 'new file')}, {result.known:,} known", tuple(notes)
 
 
 @contextmanager

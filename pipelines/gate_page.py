@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipelines.lake import read_json, write_text
+from pipelines.wording import count_of
 
 ORDER = ("landing", "profile", "scores", "marts", "lists")
 FEW = 10  # pages tell no smaller number of persons
@@ -88,7 +89,7 @@ def render_page(folder: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["count"] = _count
+    environment.filters |= {"count": _count, "count_of": count_of}
     page = folder / "index.html"
     write_text(environment.get_template("gates.html.j2").render(gates=gates), page)
     return page

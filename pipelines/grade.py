@@ -17,6 +17,7 @@ from pipelines.tiers.history import carry_grades
 from pipelines.tiers.memory import STANDING
 from pipelines.tiers.night import Facts, Graded, Memory, grade_customers
 from pipelines.tiers.values import READ
+from pipelines.wording import count_of
 
 CAUSES = {
     "review": "it is the first night of a review period",
@@ -120,5 +121,6 @@ def _notes(graded: Graded, strangers: int, as_of: date) -> tuple[str, ...]:
             "that counts is missing, as on a night without scores."
         )
     if strangers:
-        notes.append(f"grade_overrides.yml names {strangers} customers who are not there tonight.")
+        named = count_of(strangers, "customer who is", "customers who are")
+        notes.append(f"grade_overrides.yml names {named} not there tonight.")
     return tuple(notes)

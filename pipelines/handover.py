@@ -30,6 +30,7 @@ from pipelines.lake import Lake, with_parent, write_json, write_text
 from pipelines.release import Release, current_release
 from pipelines.rules.deliveries import AnyDestination
 from pipelines.settings import Settings, read_variable
+from pipelines.wording import count_of
 
 # Told of a place and its changes, if more rows go than may.
 Accept = Callable[[Place, Changes], None]
@@ -110,8 +111,8 @@ def _left_behind(settings: Settings, day: date, to: str | None) -> list[Delivere
             continue
         if rows := len(Ledger(path).known):
             error = C360Error(
-                f"{place}: {rows:,} rows are there by us, and deliveries.yml no longer names the "
-                "list: whoever withdraws stays on it.",
+                f"{place}: {count_of(rows, 'row is', 'rows are')} there by us, and deliveries.yml "
+                "no longer names the list: whoever withdraws stays on it.",
                 f"If it has another name now, add the lines of {path} to that list's ledger and "
                 "delete the file. Else take the rows away there by hand, and delete it.",
             )
@@ -284,7 +285,11 @@ def deliveries_table(results: list[Delivered], dry_run: bool) -> Table:
 def withheld_notes(results: list[Delivered]) -> list[str]:
     """How many customers of which list are not sent, and why, in a sentence each."""
     return [
-        f"{result.place}: {sum(result.withheld.values()):,} customers of the list are not sent: "
+        f"{result.place}: "
+        + count_of(
+            sum(result.withheld.values()), "customer of the list is", "customers of the list are"
+        )
+        + " not sent: "
         + "; ".join(f"{count:,} {reason}" for reason, count in result.withheld.items())
         + "."
         for result in results
@@ -304,7 +309,7 @@ def _report(settings: Settings, day: date, results: list[Delivered], seconds: fl
             "status": "failed" if failed else "ok",
             "seconds": seconds,
             "log": str(settings.home / "deliveries"),
-            "summary": f"{sent:,} rows to {len(results)} lists elsewhere"
+            "summary": f"{count_of(sent, 'row')} to {count_of(len(results), 'list')} elsewhere"
             + (f"; held back, only removals sent: {', '.join(kept)}" if kept else ""),
             "reason": " ".join(error.message for error in failed) or None,
             "hint": " ".join(error.hint for error in failed) or None,

@@ -10,6 +10,7 @@ import polars as pl
 from pipelines.errors import C360Error
 from pipelines.identity.explain import find_path
 from pipelines.identity.refs import RECORD, mint_id, read_ref, write_ref
+from pipelines.intervals import CHANGED, VALIDITY
 from pipelines.lake import Lake
 from pipelines.release import Release, current_release, find_releases, standing_release
 from pipelines.segment_releases import lists_of
@@ -20,6 +21,8 @@ NAMED_BY = (
     "several"
 )
 RUN_FACTS = ("as_of", "customer_id")
+LABELS = dict.fromkeys(("list", "label", "label_zh"), pl.String)
+MEMBERSHIP = dict.fromkeys(("list", "role", "entered_because"), pl.String) | VALIDITY
 STANDING = ("grade", "vip_band", "lifecycle_stage")
 
 
@@ -261,6 +264,37 @@ def list_events(release: Release, customer_id: str) -> pl.DataFrame:
         pl.col("event").is_not_null()
     )
     return events.sort("as_of", maintain_order=True).collect()
+
+
+def list_moves(release: Release, customer_id: str) -> pl.DataFrame:
+    """When a customer came onto lists, or was held out of them, and left, as a release remembers.
+
+    Returns:
+        as_of (text), list, label and label_zh (null of a list that is no more), before and after
+        (the role of `list_history`; null is neither on the list nor held out), because
+        (`entered_because` or `ended_because` of it); one row per move, by as_of and list.
+    """
+    told = pl.DataFrame(_rows_of(release, "list_history", customer_id), MEMBERSHIP)
+    entries = [{"list": entry["name"], **entry} for entry in release.manifest.get("lists", [])]
+    whole = told.join(pl.DataFrame(entries, LABELS), on="list", how="left")
+    whole = whole.sort("list", "valid_from_on")
+    went_on = pl.col("valid_to_on").shift().over("list") == pl.col("valid_from_on")
+    came = whole.with_columns(
+        pl.col("valid_from_on").alias("as_of"),
+        pl.when(went_on).then(pl.col("role").shift().over("list")).alias("before"),
+        pl.col("role").alias("after"),
+        pl.when(went_on).then(pl.lit(CHANGED)).otherwise("entered_because").alias("because"),
+    )
+    left = whole.filter(pl.col("ended_because") != CHANGED).with_columns(
+        pl.col("valid_to_on").alias("as_of"),
+        pl.col("role").alias("before"),
+        pl.lit(None, pl.String).alias("after"),
+        pl.col("ended_because").alias("because"),
+    )
+    moves = pl.concat([came, left]).select(
+        pl.col("as_of").cast(pl.String), *LABELS, "before", "after", "because"
+    )
+    return moves.sort("as_of", "list")
 
 
 def list_versions(lake: Lake, customer_id: str) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from pipelines.errors import C360Error
 from pipelines.lake import Lake
 from pipelines.settings import load_settings
 from pipelines.terminal import out
+from pipelines.wording import count_of
 
 keys_app = typer.Typer(no_args_is_help=True, help="Make, look at and change the keys.")
 
@@ -52,7 +53,7 @@ def show_keys() -> None:
             told += " (not in C360_ENCRYPTION_KEYS)"
         elif name and not count:
             told += " (may go)"
-        out.print(f"{told}: {count:,} files")
+        out.print(f"{told}: {count_of(count, 'file')}")
 
 
 @keys_app.command(

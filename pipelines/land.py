@@ -357,6 +357,15 @@ def frozen_rules(run: Run) -> dict[str, Path]:
     return {name: run.rules / name for name in FILES}
 
 
+def changed_rules(run: Run, files: dict[str, Path]) -> list[str]:
+    """Names of the rules files that no longer say what `land` froze for a run."""
+    return [
+        name
+        for name, frozen in frozen_rules(run).items()
+        if frozen.exists() and frozen.read_bytes() != files[name].read_bytes()
+    ]
+
+
 def find_base_currency(run: Run, book: RuleBook) -> str:
     """The currency of marts: the one in sources.yml, else the only one in the data.
 

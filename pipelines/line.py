@@ -40,6 +40,7 @@ from pipelines.steps import GATES, LINE, StepResult, read_report
 from pipelines.tableau import write_hyper
 from pipelines.tombstones import read_tombstones
 from pipelines.transform import run_dbt, transform
+from pipelines.wording import count_of
 
 Progress = Callable[[str], None]
 
@@ -125,12 +126,12 @@ class Line:
         ]
         if totals["quarantined_count"]:
             notes.append(
-                f"{totals['quarantined_count']} of {totals['rows_in_count']} rows are in "
-                "quarantine: c360 quarantine list."
+                f"{totals['quarantined_count']:,} of {count_of(totals['rows_in_count'], 'row')} "
+                "went into quarantine: c360 quarantine list."
             )
         inputs = [{k: v for k, v in file.items() if k != "partition"} for file in committed]
         return StepResult(
-            f"{count} files; {totals['rows_in_count']:,} rows in = "
+            f"{count_of(count, 'file')}; {count_of(totals['rows_in_count'], 'row')} in = "
             f"{totals['landed_count']:,} landed + {totals['quarantined_count']:,} quarantined"
             + (f" + {totals['erased_count']:,} erased" if totals["erased_count"] else ""),
             tuple(notes),
@@ -145,7 +146,7 @@ class Line:
         counts = transform(stage, self.run, self.settings.project_dir, zone)
         if stage == "marts":
             measure_kpis(self.lake, self.run, self.catalogue)
-        told = [f"{counts[kind]} {kind}s" for kind in ("model", "test") if kind in counts]
+        told = [count_of(counts[kind], kind) for kind in ("model", "test") if kind in counts]
         notes = (*self._order_notes(), *self._erasure_notes()) if stage == "profile" else ()
         return StepResult(", ".join(told), notes)
 
@@ -157,7 +158,8 @@ class Line:
         notes = []
         if count:
             notes.append(
-                f"{count} of {total} completed orders name no customer; no profile has them."
+                f"No customer is named by {count:,} of {count_of(total, 'completed order')}; no "
+                "profile has them."
             )
         passed_over = set(self._rules().orders.not_completed)
         orders = self.run.scan("models", "stg_shop__orders", "transform profile")
@@ -174,8 +176,9 @@ class Line:
         if not counts[1]:
             return ()
         return (
-            f"{counts[1]} of {counts[0]} requests to be forgotten reach nobody: they name somebody "
-            "unknown, or a value that ties nobody; let them name the contact.",
+            f"Nobody is reached by {counts[1]:,} of {count_of(counts[0], 'request')} to be "
+            "forgotten: such a request names somebody unknown, or a value that ties nobody; let it "
+            "name the contact.",
         )
 
     def resolve(self) -> StepResult:
@@ -200,7 +203,8 @@ class Line:
         result = run_gate(stage, self.run, self.catalogue, self.settings.project_dir)
         notes = tuple(f"gate {stage}: {warning}" for warning in result.warnings)
         return StepResult(
-            f"{result.passed} of {result.checks} checks passed, {len(result.warnings)} warnings",
+            f"{result.passed} of {count_of(result.checks, 'check')} passed, "
+            f"{count_of(len(result.warnings), 'warning')}",
             notes,
         )
 
@@ -228,7 +232,8 @@ class Line:
         ]
         kept = sum("kept_from" in told for told in lists)
         return StepResult(
-            f"{done.customers:,} customers, {len(done.lists)} lists with {places:,} places"
+            f"{count_of(done.customers, 'customer')}, {count_of(len(done.lists), 'list')} with "
+            f"{count_of(places, 'place')}"
             + (f"; {kept} held back, the last released stay" if kept else ""),
             done.notes,
             {"customers": done.customers, "lists": lists},

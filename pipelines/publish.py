@@ -19,6 +19,7 @@ from pipelines.rules import FILES
 from pipelines.rules.schemas import RuleBook
 from pipelines.segments.cut import Cut, needs_scores
 from pipelines.segments.funnel import NO_CONSENT
+from pipelines.wording import count_of
 
 MARTS = {
     "customer_360": "models",
@@ -211,7 +212,8 @@ def _notes(run: Run, audience: pl.DataFrame, lists: Lists) -> tuple[str, ...]:
         notes.append("No source states any consent: the lists hold customer ids only.")
     else:
         out = sum(cut.left_out.get(NO_CONSENT, 0) for cut in lists.cuts.values())
-        notes.append(f"{out} places on lists were not filled for want of consent.")
+        places = count_of(out, "place on lists was", "places on lists were")
+        notes.append(f"{places} not filled for want of consent.")
     present = run.scan("models", "int_sources_present", "publish").collect().row(0, named=True)
     missing = [name.removeprefix("has_") for name, there in present.items() if not there]
     if missing:

@@ -84,11 +84,11 @@ def show_history(
     whole: Annotated[bool, WHOLE] = False,
     as_json: Annotated[bool, AS_JSON] = False,
 ) -> None:
-    """What became of a customer and what changed in its standing and profile, by release.
+    """What became of a customer and what changed in its standing, lists and profile, by release.
 
     An id that was merged away shows the history of the customer that it stands for.
     """
-    from pipelines import answers, history
+    from pipelines import answers, history, segment_answers
 
     settings = load_settings()
     lake = Lake(settings.home)
@@ -96,10 +96,12 @@ def show_history(
     known = history.find_customer(release, customer, settings.pseudonym)
     events = history.list_events(release, known.customer_id)
     versions = history.list_versions(lake, known.customer_id)
+    moves = history.list_moves(release, known.customer_id)
     if as_json:
-        sys.stdout.write(answers.versions_as_json(known, events, versions) + "\n")
+        sys.stdout.write(answers.versions_as_json(known, events, versions, moves) + "\n")
         return
-    answers.show_versions(out, known, events, versions, whole=whole)
+    lines = segment_answers.tell_moves(moves)
+    answers.show_versions(out, known, events, versions, lines, whole=whole)
 
 
 @app.command(epilog="Example: c360 backtest --date 2026-06-30 --cuts 6")

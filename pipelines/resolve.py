@@ -16,6 +16,7 @@ from pipelines.rules import IDENTITY_MODEL
 from pipelines.rules.schemas import RuleBook
 from pipelines.rules.sources import country_of
 from pipelines.steps import StepResult
+from pipelines.wording import count_of
 
 DATASETS = tuple(field.name for field in fields(Resolved) if field.name != "notes")
 # What an order can say of whose it is.
@@ -54,7 +55,7 @@ def resolve(
         write_table(dataset.conform(frame.lazy()), run.table("pipeline", name))
     count = resolved.customer_keys["customer_id"].n_unique()
     return StepResult(
-        f"{resolved.customer_keys.height:,} records are {count:,} customers",
+        f"{count_of(resolved.customer_keys.height, 'record')} of {count_of(count, 'customer')}",
         resolved.notes,
         {"previous_release": before.path.name if before else None},
     )

@@ -20,6 +20,7 @@ from pipelines.scoring.recommend.backtest import Recommendations, recommend_best
 from pipelines.scoring.recommend.demand import Demand
 from pipelines.scoring.report import ModelReport
 from pipelines.steps import StepResult
+from pipelines.wording import count_of
 
 REPORT = "model_report.json"
 DISTRIBUTIONS, ORDER_STATE = "score_distributions", "order_state"
@@ -74,9 +75,9 @@ def score(lake: Lake, run: Run, catalogue: Catalogue, book: RuleBook) -> StepRes
         f"{choice.target} {choice.grade} ({choice.model})"
         for choice in scored.backtest.choices.values()
     )
-    sentence = f"{scored.scores.height:,} customers scored; {grades}"
+    sentence = f"{count_of(scored.scores.height, 'customer')} scored; {grades}"
     if columns := report.churn_columns:
-        sentence += f"; {len(columns)} columns of other sources in churn"
+        sentence += f"; {count_of(len(columns), 'column')} of other sources in churn"
     return StepResult(sentence, (*scored.notes, *grade_notes))
 
 

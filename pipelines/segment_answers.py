@@ -15,6 +15,7 @@ from pipelines.segment_questions import AskedPreview, Compared, Linted, WhyListe
 from pipelines.segments.diff import moved
 from pipelines.segments.trace import Step, failing, say, told_values
 from pipelines.summary import as_table
+from pipelines.wording import count_of
 
 MARKS = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]?[/yellow]"}
 DECISIONS = {
@@ -27,6 +28,22 @@ DECISIONS = {
     "over_limit": "after the list's limit 超出名额",
     "list_too_small": "the list is too small to go out 名单过小",
     "list_kept": "tonight's list was held back, and the last one stands 沿用上次名单",
+}
+
+ROLES = {
+    None: "off the list 不在名单上",
+    "treated": DECISIONS["on_list"],
+    "holdout": "held out of it 对照组",
+    "global_holdout": "held out of all marketing 整体对照组",
+}
+MOVED = {
+    "condition": "its condition became true",
+    "list_began": "the list began, or this version of it",
+    "no_longer_matches": "its condition is true no more",
+    "merged": "merged into another customer",
+    "list_removed": "the list is no more",
+    "gone": "the customer is no more",
+    "changed": "its version or holdout changed",
 }
 
 REFRESHED = {
@@ -47,7 +64,7 @@ def show_preview(console: Console, asked: AskedPreview) -> None:
     share = f"{found.matched / found.asked:.1%}" if found.asked else "0%"
     console.print(
         f"[bold]{segment.name}[/bold]  {escape(segment.label)} {escape(segment.label_zh)}: "
-        f"[bold]{found.matched:,}[/bold] of {found.asked:,} customers ({share}), "
+        f"[bold]{found.matched:,}[/bold] of {count_of(found.asked, 'customer')} ({share}), "
         f"release {asked.release.path.name}"
     )
     console.print(f"where {escape(segment.where)}", style="dim")
@@ -184,7 +201,10 @@ def show_lint(console: Console, linted: Linted) -> None:
         )
     faults = sum(finding.severity == "error" for finding in linted.findings)
     doubts = len(linted.findings) - faults
-    told = f"{len(linted.segments)} lists: {faults} faults, {doubts} doubts"
+    told = (
+        f"{count_of(len(linted.segments), 'list')}: {count_of(faults, 'fault')}, "
+        f"{count_of(doubts, 'doubt')}"
+    )
     if linted.release is not None:
         console.print(f"{told}; by the customers of {linted.release.path.name}.")
     elif faults:
@@ -227,7 +247,9 @@ def show_diff(console: Console, compared: Compared) -> None:
         leave=_count("left_count"),
     )
     console.print(as_table(table, "\nWho enters and leaves, before consent and caps"))
-    console.print(f"\n{compared.lists.height - moved_at_all.height} other lists stay as they are.")
+    others = compared.lists.height - moved_at_all.height
+    stay = count_of(others, "other list stays as it is", "other lists stay as they are")
+    console.print(f"\n{stay}.")
 
 
 def _changed(key: str) -> str:
@@ -249,6 +271,33 @@ def diff_as_dict(compared: Compared) -> dict[str, Any]:
         ],
         "lists": lists,
     }
+
+
+def tell_moves(moves: pl.DataFrame) -> pl.DataFrame:
+    """Lines of a customer's history: which list, where it stood before and after, and why.
+
+    Returns:
+        as_of, column, before, after.
+    """
+    lines = [
+        {
+            "as_of": move["as_of"],
+            "column": f"list {move['label'] or move['list']} {move['label_zh'] or ''}".rstrip(),
+            "before": ROLES[move["before"]],
+            "after": f"{ROLES[move['after']]}: {_why_moved(move['because'])}",
+        }
+        for move in moves.iter_rows(named=True)
+    ]
+    return pl.DataFrame(lines, dict.fromkeys(("as_of", "column", "before", "after"), pl.String))
+
+
+def _why_moved(because: str) -> str:
+    if because in MOVED:
+        return MOVED[because]
+    decision, _, detail = because.partition(":")
+    then = "until then " if decision.startswith("no_longer_") else ""
+    decision = decision.removeprefix("no_longer_")
+    return f"{then}{DECISIONS.get(decision, decision)}{f' ({detail})' if detail else ''}"
 
 
 def show_why_listed(console: Console, why: WhyListed) -> None:

@@ -16,6 +16,7 @@ from pipelines.rules.segments import Segment, Segments
 from pipelines.segments.condition import Condition, all_columns, read_conditions
 from pipelines.segments.prepare import NO_EVENTS, Events, prepare_audience, read_events
 from pipelines.segments.refusals import nearest
+from pipelines.wording import count_of
 from pipelines.yaml_files import read_yaml
 
 KEY = ("customer_id", "as_of")
@@ -113,7 +114,7 @@ def released_segments(release: Release) -> tuple[Segment, ...]:
     except ValidationError as error:
         raise C360Error(
             f"The rules of the release {release.path.name} are those of another version: "
-            f"{error.error_count()} faults in {path}.",
+            f"{count_of(error.error_count(), 'fault')} in {path}.",
             "Ask with the version that made it (`version` in its manifest), or a later date.",
         ) from None
 

@@ -16,11 +16,14 @@ from rich.table import Table
 from pipelines.errors import C360Error
 from pipelines.extract.check import Finding
 from pipelines.lake import Lake, Run, read_json
+from pipelines.list_breakers import NEVER
 from pipelines.release import Release, current_release
 from pipelines.steps import LINE
+from pipelines.wording import count_of
 
 MARKS = {"ok": "[green]✓[/green]", "doubt": "[yellow]![/yellow]", "failed": "[red]✗[/red]"}
 POLL_SECONDS = 1.0
+RESULT_WIDTH = 50  # with the other columns 80 characters: a file has no width that would wrap it
 
 
 def show_run(console: Console, lake: Lake, day: date) -> None:
@@ -99,8 +102,10 @@ def _reports(run: Run) -> list[dict[str, Any]]:
 
 def _steps_table(run: Run) -> Table:
     table = Table(title=f"Run of {run.as_of}", box=None, pad_edge=False)
-    for name, justify in (("", "left"), ("step", "left"), ("seconds", "right"), ("result", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("")
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    table.add_column("result", overflow="fold", max_width=RESULT_WIDTH)
     for report in _reports(run):
         told = report.get("summary") or report["reason"]
         is_stale = report.get("facts", {}).get("is_stale", False)
@@ -123,7 +128,7 @@ def show_release(console: Console, release: Release, lake: Lake) -> None:
     gates = manifest["gates"]
     told = ", ".join(
         f"{name} {result['checks_passed']}/{result['checks']}"
-        + (f" ({result['warnings_count']} warnings)" if result["warnings_count"] else "")
+        + (f" ({count_of(count, 'warning')})" if (count := result["warnings_count"]) else "")
         for name, result in gates.items()
     )
     console.print(f"\n[bold]Gates[/bold]  {told}")
@@ -187,8 +192,12 @@ def _lists_table(release: Release) -> Table:
     for entry in release.manifest["lists"]:
         rows = pl.read_parquet(release.path / "lists" / f"{entry['name']}.parquet")
         reason = rows["reason"][0] if rows.height else "nobody tonight"
-        kept = f" (of {entry['kept_from']})" if entry.get("kept_from") else ""
-        table.add_row(entry["name"] + kept, entry["label_zh"], f"{rows.height:,}", escape(reason))
+        name, kept_from = entry["name"], entry.get("kept_from")
+        if kept_from == NEVER:
+            reason = "held back, and none has gone out before that could stay"
+        elif kept_from:
+            name += f" (of {kept_from})"
+        table.add_row(name, entry["label_zh"], f"{rows.height:,}", escape(reason))
     return table
 
 

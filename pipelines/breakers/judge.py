@@ -13,6 +13,7 @@ from typing import Literal
 import polars as pl
 
 from pipelines.rules.breakers import Severity
+from pipelines.wording import count_of
 
 Breaker = Literal[
     "size", "entered", "left", "consent", "nulls", "repeated_contacts", "grade_changes", "drift",
@@ -151,7 +152,7 @@ def tell(stage: str, found: Reading) -> str:
     }[found.breaker]
     parts = [said]
     if found.usual is not None:
-        parts.append(f"usual is {usual} ({found.nights} nights)")
+        parts.append(f"usual is {usual} ({count_of(found.nights, 'night')})")
     limits = [low] if found.low is not None else []
     limits += [high] if found.high is not None else []
     if limits:

@@ -147,13 +147,13 @@ def count_withheld(
         willing = keep_granted(people, released.customers())
     match destination:
         case MailchimpDestination():
-            lacking = "have no address"
+            lacking = "without an address"
         case HubspotDestination() | ZohoCrmDestination():
-            lacking = f"have no living contact in {destination.source}"
+            lacking = f"without a living contact in {destination.source}"
         case _:
-            lacking = "have no address or number that the file needs"
+            lacking = "without an address or number that the file needs"
     counts = {
-        "have not granted that advertising platforms are told of them": (
+        "without a grant that advertising platforms are told of them": (
             people.height - willing.height
         ),
         lacking: willing.filter(~pl.col("customer_id").is_in(list(sent))).height,

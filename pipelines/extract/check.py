@@ -19,6 +19,7 @@ from pipelines.rules.source_types.files import FilesSecrets, FilesSource
 from pipelines.rules.source_types.ga4 import Ga4Secrets, Ga4Source
 from pipelines.rules.source_types.sql import SqlSecrets, SqlSource
 from pipelines.rules.sources import AnySource
+from pipelines.wording import count_of
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _look_into_folder(
     """A folder without a file to land is well: it may have been cleared after it was read."""
     files = Folder(source.name, source.path, secrets).files()
     readable = sum(table_of(file.name, landing) is not None for file in files)
-    told = f"{readable} files of landing tables in {source.path}"
+    told = f"{count_of(readable, 'file')} of landing tables in {source.path}"
     if others := len(files) - readable:
         told += f", {others} of no landing table"
     return Finding(source.name, "folder", True, told, "" if readable else WANTED)
@@ -93,5 +94,9 @@ def _try_stream(source: str, connector: Connector, stream: Stream, ask: Ask) -> 
         raise
     except C360Error as error:
         return Finding(source, stream.name, False, error.message, error.hint)
-    told = f"{len(page.records)} records on a first page" if page else "nothing new since yesterday"
+    told = (
+        f"{count_of(len(page.records), 'record')} on a first page"
+        if page
+        else "nothing new since yesterday"
+    )
     return Finding(source, stream.name, True, told)

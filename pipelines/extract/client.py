@@ -24,6 +24,7 @@ from tenacity import (
 )
 
 from pipelines.errors import AccessRefusedError, C360Error, QuotaSpentError, SourceDownError
+from pipelines.wording import count_of
 
 # httpx tells its log whole addresses, and those of some vendors hold a token or a secret.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -162,7 +163,7 @@ class ApiClient:
         except _AgainError as error:
             raise SourceDownError(
                 f"Source {self.source}: {self.system.name} gave no usable answer after "
-                f"{tries} {'try' if tries == 1 else 'tries'}: {error.answer.told}.",
+                f"{count_of(tries, 'try', 'tries')}: {error.answer.told}.",
                 "Nothing that was read is lost: the next try goes on from there. See whether the "
                 f"service is up (c360 sources check {self.source}), then run the step again.",
             ) from None

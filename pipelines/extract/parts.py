@@ -26,6 +26,7 @@ from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.client import ApiClient
 from pipelines.lake import sha256_of, with_parent
 from pipelines.rules.model import Source
+from pipelines.wording import count_of
 
 PART_RECORDS = 10_000
 MANY = 20  # fewer may vanish from one day to the next, whatever the share
@@ -397,7 +398,7 @@ class _Pass:
         )
         self.result.parts.append(path)
         self.result.records += len(self.waiting)
-        self.tell(f"{self.stream.name}: {self.result.records:,} records")
+        self.tell(f"{self.stream.name}: {count_of(self.result.records, 'record')}")
         self.waiting = []
         self.next_part += 1
 

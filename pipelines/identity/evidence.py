@@ -5,6 +5,7 @@ import polars as pl
 from pipelines.identity.refs import write_ref
 from pipelines.identity.ties import FIRST_SIGNAL_RANK, FUZZY_RANK, Decided
 from pipelines.identity.values import IDENTIFIER, RAW, SHARED
+from pipelines.wording import count_of
 
 
 def known_identifiers(
@@ -225,18 +226,19 @@ def _identifier_notes(identifiers: pl.DataFrame) -> list[str]:
     # What is not valid has no value to be told apart by but the one that is written.
     told = identifiers.select("id_type", pl.coalesce("value", "raw_value").alias("value"), "status")
     counts = told.unique().group_by("id_type", "status").len()
+    found = counts.filter(pl.col("status") != "links").sort(pl.all())
+    idle = found.with_columns(pl.col("status").str.replace_all("_", " ", literal=True))
     return [
-        f"{count} {id_type} values are {status.replace('_', ' ')} and tie nobody."
-        for id_type, status, count in counts.filter(pl.col("status") != "links")
-        .sort(pl.all())
-        .rows()
+        count_of(count, f"{name} value is {status} and ties", f"{name} values are {status} and tie")
+        + " nobody."
+        for name, status, count in idle.iter_rows()
     ]
 
 
 def _edge_notes(edges: pl.DataFrame) -> list[str]:
     dropped = edges.drop_nulls("dropped_because").group_by("dropped_because").len().sort(pl.all())
     return [
-        f"{count} ties were dropped by {reason}: see identity_edges."
+        f"{count_of(count, 'tie was', 'ties were')} dropped by {reason}: see identity_edges."
         for reason, count in dropped.iter_rows()
     ]
 
@@ -245,6 +247,7 @@ def _rule_notes(decided: Decided) -> list[str]:
     if not decided.unknown:
         return []
     return [
-        f"identity_rules.yml names {len(decided.unknown)} records that are not there tonight: "
-        f"{', '.join(decided.unknown[:5])}."
+        "identity_rules.yml names "
+        f"{count_of(len(decided.unknown), 'record that is', 'records that are')} not there "
+        f"tonight: {', '.join(decided.unknown[:5])}."
     ]

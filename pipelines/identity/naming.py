@@ -11,6 +11,7 @@ from datetime import date
 import polars as pl
 
 from pipelines.identity.refs import RECORD, mint_id
+from pipelines.wording import count_of
 
 ALIAS = ["alias_id", "customer_id", "changed_on", "event", *RECORD]
 
@@ -38,7 +39,7 @@ def name_customers(
     oldest = records.sort("node").unique("component", keep="first", maintain_order=True)
     if previous_keys is None or previous_keys.is_empty():
         named = records.join(_mint_new(oldest, set(), pseudonym_key), on="component")
-        return named.sort("node"), [f"{oldest.height} customers, all new."]
+        return named.sort("node"), [f"{count_of(oldest.height, 'customer')}, all new."]
     before = previous_keys.select(*RECORD, previous_id="customer_id")
     had = records.join(before, on=RECORD).sort("node")
     kept = _orphaned_names(oldest, had, pseudonym_key)
@@ -51,8 +52,8 @@ def name_customers(
     gone = old.join(names, on="customer_id", how="anti").height
     split = had.unique(["previous_id", "component"]).group_by("previous_id").len()
     return records.join(names, on="component").sort("node"), [
-        f"{oldest.height} customers: {fresh} new, {gone} merged into another or erased, "
-        f"{split.filter(pl.col('len') > 1).height} split."
+        f"{count_of(oldest.height, 'customer')}: {fresh} new, {gone} merged into another or "
+        f"erased, {split.filter(pl.col('len') > 1).height} split."
     ]
 
 

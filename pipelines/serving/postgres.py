@@ -27,6 +27,7 @@ from pipelines.serving.switch import show, shown
 from pipelines.serving.tables import CUSTOMERS, Table, layout_of, tables_of
 from pipelines.settings import Settings, read_variable
 from pipelines.steps import report_path
+from pipelines.wording import count_of
 
 STEP = "serve postgres"
 BATCH_ROWS = 50_000
@@ -51,7 +52,7 @@ class Served:
     @property
     def summary(self) -> str:
         """In one line."""
-        loaded = f", {self.rows:,} rows loaded" if self.rows is not None else ""
+        loaded = f", {count_of(self.rows, 'row')} loaded" if self.rows is not None else ""
         told = "shows" if self.is_changed else "showed already"
         gone = f"; {self.gone} old taken away" if self.gone else ""
         waits = f"; {self.waiting} old still being read" if self.waiting else ""

@@ -104,6 +104,12 @@ def test_no_outer_join_compares_every_row_with_every_other(night: Night, model: 
     with duckdb.connect() as connection:
         for path in (night.run.path / "models").glob("*.parquet"):
             connection.read_parquet(str(path)).create_view(path.stem)
+        for folder, source in (("inputs", "landing"), ("rules", "rules"), ("pipeline", "pipeline")):
+            connection.execute(f"create schema {source}")
+            for path in (night.run.path / folder).iterdir():
+                files = path / "*.parquet" if path.is_dir() else path
+                parts = f"read_parquet('{files}', union_by_name = true)"
+                connection.execute(f"create view {source}.{path.stem} as from {parts}")
         plan = connection.execute(f"explain (format json) {sql}").fetchall()[0][1]
     joins = [step for step in _steps(json.loads(plan)) if step["name"] == "BLOCKWISE_NL_JOIN"]
     assert {join["extra_info"]["Join Type"] for join in joins} <= {"INNER"}

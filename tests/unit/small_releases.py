@@ -16,21 +16,22 @@ from tests.unit.identity.identity_people import day, ids
 IDENTITY = [field.name for field in fields(Resolved) if field.name in MARTS]
 
 
-def release_night(lake, resolved, on, facts=None, won=(), without=()):
+def release_night(lake, resolved, on, facts=None, won=(), without=(), told=None):
     """Release what was resolved on a day.
 
     facts: columns of `customer_360` by record; a customer of deleted records alone has no row.
     won: (the record that won, columns of `customer_fields`)
     without: marts that the version at that time did not have yet.
+    told: more of the manifest.
     """
     run = lake.run(day(on))
     whose = ids(resolved)
-    told = {whose[record]: columns for record, columns in (facts or {}).items()}
+    known = {whose[record]: columns for record, columns in (facts or {}).items()}
     living = resolved.customer_keys.filter(~pl.col("is_deleted"))["customer_id"].unique().sort()
     marts = {
         "customer_360": rows(
             "customer_360",
-            *({"customer_id": name, "as_of": day(on)} | told.get(name, {}) for name in living),
+            *({"customer_id": name, "as_of": day(on)} | known.get(name, {}) for name in living),
             group="models",
         ),
         "customer_fields": rows(
@@ -51,6 +52,6 @@ def release_night(lake, resolved, on, facts=None, won=(), without=()):
     keys = catalogue["pipeline", "customer_keys"].conform(resolved.customer_keys.lazy())
     write_table(keys, run.release / "state" / "customer_keys.parquet")
     release, _ = release_run(
-        lake, run, write_manifest(run.release, {"date": run.as_of.isoformat()})
+        lake, run, write_manifest(run.release, {"date": run.as_of.isoformat()} | (told or {}))
     )
     return release

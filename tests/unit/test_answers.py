@@ -20,6 +20,7 @@ from pipelines.rules.identity import IdentityRules
 from pipelines.rules.schemas import ScoringParams
 from pipelines.scoring.past.backtest import run_backtest
 from pipelines.scoring.past.snapshots import prepare_order_days
+from pipelines.segment_answers import tell_moves
 from tests.unit.identity.identity_people import KEY, contact, day, guest, ids, resolve, signals_of
 from tests.unit.scoring.simulated_orders import AS_OF, simulate_orders
 
@@ -99,7 +100,15 @@ def test_a_customer_without_a_golden_record_or_another_record_is_shown_too(
     text = told(answers.show_customer, catalogue, known, description, whole=True)
     assert "Golden record" not in text
     assert f'shop:[red]"li" is {known.customer_id} in this release.' in text
-    assert "1 records" in text
+    assert "1 record" in text
+
+
+def test_who_has_never_ordered_has_no_last_order(lake, catalogue, told):
+    resolved = resolve(signals_of(SEEN[:1]), on=1)
+    release = release_night(lake, resolved, 1, {LI: {"order_count": 0, "net_revenue_amount": None}})
+    known, description = describe(release, "crm:li")
+    text = told(answers.show_customer, catalogue, known, description, whole=False)
+    assert lines_with(text, "Orders 订单") == ["Orders 订单 0"]
 
 
 def test_a_golden_record_of_names_alone_shows_none_of_them(lake, catalogue, told):
@@ -203,9 +212,10 @@ def test_two_customers_are_told_with_what_is_between_them(lake, release, told):
 
 def history_of(lake, told, asked, release, whole=True):
     known = history.find_customer(release, asked, KEY)
+    moves = tell_moves(history.list_moves(release, known.customer_id))
     events = history.list_events(release, known.customer_id)
     versions = history.list_versions(lake, known.customer_id)
-    return told(answers.show_versions, known, events, versions, whole=whole)
+    return told(answers.show_versions, known, events, versions, moves, whole=whole)
 
 
 def test_changes_are_shown_release_by_release_and_nobodys_in_a_sentence(lake, release, told):
@@ -214,7 +224,8 @@ def test_changes_are_shown_release_by_release_and_nobodys_in_a_sentence(lake, re
     nobody = history.Known("a" * 16, "crm:x", "a" * 16)
     events, versions = (f.clear() for f in (history.list_events(release, "a" * 16),
                                             history.list_versions(lake, "a" * 16)))  # fmt: skip
-    text = told(answers.show_versions, nobody, events, versions, whole=True)
+    moves = tell_moves(history.list_moves(release, "a" * 16))
+    text = told(answers.show_versions, nobody, events, versions, moves, whole=True)
     assert text == f"No release has a profile of {nobody.customer_id}.\n"
 
 
@@ -254,6 +265,63 @@ def test_a_night_without_a_profile_and_without_a_merge_is_one_line(lake, told):
     ]
 
 
+def listed(release, who, *intervals):
+    """What a release remembers of a customer's lists: each interval of it as columns."""
+    another = {"customer_id": "somebody else", "list": "vip_care"}
+    mine = ({"customer_id": who} | one for one in intervals)
+    table = rows("list_history", *mine, another, group="pipeline")
+    write_table(table, release.path / "marts" / "list_history.parquet")
+
+
+WARNED = {"list": "churn_warning", "role": "treated", "entered_because": "condition"}
+MOVES = (
+    WARNED | {"valid_from_on": day(1), "valid_to_on": day(2), "ended_because": "no_longer_matches"},
+    WARNED | {"valid_from_on": day(4), "valid_to_on": day(5), "ended_because": "changed",
+              "entered_because": "no_longer_lower_priority"},
+    WARNED | {"role": "holdout", "valid_from_on": day(5), "valid_to_on": day(6),
+              "ended_because": "capped:3 in 7 days"},
+    {"list": "old_list", "role": "global_holdout", "valid_from_on": day(1),
+     "entered_because": "list_began"},
+)  # fmt: skip
+
+
+def test_a_history_tells_when_and_why_a_customer_came_onto_lists_and_left_them(lake, told):
+    resolved = resolve(signals_of(SEEN[:1]), on=1)
+    labels = [{"name": "churn_warning", "label": "Churn [warning]", "label_zh": "流失预警"}]
+    release = release_night(lake, resolved, 1, told={"lists": labels})
+    who = ids(resolved)[LI]
+    listed(release, who, *MOVES)
+    text = history_of(lake, told, "crm:li", release, whole=False)
+    off, on, held = "off the list 不在名单上", "on the list 在名单上", "held out of it 对照组"
+    warned = "list Churn [warning] 流失预警"
+    assert lines_with(text, " list ") == [
+        f"2026-01-02 {warned} {off} {on}: its condition became true",
+        f"2026-01-02 list old_list {off} held out of all marketing 整体对照组: "
+        "the list began, or this version of it",
+        f"2026-01-03 {warned} {on} {off}: its condition is true no more",
+        f"2026-01-05 {warned} {off} {on}: until then on a list of higher priority 让位于优先名单",
+        f"2026-01-06 {warned} {on} {held}: its version or holdout changed",
+        f"2026-01-07 {warned} {held} {off}: written to often enough already 频次已满 (3 in 7 days)",
+    ]
+
+
+def test_a_program_gets_the_moves_of_lists_as_the_marts_name_them(lake):
+    resolved = resolve(signals_of(SEEN[:1]), on=1)
+    release = release_night(lake, resolved, 1)
+    who = ids(resolved)[LI]
+    listed(release, who, *MOVES[:1])
+    known = history.find_customer(release, "crm:li", KEY)
+    frames = (history.list_events(release, who), history.list_versions(lake, who))
+    text = answers.versions_as_json(known, *frames, history.list_moves(release, who))
+    unnamed = {"list": "churn_warning", "label": None, "label_zh": None}
+    assert json.loads(text)["lists"] == [
+        {"as_of": "2026-01-02", **unnamed, "before": None, "after": "treated",
+         "because": "condition"},
+        {"as_of": "2026-01-03", **unnamed, "before": "treated", "after": None,
+         "because": "no_longer_matches"},
+    ]  # fmt: skip
+
+
 def test_a_guest_is_shown_by_the_kind_of_its_record(lake, catalogue, told):
     release = release_night(lake, resolve(signals_of([(guest(7), 0)]), on=1), 1)
     known, description = describe(release, "guest_order=shop:7")
@@ -277,7 +345,8 @@ def test_no_reference_is_cut_off_where_there_is_no_room(lake, catalogue):
     answers.show_customer(narrow, catalogue, known, description | {"fields": []}, whole=True)
     versions = history.list_versions(lake, known.customer_id)
     events = history.list_events(release, known.customer_id)
-    answers.show_versions(narrow, known, events, versions, whole=True)
+    moves = tell_moves(history.list_moves(release, known.customer_id))
+    answers.show_versions(narrow, known, events, versions, moves, whole=True)
     assert "…" not in paper.getvalue().replace('"…"', "")
 
 
@@ -379,7 +448,7 @@ def test_a_short_history_has_standing_and_facts_and_counts_measures(lake, told):
     text = history_of(lake, told, "crm:li", release, whole=False)
     assert lines_with(text, "2026-01-03") == [
         "2026-01-03 lifecycle_stage At risk 流失预警 VIP VIP客户", "2026-01-03 tags new vip",
-        "2026-01-03 1 measures changed",
+        "2026-01-03 1 measure changed",
     ]  # fmt: skip
     assert lines_with(text, "first known")[0].startswith("2026-01-02 first known, by ")
     assert "order_count" not in text
@@ -388,5 +457,6 @@ def test_a_short_history_has_standing_and_facts_and_counts_measures(lake, told):
     known = history.find_customer(release, "crm:li", KEY)
     versions = history.list_versions(lake, who)
     events = history.list_events(release, who)
-    changes = json.loads(answers.versions_as_json(known, events, versions))["changes"]
+    moves = history.list_moves(release, who)
+    changes = json.loads(answers.versions_as_json(known, events, versions, moves))["changes"]
     assert len(changes) == versions.height

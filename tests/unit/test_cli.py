@@ -89,7 +89,7 @@ def test_sources_check_tells_in_a_table_and_by_its_exit_code(c360, shop):
         (shop / name).touch()
     code, text = c360("sources", "check")
     assert (code, "shop" in text, "✓" in text) == (0, True, True)
-    assert f"1 files of landing tables in {shop}, 1 of no landing table" in text
+    assert f"1 file of landing tables in {shop}, 1 of no landing table" in text
     (shop / "orders-1.csv").unlink()
     code, text = c360("sources", "check")
     assert (code, "✓" in text, "!" in text) == (0, False, True)
@@ -239,7 +239,7 @@ def test_the_check_refuses_what_lint_calls_a_fault_all_at_once(c360, rules_dir):
 def test_sound_rules_are_counted(c360, shop):
     code, text = c360("rules", "check")
     assert code == 0
-    assert "The rules are sound: 1 sources, 22 lists" in text
+    assert "The rules are sound: 1 source, 22 lists" in text
 
 
 @pytest.mark.parametrize("step", [words for words in DATED if words[0] in
@@ -315,6 +315,21 @@ def test_a_night_goes_on_from_a_step(c360, shop):
     code, text = c360("nightly", "--date", "2026-06-30", "--from", "gate marts")
     assert (code, "gate marts comes after transform marts, which has not run" in text) == (1, True)
     assert not (Path(os.environ["C360_HOME"]) / "raw").exists()
+
+
+def test_a_night_that_goes_on_says_which_rules_have_changed_since_it_landed(c360, shop, rules_dir):
+    privacy = (PROJECT / "pipelines" / "rules" / "privacy.yml").read_text(encoding="utf-8")
+    (rules_dir / "privacy.yml").write_text(privacy, encoding="utf-8")
+    header = "id,customer_source_id,status,currency,total_amount,ordered_at\n"
+    (shop / "orders.csv").write_text(header + "1,a,paid,GBP,5.00,2026-06-01\n")
+    for step in ("extract", "land"):
+        assert c360(step, "--date", "2026-06-30")[0] == 0
+    go_on = ("nightly", "--date", "2026-06-30", "--from", "gate marts")
+    assert "warning" not in c360(*go_on)[1]
+    (rules_dir / "privacy.yml").write_text(privacy + "\n# signed off\n", encoding="utf-8")
+    _, text = c360(*go_on)
+    assert "warning: changed since this run landed: privacy.yml. All its steps" in text
+    assert "c360 nightly --date 2026-06-30 --from land." in text
 
 
 def test_an_empty_quarantine_is_said_to_be_empty(c360):

@@ -144,7 +144,7 @@ def test_grades_set_by_hand_count_and_unknown_names_are_told(lake, catalogue):
     book = overridden(by_hand("crm:77", grade="A"), by_hand("crm:78", grade="B"))
     notes = grade(lake, run, catalogue, book, NO_SCORES)
     assert levels(run)["p001"] == "A"
-    assert notes == ("grade_overrides.yml names 1 customers who are not there tonight.",)
+    assert notes == ("grade_overrides.yml names 1 customer who is not there tonight.",)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def step(lake, catalogue, book):
 
 def test_each_dataset_is_written_as_the_catalogue_says(step, catalogue):
     result, run = step(signals_of(SEEN, CARRIED), on=1)
-    assert result.summary == "3 records are 2 customers"
+    assert result.summary == "3 records of 2 customers"
     assert "2 customers, all new." in result.notes
     assert result.facts == {"previous_release": None}
     for name in DATASETS:
@@ -137,7 +137,7 @@ def test_two_log_ins_of_a_source_with_one_record_per_person_are_two_people(
         [(who, 0) for who in log_ins], [(who, "email", "li@example.com") for who in log_ins]
     )
     result, _ = step(signals, 1, *sources)
-    assert result.summary == f"2 records are {customers} customers"
+    assert result.summary == f"2 records of {customers} customer{'s' if customers > 1 else ''}"
 
 
 def test_training_refuses_without_a_place_for_what_is_learnt(step, book):

@@ -285,7 +285,7 @@ def test_a_diff_tells_what_edited_rules_would_do(c360, nights, rules_dir):
     assert "+ order_count >= 4" in said
     assert "regulars 3 2 0 1" in said
     assert "others 1 2 1 0" in said
-    assert "1 other lists stay as they are." in said
+    assert "1 other list stays as it is." in said
 
 
 def test_a_diff_of_two_nights_names_everybody_in_json(c360, nights):

@@ -43,7 +43,7 @@ def test_it_counts_who_would_stand_elsewhere_and_names_nobody(c360, released, ot
     assert "2 nights from 2026-06-30 to 2026-07-01" in said
     assert ["grade", "B", "A", "5"] in [line.split() for line in said.splitlines()]
     assert "p09" not in said
-    assert "How often grades and bands change in 1 days" in said
+    assert "How often grades and bands change in 1 day" in said
     assert "Per customer-year is told of 28 days or more" in said
     assert "changes_per_customer_year" not in said
 

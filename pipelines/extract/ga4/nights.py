@@ -18,6 +18,7 @@ from pipelines.extract.ga4.export import days_of, read_export
 from pipelines.extract.ga4.report import DataApi
 from pipelines.extract.parts import StreamResult
 from pipelines.rules.source_types.ga4 import Ga4Secrets, Ga4Source
+from pipelines.wording import count_of
 
 
 def _nowhere(entry: dict[str, Any]) -> None:
@@ -68,7 +69,7 @@ def check_ga4(source: Ga4Source, secrets: Ga4Secrets, now: datetime) -> str:
     if source.path is None:
         with closing(DataApi(source, secrets, now, _nowhere, time.sleep)) as api:
             report = api.ask(now.date() - timedelta(days=1), 0, limit=1)
-        return f"{report.row_count:,} totals for yesterday"
+        return f"{count_of(report.row_count, 'total')} for yesterday"
     found = days_of(Folder(source.name, source.path, secrets))
     told = f", the newest of {max(found)}" if found else ""
-    return f"an export of {len(found)} days{told}"
+    return f"an export of {count_of(len(found), 'day')}{told}"

@@ -30,6 +30,7 @@ from pipelines.extract.sql.database import Database, Rows
 from pipelines.extract.sql.mapping import check_mapping, plan_table
 from pipelines.extract.sql.plan import ID, KEY_TIME, OP, UPDATED, Plan
 from pipelines.rules.source_types.sql import SqlSecrets, SqlSource
+from pipelines.wording import count_of
 
 PART_ROWS = 200_000  # keeps the process below 400 MB
 IDS_AT_ONCE = 1_000
@@ -203,7 +204,7 @@ class _Pass:
         self.paths.append(path)
         self.result.parts.append(path)
         self.result.records += sum(map(len, self.waiting))
-        self.tell(f"{self.plan.table.stream}: {self.result.records:,} rows")
+        self.tell(f"{self.plan.table.stream}: {count_of(self.result.records, 'row')}")
         self.waiting.clear()
         self.next_part += 1
 

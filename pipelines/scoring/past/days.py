@@ -28,6 +28,7 @@ from pipelines.scoring.past.order_models import (
 )
 from pipelines.scoring.past.season import find_seasons
 from pipelines.scoring.past.snapshots import cut_snapshot, find_cuts
+from pipelines.wording import count_of
 
 
 @dataclass(frozen=True)
@@ -228,10 +229,11 @@ def lacking(order_days: pl.DataFrame, as_of: date, params: ScoringParams) -> lis
     history_days = (as_of - first).days if isinstance(first, date) else 0
     lacks = []
     if customers < params.min_customers:
-        lacks.append(f"{customers} customers have an order; {params.min_customers} are needed.")
+        buyers = count_of(customers, "customer has", "customers have")
+        lacks.append(f"{buyers} an order; {params.min_customers} are needed.")
     enough = params.min_history_horizons * params.horizon_days
     if history_days < enough:
-        lacks.append(f"Orders go back {history_days} days; {enough} are needed.")
+        lacks.append(f"Orders go back {count_of(history_days, 'day')}; {enough} are needed.")
     return lacks + _events_lacking(known, as_of, params)
 
 
@@ -241,8 +243,8 @@ def _events_lacking(known: pl.DataFrame, as_of: date, params: ScoringParams) -> 
     churned = int(labels["is_churned"].sum())
     counts = ((labels.height - churned, "ordered"), (churned, "did not order"))
     return [
-        f"{count} customers known by {begin} {verb} in the {params.horizon_days} days after it; "
-        f"{params.min_events_per_class} are needed."
+        f"{count_of(count, 'customer')} known by {begin} {verb} in the {params.horizon_days} days "
+        f"after it; {params.min_events_per_class} are needed."
         for count, verb in counts
         if count < params.min_events_per_class
     ]

@@ -82,7 +82,7 @@ def test_a_destination_that_is_gone_is_told_until_its_ledgers_are(office, call, 
     office.configure()
     code, said = call("deliver", "--date", str(DAY))
     assert code == 1
-    assert "box, list win_back: 1 rows are there by us" in said
+    assert "box, list win_back: 1 row is there by us" in said
     (office.root / "deliveries/box/win_back.jsonl").unlink()
     assert call("deliver", "--date", str(DAY))[0] == 0
 
@@ -128,7 +128,7 @@ def test_a_success_is_reported_too(office, call, box):
     office.release({"win_back": people([1, 2])})
     call("deliver", "--date", str(DAY))
     report = json.loads((office.lake.run(DAY).steps / "deliver.json").read_text())
-    assert (report["status"], report["summary"]) == ("ok", "2 rows to 1 lists elsewhere")
+    assert (report["status"], report["summary"]) == ("ok", "2 rows to 1 list elsewhere")
 
 
 @pytest.mark.parametrize(

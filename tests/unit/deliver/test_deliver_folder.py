@@ -81,8 +81,9 @@ def test_who_is_not_sent_is_counted_with_the_reason(office, call, box, dry_run):
     office.release({"win_back": people_of}, unwilling=["c00003"])
     code, said = call("deliver", "--date", str(DAY), *(["--dry-run"] if dry_run else []))
     told = (
-        "box, list win_back: 2 customers of the list are not sent: 1 have not granted that "
-        "advertising platforms are told of them; 1 have no address or number that the file needs."
+        "box, list win_back: 2 customers of the list are not sent: 1 without a grant that "
+        "advertising platforms are told of them; 1 without an address or number that the file "
+        "needs."
     )
     assert (code, told in " ".join(said.split())) == (0, True)
     if not dry_run:
@@ -147,7 +148,7 @@ def test_who_has_no_row_in_a_file_is_not_said_to_be_delivered(office, call, tmp_
     _, said = call("deliver", "--date", str(DAY))
     assert office.results("box", "win_back") == {"ok": 1}
     assert (
-        "box, list win_back: 1 customers of the list are not sent: 1 have no address or number"
+        "box, list win_back: 1 customer of the list is not sent: 1 without an address or number"
         in said
     )
 

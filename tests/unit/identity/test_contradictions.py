@@ -96,7 +96,7 @@ def test_a_guest_order_with_ones_mailbox_and_anothers_telephone_makes_them_not_o
     resolved = resolve(signals_of(seen, BRIDGE, profiles={LI: LI_NA, WANG: WANG_WEI}))
     assert groups(resolved) == {frozenset({LI, ORDER}), frozenset({WANG})}
     assert edges(resolved) == [("guest_order=shop:g-1", "phone", "conflict given_name")]
-    assert "1 ties were dropped by conflict given_name: see identity_edges." in resolved.notes
+    assert "1 tie was dropped by conflict given_name: see identity_edges." in resolved.notes
 
 
 @pytest.mark.parametrize(("name", "joins"), [("王伟", WANG), ("李娜", LI), ("Na Li", LI)])

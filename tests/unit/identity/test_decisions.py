@@ -57,7 +57,7 @@ def test_a_steward_keeps_two_records_apart_that_share_a_value():
     )
     assert ids(resolved)[LI] != ids(resolved)[WANG]
     assert [row[3] for row in told(resolved, "email")] == [None, "cannot_link"]
-    assert "1 ties were dropped by cannot_link: see identity_edges." in resolved.notes
+    assert "1 tie was dropped by cannot_link: see identity_edges." in resolved.notes
 
 
 def test_it_is_the_weakest_tie_that_goes():

@@ -108,7 +108,7 @@ def test_a_value_shared_by_more_than_the_limit_ties_nobody(sharers, tied):
     resolved = resolve(signals, rules=identity_rules(accounts=3))
     assert are_one(resolved, *people) is tied
     if not tied:
-        assert resolved.notes[0] == "1 email values are too common and tie nobody."
+        assert resolved.notes[0] == "1 email value is too common and ties nobody."
         assert status_of(resolved)["email", "desk@example.com", ""] == "too_common"
 
 

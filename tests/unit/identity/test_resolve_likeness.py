@@ -72,7 +72,7 @@ def test_a_value_of_too_many_people_makes_nobody_look_alike():
     desk = ("phone", "+442071234567")
     told = NAMESAKE | {"phone": desk[1]}
     resolved = night(told, told, [desk], carriers=[contact(1000 + 13 * n) for n in range(7)])
-    assert "1 phone values are too common and tie nobody." in resolved.notes
+    assert "1 phone value is too common and ties nobody." in resolved.notes
     assert not are_one(resolved)
 
 

@@ -1,5 +1,6 @@
 """What `segments.yml` and `festivals.yml` may say of lists."""
 
+import re
 from datetime import date
 
 import pytest
@@ -46,6 +47,13 @@ def test_all_lists_of_the_definitions_ship_each_with_a_priority_of_its_own_in_it
     assert len(lists) == 22
     places = [(rule.channel, rule.priority) for rule in lists if rule.channel != "none"]
     assert len(set(places)) == len(places)
+
+
+def test_words_for_what_is_missing_come_after_a_colon_so_that_the_sentence_reads_with_them():
+    """`last interaction none on record` reads badly, with a colon between it does not."""
+    reasons = [rule.reason for rule in BOOK.segments.segments if "|" in rule.reason]
+    assert len(reasons) == 6
+    assert [reason for reason in reasons if re.search(r"(?<!: )(?<!\(){\w+\|", reason)] == []
 
 
 def test_no_list_may_be_named_as_all_of_them_are():

@@ -534,7 +534,7 @@ def test_an_export_can_be_tried_without_a_night(put, nights):
     assert check_ga4(nights.source, nights.secrets, nights.now) == "an export of 0 days"
     put([event()])
     told = check_ga4(nights.source, nights.secrets, nights.now)
-    assert told == "an export of 1 days, the newest of 2026-06-30"
+    assert told == "an export of 1 day, the newest of 2026-06-30"
 
 
 @pytest.mark.parametrize(
