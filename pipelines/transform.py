@@ -42,6 +42,7 @@ def run_dbt(
     Raises:
         C360Error: naming the first models or tests that failed, and dbt's log.
     """
+    from dbt.adapters.duckdb import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     dbt_dir = project_dir / "dbt_project"
@@ -55,6 +56,9 @@ def run_dbt(
     ]  # fmt: skip
     with _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone), _parsed(run, target):
         outcome = dbtRunner().invoke(arguments)
+    # Else the next call had this one's engine: views of another night, and a scratch folder that
+    # DuckDB refuses to set once it has spilled there.
+    DuckDBConnectionManager.close_all_connections()
     empty_folder(scratch).rmdir()
     log = logs / "dbt.log"
     _close_log(log)
