@@ -54,7 +54,10 @@ def run_dbt(
         "--project-dir", str(dbt_dir), "--profiles-dir", str(dbt_dir),
         "--target-path", str(target),
     ]  # fmt: skip
-    with _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone), _parsed(run, target):
+    with (
+        _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone),
+        reuse_parsed(run, target),
+    ):
         outcome = dbtRunner().invoke(arguments)
     # Else the next call had this one's engine: views of another night, and a scratch folder that
     # DuckDB refuses to set once it has spilled there.
@@ -75,14 +78,14 @@ def run_dbt(
 
 
 @contextmanager
-def _parsed(run: Run, target: Path) -> Iterator[None]:
+def reuse_parsed(run: Run, target: Path) -> Iterator[None]:
     """Hand dbt what it read of the project on an earlier night; it reads anew what has changed."""
     kept, own = run.path.parent / PARSED, target / PARSED
     if kept.exists() and not own.exists():
         shutil.copyfile(kept, with_parent(own))
     yield
     if own.exists():
-        scratch = kept.with_name(f".{PARSED}.part")
+        scratch = own.with_name(f".{PARSED}.part")  # nights of two dates may be at work at once
         shutil.copyfile(own, scratch)
         scratch.replace(kept)
 

@@ -1,6 +1,7 @@
 """dbt is called many times in one process, and each call stands alone."""
 
 import shutil
+import threading
 from datetime import date
 
 import polars as pl
@@ -8,8 +9,8 @@ import pytest
 from factories import PROJECT
 
 from pipelines.errors import C360Error
-from pipelines.lake import Lake, write_table
-from pipelines.transform import run_dbt
+from pipelines.lake import Lake, with_parent, write_table
+from pipelines.transform import PARSED, reuse_parsed, run_dbt
 
 BEFORE, TONIGHT = date(2026, 6, 29), date(2026, 6, 30)
 SOURCES = "sources: [{name: rules, tables: [{name: bands}]}]"
@@ -58,3 +59,30 @@ def test_a_stage_that_needed_the_scratch_folder_is_followed_by_the_next(
     run = Lake(tmp_path / "home").run(TONIGHT)
     build("spilled", run, folder)
     assert build("counted", run, folder)["rows"].to_list() == [1_000_000]
+
+
+def test_two_nights_that_end_a_call_at_the_same_moment_both_keep_what_dbt_read(lake, monkeypatch):
+    copy, meet, faults = shutil.copyfile, threading.Barrier(2), []
+
+    def copy_side_by_side(path, target):
+        copy(path, target)
+        meet.wait(timeout=60)
+
+    def keep(run):
+        try:
+            with reuse_parsed(run, run.path / "dbt" / "target"):
+                pass
+        except OSError as fault:
+            faults.append(fault)
+
+    runs = [lake.run(BEFORE), lake.run(TONIGHT)]
+    for run in runs:
+        with_parent(run.path / "dbt" / "target" / PARSED).write_bytes(b"read")
+    monkeypatch.setattr("pipelines.transform.shutil.copyfile", copy_side_by_side)
+    nights = [threading.Thread(target=keep, args=[run]) for run in runs]
+    for night in nights:
+        night.start()
+    for night in nights:
+        night.join()
+    assert faults == []
+    assert (lake.runs / PARSED).read_bytes() == b"read"
