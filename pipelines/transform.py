@@ -1,5 +1,6 @@
 """The `transform` step: runs dbt for one stage of the line, in this process."""
 
+import hashlib
 import logging
 import os
 import re
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import C360Error
-from pipelines.lake import Run, empty_folder, with_parent
+from pipelines.lake import Run, empty_folder, sha256_of, with_parent
 
 if TYPE_CHECKING:
     from dbt.contracts.results import RunResult
 
 STAGES = ("signals", "profile", "marts")
 PARSED = "partial_parse.msgpack"
+DIGEST_LENGTH = 16
 
 
 def transform(stage: str, run: Run, project_dir: Path, time_zone: str) -> dict[str, int]:
@@ -56,7 +58,7 @@ def run_dbt(
     ]  # fmt: skip
     with (
         _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone),
-        reuse_parsed(run, target),
+        reuse_parsed(run, target, dbt_dir),
     ):
         outcome = dbtRunner().invoke(arguments)
     # Else the next call had this one's engine: views of another night, and a scratch folder that
@@ -78,16 +80,31 @@ def run_dbt(
 
 
 @contextmanager
-def reuse_parsed(run: Run, target: Path) -> Iterator[None]:
-    """Hand dbt what it read of the project on an earlier night; it reads anew what has changed."""
-    kept, own = run.path.parent / PARSED, target / PARSED
-    if kept.exists() and not own.exists():
+def reuse_parsed(run: Run, target: Path, dbt_dir: Path) -> Iterator[None]:
+    """Hand dbt what it read of this very project on an earlier night, and keep what it reads now.
+
+    Not of a project that differs in a byte: dbt takes a YAML file of the same time for the same,
+    and in an image all files may be of one time.
+    """
+    kept, own = run.path.parent / f"parsed-{_digest_of(dbt_dir)}.msgpack", target / PARSED
+    own.unlink(missing_ok=True)
+    if kept.exists():
         shutil.copyfile(kept, with_parent(own))
     yield
     if own.exists():
         scratch = own.with_name(f".{PARSED}.part")  # nights of two dates may be at work at once
         shutil.copyfile(own, scratch)
         scratch.replace(kept)
+    for former in kept.parent.glob("parsed-*.msgpack"):
+        if former != kept:
+            former.unlink(missing_ok=True)
+
+
+def _digest_of(dbt_dir: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in dbt_dir.rglob("*") if path.suffix in (".sql", ".yml")):
+        digest.update(f"{path.relative_to(dbt_dir)}\0{sha256_of(path)}\0".encode())
+    return digest.hexdigest()[:DIGEST_LENGTH]
 
 
 def _close_log(log: Path) -> None:

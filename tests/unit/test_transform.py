@@ -1,5 +1,6 @@
 """dbt is called many times in one process, and each call stands alone."""
 
+import os
 import shutil
 import threading
 from datetime import date
@@ -9,7 +10,7 @@ import pytest
 from factories import PROJECT
 
 from pipelines.errors import C360Error
-from pipelines.lake import Lake, with_parent, write_table
+from pipelines.lake import Lake, write_table
 from pipelines.transform import PARSED, reuse_parsed, run_dbt
 
 BEFORE, TONIGHT = date(2026, 6, 29), date(2026, 6, 30)
@@ -70,14 +71,14 @@ def test_two_nights_that_end_a_call_at_the_same_moment_both_keep_what_dbt_read(l
 
     def keep(run):
         try:
-            with reuse_parsed(run, run.path / "dbt" / "target"):
-                pass
+            with reuse_parsed(run, run.path / "dbt" / "target", folder):
+                (run.path / "dbt" / "target" / PARSED).write_bytes(b"read")
         except OSError as fault:
             faults.append(fault)
 
-    runs = [lake.run(BEFORE), lake.run(TONIGHT)]
+    folder, runs = lake.home / "dbt_project", [lake.run(BEFORE), lake.run(TONIGHT)]
     for run in runs:
-        with_parent(run.path / "dbt" / "target" / PARSED).write_bytes(b"read")
+        (run.path / "dbt" / "target").mkdir(parents=True)
     monkeypatch.setattr("pipelines.transform.shutil.copyfile", copy_side_by_side)
     nights = [threading.Thread(target=keep, args=[run]) for run in runs]
     for night in nights:
@@ -85,4 +86,22 @@ def test_two_nights_that_end_a_call_at_the_same_moment_both_keep_what_dbt_read(l
     for night in nights:
         night.join()
     assert faults == []
-    assert (lake.runs / PARSED).read_bytes() == b"read"
+    [kept] = lake.runs.glob("*.msgpack")
+    assert kept.read_bytes() == b"read"
+
+
+def test_dbt_reads_a_yaml_file_anew_that_is_another_one_of_the_same_time(lake, project):
+    folder = project(copied="select 1 as band")
+    yaml = folder / "dbt_project" / "models" / "sources.yml"
+    tests = "[{name: copied, columns: [{name: band, data_tests: [not_null]}]}]"
+    built = []
+    for run, text in (
+        (lake.run(BEFORE), SOURCES),
+        (lake.run(TONIGHT), f"{SOURCES}\nmodels: {tests}"),
+    ):
+        yaml.write_text(text)
+        os.utime(yaml, (1_700_000_000, 1_700_000_000))
+        results = run_dbt(["build"], run, run.path / "dbt" / "build", folder, "UTC")
+        built.append(sorted(str(result.node.resource_type) for result in results))
+    assert built == [["model", "operation"], ["model", "operation", "test"]]
+    assert len(list(lake.runs.glob("*.msgpack"))) == 1
