@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,8 @@ def run_dbt(
         "--target-path", str(target),
     ]  # fmt: skip
     with _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone), _parsed(run, target):
-        outcome = dbtRunner().invoke(arguments)
+        # dbt looks through all variables of its context, again and again, and leaves some there.
+        outcome = Context().run(dbtRunner().invoke, arguments)
     empty_folder(scratch).rmdir()
     log = logs / "dbt.log"
     _close_log(log)
