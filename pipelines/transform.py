@@ -43,6 +43,7 @@ def run_dbt(
     Raises:
         C360Error: naming the first models or tests that failed, and dbt's log.
     """
+    from dbt.adapters.duckdb import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     dbt_dir = project_dir / "dbt_project"
@@ -54,9 +55,15 @@ def run_dbt(
         "--project-dir", str(dbt_dir), "--profiles-dir", str(dbt_dir),
         "--target-path", str(target),
     ]  # fmt: skip
-    with _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone), _parsed(run, target):
+    with (
+        _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone),
+        reuse_parsed(run, target),
+    ):
         # dbt looks through all variables of its context, again and again, and leaves some there.
         outcome = Context().run(dbtRunner().invoke, arguments)
+    # Else the next call had this one's engine: views of another night, and a scratch folder that
+    # DuckDB refuses to set once it has spilled there.
+    DuckDBConnectionManager.close_all_connections()
     empty_folder(scratch).rmdir()
     log = logs / "dbt.log"
     _close_log(log)
@@ -73,14 +80,14 @@ def run_dbt(
 
 
 @contextmanager
-def _parsed(run: Run, target: Path) -> Iterator[None]:
+def reuse_parsed(run: Run, target: Path) -> Iterator[None]:
     """Hand dbt what it read of the project on an earlier night; it reads anew what has changed."""
     kept, own = run.path.parent / PARSED, target / PARSED
     if kept.exists() and not own.exists():
         shutil.copyfile(kept, with_parent(own))
     yield
     if own.exists():
-        scratch = kept.with_name(f".{PARSED}.part")
+        scratch = own.with_name(f".{PARSED}.part")  # nights of two dates may be at work at once
         shutil.copyfile(own, scratch)
         scratch.replace(kept)
 
