@@ -22,6 +22,8 @@ import polars as pl
 from pipelines.encryption import key_of_table, load_keyring, read_arrow, write_arrow
 from pipelines.errors import C360Error
 
+ROW_GROUP = 122_880  # else it is how many threads made the rows, and in which pieces, that decides
+
 
 @dataclass(frozen=True)
 class Lake:
@@ -143,7 +145,7 @@ def write_table(
     if secret and load_keyring().current:
         write_arrow(table.to_arrow(), scratch, secret)
     else:
-        table.write_parquet(scratch, compression="zstd", statistics=True)
+        table.write_parquet(scratch, compression="zstd", statistics=True, row_group_size=ROW_GROUP)
     scratch.replace(path)
     return table.height
 

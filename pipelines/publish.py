@@ -143,10 +143,11 @@ def publish(
 def _publish_mart(run: Run, mart: Dataset) -> None:
     """A mart of dbt is in the order of its key already; it may be too large to hold in memory."""
     target = run.release / "marts" / f"{mart.name}.parquet"
+    frame = run.scan(mart.group, mart.name, "publish")
     if mart.group == "models":
         _copy(run.table(mart.group, mart.name), target)
     else:
-        write_table(run.scan(mart.group, mart.name, "publish").sort(mart.key), target)
+        write_table(frame.sort(mart.key), target)
 
 
 def _copy(path: Path, target: Path) -> None:

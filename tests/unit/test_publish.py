@@ -415,6 +415,7 @@ def test_nothing_of_a_former_publish_is_left(run, catalogue, book):
     [
         ("models", "audience"),
         ("models", "customer_contacts"),
+        ("models", "customer_households"),
         ("models", "int_sources_present"),
         ("pipeline", "customer_keys"),
     ],
