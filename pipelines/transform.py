@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,8 @@ def run_dbt(
         _environment(C360_RUN=str(run.path), C360_RUN_TIME_ZONE=time_zone),
         reuse_parsed(run, target, dbt_dir),
     ):
-        outcome = dbtRunner().invoke(arguments)
+        # dbt looks through all variables of its context, again and again, and leaves some there.
+        outcome = Context().run(dbtRunner().invoke, arguments)
     # Else the next call had this one's engine: views of another night, and a scratch folder that
     # DuckDB refuses to set once it has spilled there.
     DuckDBConnectionManager.close_all_connections()

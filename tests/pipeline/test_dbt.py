@@ -19,6 +19,11 @@ from tests.pipeline.conftest import Night
 pytestmark = pytest.mark.slow
 ZONE = "Asia/Shanghai"
 MODELS = sorted((PROJECT / "dbt_project" / "models").rglob("*.sql"))
+SOURCES = (
+    ("inputs", "landing", "*"),
+    ("rules", "rules", "*.parquet"),
+    ("pipeline", "pipeline", "*.parquet"),
+)
 WARNINGS_ARE_ERRORS = {"error": "all", "silence": ["UnsupportedConstraintMaterialization"]}
 
 
@@ -104,9 +109,9 @@ def test_no_outer_join_compares_every_row_with_every_other(night: Night, model: 
     with duckdb.connect() as connection:
         for path in (night.run.path / "models").glob("*.parquet"):
             connection.read_parquet(str(path)).create_view(path.stem)
-        for folder, source in (("inputs", "landing"), ("rules", "rules"), ("pipeline", "pipeline")):
+        for folder, source, files_of in SOURCES:
             connection.execute(f"create schema {source}")
-            for path in (night.run.path / folder).iterdir():
+            for path in (night.run.path / folder).glob(files_of):
                 files = path / "*.parquet" if path.is_dir() else path
                 parts = f"read_parquet('{files}', union_by_name = true)"
                 connection.execute(f"create view {source}.{path.stem} as from {parts}")
