@@ -67,7 +67,8 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
 
 {#-
 What this call may read: the sources, and what earlier calls of this run wrote, each where there is a file
-of it. All in one statement: asking one by one takes longer than what is asked.
+of it; and where DuckDB may spill, which it refuses to change once it has. All in one statement: asking one
+by one takes longer than what is asked.
 -#}
 {% macro register_files_of_this_run() %}
     {%- if execute -%}

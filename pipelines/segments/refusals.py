@@ -12,7 +12,7 @@ LONGEST = 2000
 SHOWN, BEFORE = 80, 20  # characters of a condition in a sentence, and of them before a fault
 DEEPEST = 20
 LITERAL = re.compile(r"'(?:[^']|'')*'")
-PLAIN = re.compile(r"[\w\s(),.+\-=<>!]*")
+STRANGE = re.compile(r"[^\w\s(),.+\-=<>!]")
 HINT = "Mend `where` in segments.yml; docs/segments.md has the language on one page."
 FUNCTIONS = "events, days_since_event, on_list and coalesce"
 # What people try, and what to write instead.
@@ -69,13 +69,11 @@ def refuse_characters(text: str) -> None:
     if "--" in code:
         told = "a condition holds no comments, and no minus of a minus"
         raise RefusedError(told, code.index("--"))
-    end = PLAIN.match(code).end()  # type: ignore[union-attr]
-    strange = code[end : end + 1]
-    if strange == "'":
-        told = "a quote is not closed; within a text it is written twice: 'it''s'"
-        raise RefusedError(told, end)
-    if strange:
-        raise RefusedError(f"{strange} has no meaning in a condition", end)
+    if strange := STRANGE.search(code):
+        told = f"{strange[0]} has no meaning in a condition"
+        if strange[0] == "'":
+            told = "a quote is not closed; within a text it is written twice: 'it''s'"
+        raise RefusedError(told, strange.start())
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
