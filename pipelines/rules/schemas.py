@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from pipelines.rules.breakers import Breakers
 from pipelines.rules.churn_causes import ChurnCauses
@@ -123,6 +123,15 @@ class Relation(Rules):
         return tried.get(self.kind, ())
 
 
+def _one_a_month(orders: tuple[float, ...]) -> tuple[float, ...]:
+    if len(orders) != 12:
+        raise ValueError(f"must be twelve numbers, January first, not {len(orders)}")
+    return orders
+
+
+MonthOrders = Annotated[tuple[PositiveFloat, ...], AfterValidator(_one_a_month)]
+
+
 class ScoringParams(Rules):
     """`scores.yml`: horizons, and the least data a score needs."""
 
@@ -131,6 +140,11 @@ class ScoringParams(Rules):
     )
     discount_rate: float = Field(
         0.10, ge=0, description="Per year; money of the second and third year is worth less."
+    )
+    usual_month_orders: MonthOrders | None = Field(
+        None,
+        description="Orders of a usual year by month, from January on, as the company's books have "
+        "them: the season until the history has shown its own. null: no season is known.",
     )
     min_customers: int = Field(
         500, ge=1, description="With fewer customers with an order, scoring is refused."

@@ -28,7 +28,7 @@ from pipelines.scoring.models.record import (
 )
 from pipelines.scoring.order_habits import Habits, find_habits
 from pipelines.scoring.past.backtest import Backtest, run_backtest
-from pipelines.scoring.past.days import Day, describe_base, fit_margins
+from pipelines.scoring.past.days import Day, describe_base, fit_margins, lacking_season
 from pipelines.scoring.past.order_models import histories_of
 from pipelines.scoring.past.snapshots import prepare_order_days
 from pipelines.scoring.report import ModelReport, report_gamma_gamma
@@ -142,7 +142,10 @@ def score_customers(
             season=round(today.season, DECIMALS),
             churn_columns=tried.churn_columns,
         ),
-        notes=_notes(tried, in_use, habits, describe_drift(drift, params.drift_limits)),
+        notes=(
+            *_notes(tried, in_use, habits, describe_drift(drift, params.drift_limits)),
+            *lacking_season(today, params),
+        ),
     )
 
 

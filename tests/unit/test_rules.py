@@ -120,6 +120,10 @@ def test_a_missing_rules_directory_is_told(tmp_path):
             "risk_bands > low_bellow is not a key; did you mean 'low_below'?",
         ),
         ({"scores": "horizon_days: ninety"}, "horizon_days: must be a whole number, not 'ninety'."),
+        (
+            {"scores": "usual_month_orders: [1, 2]"},
+            "usual_month_orders: must be twelve numbers, January first, not 2.",
+        ),
         ({"scores": "prior_sd: .inf"}, "prior_sd: must be a finite number, not inf."),
         ({"privacy": "consent_months: 24"}, "privacy.yml: minimum_age is missing."),
         ({"privacy": ""}, "consent_months is missing."),

@@ -26,7 +26,7 @@ from pipelines.scoring.past.order_models import (
     histories_of,
     mean_margins_of,
 )
-from pipelines.scoring.past.season import find_seasons
+from pipelines.scoring.past.season import YEAR_DAYS, find_seasons
 from pipelines.scoring.past.snapshots import cut_snapshot, find_cuts
 from pipelines.wording import count_of
 
@@ -186,7 +186,9 @@ def _see_seasons(
         return dict.fromkeys(begins, 1.0)
     first = next(iter(models.values()))
     first = first.pooled if isinstance(first, PartedModels) else first
-    return find_seasons(order_days, first, feature_on, params.horizon_days, begins)
+    return find_seasons(
+        order_days, first, feature_on, params.horizon_days, begins, params.usual_month_orders
+    )
 
 
 def see_past_days(
@@ -235,6 +237,19 @@ def lacking(order_days: pl.DataFrame, as_of: date, params: ScoringParams) -> lis
     if history_days < enough:
         lacks.append(f"Orders go back {count_of(history_days, 'day')}; {enough} are needed.")
     return lacks + _events_lacking(known, as_of, params)
+
+
+def lacking_season(day: Day, params: ScoringParams) -> list[str]:
+    """Return the sentence that no season is known, if history is too short and nobody told one."""
+    history_days, enough = day.aggregates["tenure_days"].max(), YEAR_DAYS + params.horizon_days
+    if params.usual_month_orders is not None or not isinstance(history_days, int):
+        return []
+    if history_days >= enough:
+        return []
+    return [
+        f"Orders go back {count_of(history_days, 'day')} and show a season from {enough} on. Until "
+        "then usual_month_orders in scores.yml may tell one."
+    ]
 
 
 def _events_lacking(known: pl.DataFrame, as_of: date, params: ScoringParams) -> list[str]:

@@ -5,6 +5,7 @@ against what a model without a calendar expected for them, is the season; growth
 customers who leave are in the expectation already, so they are not taken for one.
 """
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -32,14 +33,15 @@ def find_seasons(
     as_of: date,
     horizon_days: int,
     begins: Sequence[date],
+    usual_month_orders: Sequence[float] | None = None,
 ) -> dict[date, float]:
     """Return by what factor orders of a horizon exceed the average of a year, as known at `as_of`.
 
     Per year in which the same weeks are known: actual over expected repeat orders of these weeks,
     over actual over expected of the year around them. The mean of the logs over k years is drawn
-    to no season by k / (k + 1/2): seasons repeat far more than they change. A year counts if a
-    horizon of history lies before it, so 1 where history is shorter than a year and a horizon.
-    Never beyond a factor of 3.
+    to the usual season by k / (k + 1/2): seasons repeat far more than they change. A year counts if
+    a horizon of history lies before it, so the usual season stands alone where history is shorter
+    than a year and a horizon. Never beyond a factor of 3.
 
     Args:
         order_days: Of `prepare_order_days`; days after as_of are ignored.
@@ -47,17 +49,32 @@ def find_seasons(
         as_of: The last day known.
         horizon_days: Length of each window.
         begins: The day before each window: as_of for the coming one, or earlier.
+        usual_month_orders: Orders of a usual year by month, from January on; no season if None.
     """
+    usual = {begin: usual_season(usual_month_orders, begin, horizon_days) for begin in begins}
     orders = order_days.filter(pl.col("is_order") & (pl.col("ordered_on") <= as_of))
     first = orders["ordered_on"].min()
     if not isinstance(first, date) or (as_of - first).days < YEAR_DAYS + horizon_days:
-        return dict.fromkeys(begins, 1.0)
+        return {begin: shrink_factor([], SEASON_PRIOR, usual[begin]) for begin in begins}
     tracking = _track(orders, model, as_of)
     earliest = first + timedelta(days=horizon_days)
-    return {begin: _season(tracking, begin, horizon_days, earliest) for begin in begins}
+    logs = {begin: _season_logs(tracking, begin, horizon_days, earliest) for begin in begins}
+    return {begin: shrink_factor(logs[begin], SEASON_PRIOR, usual[begin]) for begin in begins}
 
 
-def _season(tracking: "_Tracking", begin: date, horizon_days: int, earliest: date) -> float:
+def usual_season(month_orders: Sequence[float] | None, begin: date, horizon_days: int) -> float:
+    """Return by what factor the orders of a usual year exceed its average after `begin`."""
+    if month_orders is None:
+        return 1.0
+    days = [begin + timedelta(days=ahead) for ahead in range(1, horizon_days + 1)]
+    a_day = [month_orders[day.month - 1] / monthrange(day.year, day.month)[1] for day in days]
+    return float(np.mean(a_day)) / (sum(month_orders) / 365)
+
+
+def _season_logs(
+    tracking: "_Tracking", begin: date, horizon_days: int, earliest: date
+) -> list[float]:
+    """Return the log of the season in each year in which the weeks after `begin` are known."""
     logs: list[float] = []
     year, horizon = timedelta(days=YEAR_DAYS), timedelta(days=horizon_days)
     while begin >= earliest:
@@ -70,7 +87,7 @@ def _season(tracking: "_Tracking", begin: date, horizon_days: int, earliest: dat
             if window > 0 and whole > 0:
                 logs.append(float(np.log(window / whole)))
         begin -= year
-    return shrink_factor(logs, SEASON_PRIOR)
+    return logs
 
 
 def find_level(actual: Sequence[float], expected: Sequence[float]) -> float:
@@ -82,12 +99,10 @@ def find_level(actual: Sequence[float], expected: Sequence[float]) -> float:
     return shrink_factor(logs, LEVEL_PRIOR)
 
 
-def shrink_factor(logs: Sequence[float], prior: float) -> float:
-    """Return e to the mean of k logs times k / (k + prior), within a factor of 3 of 1."""
-    if not logs:
-        return 1.0
-    seen = float(np.mean(logs)) * len(logs) / (len(logs) + prior)
-    return float(np.exp(np.clip(seen, -np.log(LARGEST_CHANGE), np.log(LARGEST_CHANGE))))
+def shrink_factor(logs: Sequence[float], prior: float, towards: float = 1.0) -> float:
+    """Return e to the mean of k logs, drawn to a factor by k / (k + prior), between 1/3 and 3."""
+    drawn = (sum(logs) + prior * float(np.log(towards))) / (len(logs) + prior)
+    return float(np.exp(np.clip(drawn, -np.log(LARGEST_CHANGE), np.log(LARGEST_CHANGE))))
 
 
 def find_risk_level(

@@ -139,6 +139,19 @@ def test_where_models_do_worse_the_customers_own_rate_is_published_and_called_so
     assert any("graded C" in note for note in result.notes)
 
 
+def test_who_has_seen_no_whole_year_is_asked_for_the_season_of_the_books(scored):
+    short = simulate_orders(1_200, days=400)
+    known_days = (AS_OF - short["ordered_on"].min()).days
+    asked = [note for note in score(short).notes if "usual_month_orders" in note]
+    assert asked == [
+        f"Orders go back {known_days} days and show a season from 454 on. Until then "
+        "usual_month_orders in scores.yml may tell one."
+    ]
+    told = PARAMS.model_copy(update={"usual_month_orders": (1.0,) * 12})
+    for result in (scored, score(short, Rules(told, BOOK.churn_reasons, BOOK.next_order))):
+        assert not any("usual_month_orders" in note for note in result.notes)
+
+
 def test_a_model_that_cannot_be_fitted_tonight_is_stood_in_for(monkeypatch):
     both = PARAMS.model_copy(update={"order_models": ("mbg_nbd", "bg_nbd")})
 

@@ -53,6 +53,22 @@ def losses(baseline: float, model: float, other: float = 9.0, *, spread: float =
     )
 
 
+# ---------- season
+
+
+def test_the_books_put_the_totals_of_a_short_history_right():
+    spring = simulate_orders(4_000, days=420, busy_months=(4, 5, 6), busier=2.0)
+    books = tuple(200.0 if month in (4, 5, 6) else 100.0 for month in range(1, 13))
+    bias = {}
+    for usual in (None, books):
+        params = ScoringParams(order_models=("mbg_nbd",), usual_month_orders=usual)
+        reports = run_backtest(prepare_order_days(spring), AS_OF, params, cuts=1).reports
+        row = reports.filter(target="orders", model="mbg_nbd", metric="total_bias")
+        bias[usual] = row["value"].item()
+    assert bias[None] < -0.25
+    assert abs(bias[books]) < 0.1
+
+
 # ---------- choice and grade
 
 

@@ -1,4 +1,5 @@
-from datetime import timedelta
+from calendar import monthrange
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from pipelines.scoring.past.season import (
     find_seasons,
     shift_to,
     shrink_factor,
+    usual_season,
 )
 from pipelines.scoring.past.snapshots import prepare_order_days
 
@@ -23,10 +25,10 @@ MODEL = "mbg_nbd"
 HORIZON = 91
 
 
-def seasons_of(orders: pl.DataFrame, begins):
+def seasons_of(orders: pl.DataFrame, begins, usual=None):
     prepared = prepare_order_days(orders)
     models = fit_order_models(aggregate_history(prepared, AS_OF), (MODEL,), Base(AS_OF), 2.0)
-    return find_seasons(prepared, models[MODEL], AS_OF, HORIZON, begins)
+    return find_seasons(prepared, models[MODEL], AS_OF, HORIZON, begins, usual)
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +57,38 @@ def test_less_than_a_year_and_a_horizon_tells_no_season():
     assert seasons_of(short, [AS_OF]) == {AS_OF: 1.0}
 
 
+BUSY_SUMMER = [100.0] * 6 + [200.0] * 3 + [100.0] * 3
+
+
+def test_a_short_history_has_the_season_that_the_books_tell():
+    short = simulate_orders(500, days=364, busy_months=(7, 8, 9), busier=2.0)
+    before = AS_OF - timedelta(days=HORIZON)
+    told = seasons_of(short, [AS_OF, before], BUSY_SUMMER)
+    assert told[AS_OF] == pytest.approx(1.6, abs=0.02)
+    assert told[before] == pytest.approx(0.8, abs=0.02)
+
+
+def test_the_books_yield_to_what_the_history_shows(busy_summer):
+    assert seasons_of(busy_summer, [AS_OF], [100.0] * 12)[AS_OF] > 1.35
+    quiet = simulate_orders(6_000, days=1_100, seed=9)
+    assert 1.0 < seasons_of(quiet, [AS_OF], BUSY_SUMMER)[AS_OF] < 1.25
+
+
+def test_books_without_a_season_tell_none():
+    assert usual_season(None, AS_OF, HORIZON) == 1.0
+    february = date(2027, 1, 31)
+    by_days = [float(monthrange(2027, month)[1]) for month in range(1, 13)]
+    assert usual_season(by_days, february, 28) == pytest.approx(1.0)
+    assert usual_season(by_days, february, 364) == pytest.approx(1.0)
+
+
 def test_a_factor_is_drawn_to_one_and_bounded():
     assert shrink_factor([], 1.0) == 1.0
     assert shrink_factor([np.log(4.0)], 1.0) == pytest.approx(2.0)
     assert shrink_factor([np.log(2.0)] * 3, 1.0) == pytest.approx(2.0**0.75)
     assert shrink_factor([9.0, 9.0], 0.5) == pytest.approx(3.0)
+    assert shrink_factor([], 0.5, towards=1.5) == pytest.approx(1.5)
+    assert shrink_factor([], 0.5, towards=9.0) == pytest.approx(3.0)
 
 
 def test_totals_that_were_too_low_raise_the_level():
