@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from pipelines.demo.people import MEAN_GAP_DAYS
 from pipelines.demo.world import (
     HORIZON,
     NEVER,
@@ -74,10 +75,10 @@ def write_campaign_events(
     person = repeat_rows(counts)
     campaign = low[person] + number_within(person)
     sent = times[campaign] + chance.integers(0, 5_400, len(person))
-    keen, by_machine = (
-        0.55 * chance.beta(1.2, 2, people.height),
-        chance.random(people.height) < 0.15,
-    )
+    habit, by_machine = chance.beta(1.2, 2, people.height), chance.random(people.height) < 0.15
+    # Who buys often reads more of what the shop sends; the rest is habit.
+    interest = people["rate"].to_numpy() / (people["rate"].to_numpy() + 1 / MEAN_GAP_DAYS)
+    keen = 0.275 * habit + 0.5 * interest
     alive = sent < people["ends"].to_numpy()[person]
     dead = sent >= bounces[person]
     opens = (chance.random(len(person)) < np.where(alive, keen[person] + 0.05, 0.03)) & ~dead

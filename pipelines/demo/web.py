@@ -30,6 +30,7 @@ from pipelines.demo.world import (
 )
 
 VIEW, SEARCH, CART, PURCHASE = range(4)
+LOOKS_PER_ORDER = 6  # visits of a member that lead to no order, for each that does
 WEB_EVENTS = ("view_item", "search", "add_to_cart", "purchase")
 
 
@@ -50,9 +51,8 @@ def write_web_events(
         )
     )
     fades = np.minimum(ends, SPAN) + (chance.exponential(120, people.height) * DAY).astype(np.int64)
-    looker, looked = draw_visits(
-        web, fades, np.where(web < NEVER, people["rate"].to_numpy() + 1 / 250, 0), chance
-    )
+    looks = LOOKS_PER_ORDER * people["rate"].to_numpy() + 1 / 250
+    looker, looked = draw_visits(web, fades, np.where(web < NEVER, looks, 0), chance)
     stranger = np.full(people.height // 2, -1)
     strange = draw_seasonal(chance, chunk.begins, SPAN, len(stranger))
     person = np.concatenate((orders.person[bought], looker, stranger))
