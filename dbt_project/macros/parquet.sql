@@ -27,7 +27,7 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
     {% call statement('main') -%}
         copy (
             {{ query }}
-        ) to '{{ location }}' (format parquet, compression zstd)
+        ) to '{{ location }}' (format parquet, compression zstd, use_tmp_file true)
     {%- endcall %}
     {% do create_schema(this.without_identifier()) %}
     {% do run_query(parquet_view(this, location)) %}

@@ -7,8 +7,8 @@ import polars as pl
 
 from pipelines.rules.segments import Segment
 
-# {column}, or {column|what to say where nothing is known}
-PLACEHOLDER = re.compile(r"\{(\w+)(?:\|([^{}|]*))?\}")
+# {column}, {column orders} for what it counts, {column|what to say where nothing is known}
+PLACEHOLDER = re.compile(r"\{(\w+)(?: ([^{}|]+))?(?:\|([^{}|]*))?\}")
 # Invisible characters (spaces, controls, byte order marks) do not hide what comes after them.
 FORMULA = r"^[\s\p{Cc}\p{Cf}]*[=+\-@\t\r\n＝＋－＠|%]"
 PHONE = r"^\+[0-9]{8,15}$"
@@ -33,7 +33,7 @@ def named_columns(segment: Segment) -> set[str]:
     """Columns that a list shows or is sorted by."""
     named = {segment.order_by.removesuffix(" desc"), *segment.columns}
     for reason in (segment.reason, segment.reason_zh):
-        named |= {name for name, _ in PLACEHOLDER.findall(reason)}
+        named |= {found[1] for found in PLACEHOLDER.finditer(reason)}
     return named
 
 
@@ -51,12 +51,21 @@ def write_reasons(segment: Segment, schema: pl.Schema) -> list[pl.Expr]:
 def _write(template: str, schema: pl.Schema, words: Words) -> pl.Expr:
     plain = PLACEHOLDER.sub("{}", template)
     values = [
-        _shown(found[1], schema[found[1]], words).fill_null(
-            words.unknown if found[2] is None else found[2]
+        _counted(_shown(found[1], schema[found[1]], words), found[2]).fill_null(
+            words.unknown if found[3] is None else found[3]
         )
         for found in PLACEHOLDER.finditer(template)
     ]
     return pl.format(plain, *values)
+
+
+def _counted(value: pl.Expr, things: str | None) -> pl.Expr:
+    """A number with what it counts: 1 order, 2 orders."""
+    if things is None:
+        return value
+    return value + pl.when(value == "1").then(pl.lit(f" {things.removesuffix('s')}")).otherwise(
+        pl.lit(f" {things}")
+    )
 
 
 def _shown(name: str, dtype: pl.DataType, words: Words) -> pl.Expr:

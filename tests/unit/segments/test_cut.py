@@ -164,6 +164,17 @@ def test_a_reason_says_in_its_own_words_that_nothing_is_known():
     assert rows["reason_zh"].to_list() == ["经理emp007", "经理未指定"]
 
 
+def test_a_number_is_told_with_what_it_counts():
+    people = audience({"order_count": 2, "days_since_last_survey": 1}, {"order_count": 1})
+    asked_for = segment(
+        reason="{order_count orders}, asked {days_since_last_survey days|never} ago",
+        reason_zh="{order_count}单",
+    )
+    rows = cut(people, asked_for)
+    assert rows["reason"].to_list() == ["2 orders, asked 1 day ago", "1 order, asked never ago"]
+    assert rows["reason_zh"].to_list() == ["2单", "1单"]
+
+
 def test_a_weekday_is_told_by_its_name():
     people = audience({"best_weekday": 1}, {"best_weekday": 7}, {})
     rows = cut(people, segment(reason="{best_weekday}", reason_zh="{best_weekday}"))
