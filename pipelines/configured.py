@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from pipelines.catalogue import Catalogue, Column, Dataset, load_catalogue
 from pipelines.errors import C360Error
-from pipelines.extract.parts import Stream
+from pipelines.extract.connector import Stream
 from pipelines.extract.sql.mapping import check_mapping
 from pipelines.extract.systems import SYSTEMS
 from pipelines.platforms.aliases import check_alias

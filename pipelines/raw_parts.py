@@ -9,8 +9,9 @@ import polars as pl
 
 from pipelines.encryption import open_parquet
 from pipelines.errors import C360Error
+from pipelines.extract.connector import Stream
 from pipelines.extract.mapping import Fields, as_text, parse_time
-from pipelines.extract.parts import Part, Stream
+from pipelines.extract.parts import Part
 from pipelines.extract.systems import SYSTEMS
 from pipelines.forgetting import RECORD
 from pipelines.landing import EXTRA, RAW, ROW, RULE

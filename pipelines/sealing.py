@@ -59,7 +59,7 @@ def secret_tables(run: Run, catalogue: Catalogue) -> Iterator[tuple[Path, frozen
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a Parquet file has its end: DuckDB writes a model in its own place, the end last."""
+    """Whether a Parquet file has its end: of a killed model a part may be left, as tmp_<model>."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - len(END)))

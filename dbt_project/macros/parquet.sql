@@ -24,6 +24,7 @@ not, and then checks the contract: names and types by dbt, not-null and primary 
     {%- endif -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {#- Beside its place first: half a model that a kill left there would fail whoever reads it next. -#}
     {% call statement('main') -%}
         copy (
             {{ query }}

@@ -30,7 +30,9 @@ from pipelines.demo.world import (
 )
 
 VIEW, SEARCH, CART, PURCHASE = range(4)
-LOOKS_PER_ORDER = 8  # visits of a member that lead to no order, for each that does
+LOOKS_PER_ORDER = (
+    8  # visits of a member that lead to no order, for each of its orders by any channel
+)
 WEB_EVENTS = ("view_item", "search", "add_to_cart", "purchase")
 
 

@@ -9,9 +9,9 @@ from typing import cast
 from pipelines.catalogue import Dataset
 from pipelines.errors import C360Error, SourceDownError
 from pipelines.extract.buckets import Folder
+from pipelines.extract.connector import Ask, Connector, Stream
 from pipelines.extract.files import WANTED, table_of
 from pipelines.extract.ga4.nights import check_ga4
-from pipelines.extract.parts import Ask, Connector, Stream
 from pipelines.extract.sql.check import check_sql
 from pipelines.extract.systems import connect, read_secrets
 from pipelines.rules.model import SecretsOf

@@ -8,14 +8,13 @@ raw/<source>/<date>/<digest>__<stream>-<number>[-end].<system>.parquet
 `-end` marks the part that completes its pass.
 """
 
-import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -23,9 +22,8 @@ import polars as pl
 from pipelines.disk import sync
 from pipelines.encryption import encrypt_columns, load_keyring
 from pipelines.errors import C360Error, SourceDownError
-from pipelines.extract.client import ApiClient
+from pipelines.extract.connector import Ask, CannotResumeError, Connector, Record, Stream
 from pipelines.lake import sha256_of, with_parent
-from pipelines.rules.model import Source
 from pipelines.wording import count_of
 
 PART_RECORDS = 10_000
@@ -46,90 +44,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 # What tells which record a row of a part is, and how new; of tables of a database and of web events
 # by the landing contract's names.
 BOOKKEPT = frozenset(SCHEMA.keys() - {"record"}) | {"source_record_id", "source_updated_at"}
-
-
-class CannotResumeError(Exception):
-    """The vendor no longer knows the place where an earlier try stopped."""
-
-
-class Record(NamedTuple):
-    """One record as received: its id in the source, when it changed, and its bytes."""
-
-    id: str
-    body: bytes
-    modified: datetime | None = None
-    op: str = "upsert"
-
-    @property
-    def digest(self) -> bytes:
-        """Short digest of what the source says about the record, its time of change among it."""
-        content = self.body if self.op == "upsert" else f"delete {self.modified}".encode()
-        return hashlib.blake2b(content, digest_size=8).digest()
-
-
 GONE = Record("", b"", op="delete").digest
 OUTDATED = b""  # the digest of what was stored with other fields: known to be, and to be read anew
-
-
-@dataclass(frozen=True)
-class Page:
-    """The records of one answer, and how to ask for what comes after them."""
-
-    records: list[Record]
-    resume: Any = None
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a pass asks for: changes since and up to a time, from a place within them.
-
-    `read_from` is later than `since` where an ordered list was read up to there, and its place was
-    forgotten; what is no part of that list, such as deletions, is still asked for since `since`.
-    """
-
-    since: datetime | None
-    until: datetime
-    resume: Any = None
-    read_from: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Stream:
-    """One kind of record of a system.
-
-    `tables`: the landing tables its records become, the main one first. `ordered`: records come
-    oldest change first, so a pass that broke off can go on from the newest change that it has.
-    `scan`: the source cannot tell changes; all is read each time, and what is missing was deleted.
-    `always`: fields that every record has; without any of them the source has changed its shape.
-    """
-
-    name: str
-    tables: tuple[str, ...]
-    ordered: bool = False
-    scan: bool = False
-    always: tuple[str, ...] = ()
-
-
-class Connector(Protocol):
-    """What reads one system."""
-
-    system: str
-    overlap: timedelta
-    client: ApiClient
-
-    @property
-    def source(self) -> Source:
-        """The configured source."""
-
-    def streams(self) -> tuple[Stream, ...]:
-        """The streams that are configured."""
-
-    def pages(self, stream: Stream, ask: Ask) -> Iterator[Page]:
-        """Ask for a stream's records, page by page.
-
-        Raises:
-            CannotResumeError: the place to resume from is no longer known.
-        """
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pipelines.errors import AccessRefusedError
 from pipelines.extract.apis import fxiaoke, hubspot, mailchimp, meta, wecom, zoho_crm
 from pipelines.extract.client import Log
-from pipelines.extract.parts import Connector, StreamResult, extract_stream
+from pipelines.extract.connector import Connector
+from pipelines.extract.parts import StreamResult, extract_stream
 from pipelines.rules.model import SecretsOf, Source
 
 # Each has SYSTEM, STREAMS, a Connector, and parse(stream, record, own) for the landing rows.

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipelines.rules.breakers import Breakers
 from pipelines.rules.churn_causes import ChurnCauses
@@ -129,7 +129,9 @@ def _one_a_month(orders: tuple[float, ...]) -> tuple[float, ...]:
     return orders
 
 
-MonthOrders = Annotated[tuple[PositiveFloat, ...], AfterValidator(_one_a_month)]
+MonthOrders = Annotated[
+    tuple[Annotated[float, Field(ge=1e-6, le=1e12)], ...], AfterValidator(_one_a_month)
+]
 
 
 class ScoringParams(Rules):

@@ -144,7 +144,7 @@ def score_customers(
         ),
         notes=(
             *_notes(tried, in_use, habits, describe_drift(drift, params.drift_limits)),
-            *lacking_season(today, params),
+            *lacking_season(known, as_of, params),
         ),
     )
 

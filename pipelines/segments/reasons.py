@@ -8,7 +8,7 @@ import polars as pl
 from pipelines.rules.segments import Segment
 
 # {column}, {column orders} for what it counts, {column|what to say where nothing is known}
-PLACEHOLDER = re.compile(r"\{(\w+)(?: ([^{}|]+))?(?:\|([^{}|]*))?\}")
+PLACEHOLDER = re.compile(r"\{(\w+)(?: ([a-z]+s))?(?:\|([^{}|]*))?\}")
 # Invisible characters (spaces, controls, byte order marks) do not hide what comes after them.
 FORMULA = r"^[\s\p{Cc}\p{Cf}]*[=+\-@\t\r\n＝＋－＠|%]"
 PHONE = r"^\+[0-9]{8,15}$"
@@ -60,11 +60,18 @@ def _write(template: str, schema: pl.Schema, words: Words) -> pl.Expr:
 
 
 def _counted(value: pl.Expr, things: str | None) -> pl.Expr:
-    """A number with what it counts: 1 order, 2 orders."""
+    """A number with what it counts, in English and a plural in s: 1 order, 2 orders."""
     if things is None:
         return value
     return value + pl.when(value == "1").then(pl.lit(f" {things.removesuffix('s')}")).otherwise(
         pl.lit(f" {things}")
+    )
+
+
+def is_count(name: str, dtype: pl.DataType) -> bool:
+    """Whether a column is a number of things, which may be one: no money, share or weekday."""
+    return not name.endswith("_weekday") and (
+        dtype.is_integer() or (dtype.is_float() and not name.endswith("_rate"))
     )
 
 

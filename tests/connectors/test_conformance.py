@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.errors import AccessRefusedError, C360Error, QuotaSpentError, SourceDownError
 from pipelines.extract import parts
-from pipelines.extract.parts import Page
+from pipelines.extract.connector import Page
 from pipelines.fakes.fake import Fault
 
 HTML = b"<!doctype html><title>502 Bad Gateway</title>"

@@ -198,8 +198,8 @@ def test_what_a_kill_left_half_written_of_a_run_goes_and_stops_no_later_night(
 ):
     run, later = lake.run(DAYS[0]), lake.run(date(2026, 7, 9))
     whole = run.table("models", "stg_crm__contacts")
-    torn = [run.table("models", name) for name in ("stg_shop__orders", "customer_360")]
-    for path in torn:  # as DuckDB leaves a model: in its own place, without an end
+    torn = [run.table("models", name) for name in ("tmp_stg_shop__orders", "customer_360")]
+    for path in torn:  # as DuckDB leaves a model of which it was stopped: without an end
         path.write_bytes(whole.read_bytes()[:-7])
     torn[0].with_name("stg_crm__consents.parquet").touch()
     scratch = with_parent(run.path / "pipeline" / ".identity_values.parquet.part")

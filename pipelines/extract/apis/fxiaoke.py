@@ -36,6 +36,7 @@ from pipelines.extract.client import (
     json_object,
     refused_login,
 )
+from pipelines.extract.connector import Ask, Page, Record, Stream
 from pipelines.extract.mapping import (
     Fields,
     Row,
@@ -45,7 +46,6 @@ from pipelines.extract.mapping import (
     load_mappings,
     parse_time,
 )
-from pipelines.extract.parts import Ask, Page, Record, Stream
 from pipelines.rules.source_types.fxiaoke import FxiaokeSecrets, FxiaokeSource
 
 SYSTEM = "fxiaoke"

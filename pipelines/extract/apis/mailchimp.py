@@ -36,6 +36,7 @@ from pipelines.extract.client import (
     json_object,
     retry_after,
 )
+from pipelines.extract.connector import Ask, CannotResumeError, Page, Record, Stream
 from pipelines.extract.mapping import (
     NOTHING,
     Fields,
@@ -44,7 +45,6 @@ from pipelines.extract.mapping import (
     load_mappings,
     parse_time,
 )
-from pipelines.extract.parts import Ask, CannotResumeError, Page, Record, Stream
 from pipelines.rules.source_types.mailchimp import MailchimpSecrets, MailchimpSource
 
 SYSTEM = "mailchimp"

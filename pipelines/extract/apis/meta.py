@@ -32,8 +32,8 @@ from pipelines.extract.client import (
     by_status,
     json_object,
 )
+from pipelines.extract.connector import Ask, Page, Record, Stream
 from pipelines.extract.mapping import Fields, Mapping, Rows, load_mappings, parse_time
-from pipelines.extract.parts import Ask, Page, Record, Stream
 from pipelines.rules.source_types.meta import MetaSecrets, MetaSource
 
 SYSTEM = "meta"

@@ -37,8 +37,8 @@ from pipelines.extract.client import (
     json_object,
     refused_login,
 )
+from pipelines.extract.connector import Ask, CannotResumeError, Page, Record, Stream
 from pipelines.extract.mapping import Fields, Rows, from_epoch, load_mappings
-from pipelines.extract.parts import Ask, CannotResumeError, Page, Record, Stream
 from pipelines.rules.source_types.wecom import WecomSecrets, WecomSource
 
 SYSTEM = "wecom"

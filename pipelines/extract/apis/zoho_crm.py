@@ -27,6 +27,7 @@ from pipelines.extract.client import (
     json_object,
     refused_login,
 )
+from pipelines.extract.connector import Ask, CannotResumeError, Page, Record, Stream
 from pipelines.extract.mapping import (
     Fields,
     Rows,
@@ -35,14 +36,7 @@ from pipelines.extract.mapping import (
     parse_time,
     value_at,
 )
-from pipelines.extract.parts import (
-    PART_RECORDS,
-    Ask,
-    CannotResumeError,
-    Page,
-    Record,
-    Stream,
-)
+from pipelines.extract.parts import PART_RECORDS
 from pipelines.rules.source_types.zoho_crm import ZohoCrmSecrets, ZohoCrmSource
 
 SYSTEM = "zoho_crm"

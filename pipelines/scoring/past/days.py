@@ -227,8 +227,7 @@ def lacking(order_days: pl.DataFrame, as_of: date, params: ScoringParams) -> lis
     """Return one sentence for each thing that is missing: what there is and what is enough."""
     known = order_days.filter(pl.col("is_order") & (pl.col("ordered_on") <= as_of))
     customers = known["customer_id"].n_unique()
-    first = known["ordered_on"].min()
-    history_days = (as_of - first).days if isinstance(first, date) else 0
+    history_days = _history_days(known, as_of)
     lacks = []
     if customers < params.min_customers:
         buyers = count_of(customers, "customer has", "customers have")
@@ -239,17 +238,21 @@ def lacking(order_days: pl.DataFrame, as_of: date, params: ScoringParams) -> lis
     return lacks + _events_lacking(known, as_of, params)
 
 
-def lacking_season(day: Day, params: ScoringParams) -> list[str]:
+def lacking_season(order_days: pl.DataFrame, as_of: date, params: ScoringParams) -> list[str]:
     """Return the sentence that no season is known, if history is too short and nobody told one."""
-    history_days, enough = day.aggregates["tenure_days"].max(), YEAR_DAYS + params.horizon_days
-    if params.usual_month_orders is not None or not isinstance(history_days, int):
-        return []
-    if history_days >= enough:
+    history_days, enough = _history_days(order_days, as_of), YEAR_DAYS + params.horizon_days
+    if params.usual_month_orders is not None or history_days >= enough:
         return []
     return [
         f"Orders go back {count_of(history_days, 'day')} and show a season from {enough} on. Until "
         "then usual_month_orders in scores.yml may tell one."
     ]
+
+
+def _history_days(order_days: pl.DataFrame, as_of: date) -> int:
+    known = order_days.filter(pl.col("is_order") & (pl.col("ordered_on") <= as_of))
+    first = known["ordered_on"].min()
+    return (as_of - first).days if isinstance(first, date) else 0
 
 
 def _events_lacking(known: pl.DataFrame, as_of: date, params: ScoringParams) -> list[str]:

@@ -49,7 +49,8 @@ def find_seasons(
         as_of: The last day known.
         horizon_days: Length of each window.
         begins: The day before each window: as_of for the coming one, or earlier.
-        usual_month_orders: Orders of a usual year by month, from January on; no season if None.
+        usual_month_orders: Orders of a usual year by month, from January on, free of growth; no
+            season if None.
     """
     usual = {begin: usual_season(usual_month_orders, begin, horizon_days) for begin in begins}
     orders = order_days.filter(pl.col("is_order") & (pl.col("ordered_on") <= as_of))

@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from pipelines.demo.company import SOURCES, sources_yaml, write_company
-from pipelines.demo.world import CHUNK, KNOWN_BY, plan_chunks
+from pipelines.demo.mail import write_campaign_events
+from pipelines.demo.people import draw_people
+from pipelines.demo.world import CHUNK, KNOWN_BY, SPAN, plan_chunks
 
 UNTIL = date(2026, 6, 30)
 CUSTOMERS = 1200
@@ -290,6 +292,26 @@ def test_sales_are_seasonal(company):
     november = ((days.dt.month() == 11) & (days.dt.day() <= 11) & (days.dt.year() < 2026)).sum()
     quiet = ((days.dt.month() == 3) & (days.dt.day() <= 11) & (days.dt.year() < 2026)).sum()
     assert november > 1.4 * quiet
+
+
+def test_members_look_around_more_often_than_they_buy(company):
+    root, _ = company
+    events = read_table(root, "web", "web_events").filter(pl.col("user_id").is_not_null())
+    visits = events.group_by("session_id").agg(buys=(pl.col("event_name") == "purchase").any())
+    buying = visits["buys"].sum()
+    assert 5 < (visits.height - buying) / buying < 14
+
+
+def test_who_buys_often_opens_more_mail():
+    chunk = plan_chunks(3_000)[0]
+    people = draw_people(11, chunk)
+    mails = write_campaign_events(people, 11, chunk, (0, SPAN)).filter(~pl.col("is_machine"))
+    was = pl.col("event_type")
+    opened = mails.group_by("email").agg(share=(was == "open").sum() / (was == "sent").sum())
+    known = opened.join(people.filter(pl.col("ends") > SPAN), on="email")
+    often = known.filter(pl.col("rate") > known["rate"].median())["share"].mean()
+    rarely = known.filter(pl.col("rate") <= known["rate"].median())["share"].mean()
+    assert often > 1.5 * rarely
 
 
 def test_money_adds_up(company):

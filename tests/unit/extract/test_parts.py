@@ -15,16 +15,8 @@ from hypothesis import strategies as st
 
 from pipelines.errors import C360Error
 from pipelines.extract import parts
-from pipelines.extract.parts import (
-    Ask,
-    CannotResumeError,
-    Page,
-    Record,
-    Stream,
-    extract_stream,
-    find_parts,
-    landing_days,
-)
+from pipelines.extract.connector import Ask, CannotResumeError, Page, Record, Stream
+from pipelines.extract.parts import extract_stream, find_parts, landing_days
 
 FIRST = date(2026, 6, 1)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -67,6 +67,12 @@ def test_every_packaged_segment_passes_its_own_check():
         {"reason": "{city|a|b}"},
         {"reason_zh": "{city.x}客户"},
         {"reason_zh": "{姓名}"},
+        {"reason_zh": "{order_count 单}"},
+        {"reason": "{account_manager_id none yet}"},
+        {"reason": "{city customers}"},
+        {"reason": "{discounted_order_rate orders}"},
+        {"reason": "{best_weekday days}"},
+        {"reason": "{points_balance points}"},
     ],
 )
 def test_order_columns_and_reasons_may_only_name_columns_of_the_audience(changes):

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from pipelines.errors import SourceDownError
 from pipelines.extract.apis import hubspot
 from pipelines.extract.client import Answer, CallRefusedError, Verdict
-from pipelines.extract.parts import Page, Record, extract_stream, find_parts
+from pipelines.extract.connector import Page, Record
+from pipelines.extract.parts import extract_stream, find_parts
 from pipelines.extract.systems import SYSTEMS
 from pipelines.fakes import hubspot as fakes
 from pipelines.fakes.fake import Fault

@@ -16,7 +16,8 @@ from pipelines.extract import parts
 from pipelines.extract.apis import mailchimp
 from pipelines.extract.apis.mailchimp import STREAMS, Connector, parse
 from pipelines.extract.client import CallRefusedError, Verdict
-from pipelines.extract.parts import Ask, CannotResumeError, Page, Record, extract_stream, find_parts
+from pipelines.extract.connector import Ask, CannotResumeError, Page, Record
+from pipelines.extract.parts import extract_stream, find_parts
 from pipelines.extract.systems import SYSTEMS
 from pipelines.fakes.fake import Fault
 from pipelines.fakes.mailchimp import CREDENTIALS, LIST_ID, MailchimpFake

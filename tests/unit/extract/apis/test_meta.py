@@ -17,6 +17,7 @@ from pipelines.extract import parts
 from pipelines.extract.apis import meta
 from pipelines.extract.apis.meta import Connector, parse
 from pipelines.extract.client import CallRefusedError, Verdict
+from pipelines.extract.connector import Ask
 from pipelines.extract.parts import extract_stream, find_parts
 from pipelines.extract.systems import SYSTEMS
 from pipelines.fakes.fake import Fault
@@ -140,9 +141,9 @@ def test_the_proof_of_the_apps_secret_goes_along_if_there_is_one(brand):
     assert brand.extract("post_comments") == 1
     wrong = brand.connector({**CREDENTIALS, "app_secret": "another"})
     with pytest.raises(CallRefusedError):
-        next(wrong.pages(meta.STREAMS["post_comments"], parts.Ask(None, brand.fake.now)))
+        next(wrong.pages(meta.STREAMS["post_comments"], Ask(None, brand.fake.now)))
     without = brand.connector({"access_token": CREDENTIALS["access_token"]})
-    assert next(without.pages(meta.STREAMS["post_comments"], parts.Ask(None, brand.fake.now)))
+    assert next(without.pages(meta.STREAMS["post_comments"], Ask(None, brand.fake.now)))
     for connector in (wrong, without):
         connector.client.close()
 
@@ -351,7 +352,7 @@ def test_a_metric_that_meta_no_longer_knows_is_left_out_and_noted(brand):
 def test_another_refusal_of_insights_is_not_taken_for_an_unknown_metric(brand):
     connector = brand.connector({**CREDENTIALS, "app_secret": "another"})
     with pytest.raises(CallRefusedError, match="refuses the call: 100"):
-        next(connector.pages(meta.STREAMS["account_totals"], parts.Ask(None, brand.fake.now)))
+        next(connector.pages(meta.STREAMS["account_totals"], Ask(None, brand.fake.now)))
     connector.client.close()
 
 
@@ -390,7 +391,7 @@ def test_own_fields_are_asked_for_too(brand):
     own = {"post_comments": {"language": "locale.code"}}
     brand.fake.comment(brand.fake.post(), locale={"code": "zh"})
     connector = brand.connector(fields=own)
-    [page] = connector.pages(meta.STREAMS["post_comments"], parts.Ask(None, brand.fake.now))
+    [page] = connector.pages(meta.STREAMS["post_comments"], Ask(None, brand.fake.now))
     [(_, row)] = parse("post_comments", json.loads(page.records[0].body), own["post_comments"])
     assert row["language"] == "zh"
     assert connector._fields("post_comments") == (
