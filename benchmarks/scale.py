@@ -25,7 +25,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from pipelines.breakers.judge import judge
 from pipelines.catalogue import load_catalogue
+from pipelines.gate_breakers import write_verdicts
 from pipelines.lake import Lake, Run, with_parent, write_table
 from pipelines.land import freeze_rules
 from pipelines.line import Line
@@ -132,11 +134,12 @@ def open_run(home: Path) -> Line:
 
 
 def prepare(home: Path, tables: dict[str, str], fuzzy: bool) -> None:
-    """Inputs, frozen rules, and the report of the step before the first that is timed."""
+    """Inputs, frozen rules, and what the steps before the first that is timed leave behind."""
     shutil.rmtree(home, ignore_errors=True)
     run = Lake(home).run(AS_OF)
-    files, book = find_rules(None), load_rules(find_rules(None))
-    freeze_rules(run, load_catalogue(PROJECT), book, files, RunFacts(
+    files, book, catalogue = find_rules(None), load_rules(find_rules(None)), load_catalogue(PROJECT)
+    write_verdicts(judge([], "landing", AS_OF, {}), "landing", run, catalogue)
+    freeze_rules(run, catalogue, book, files, RunFacts(
         as_of=AS_OF, base_currency="GBP", personal_fields=set()))  # fmt: skip
     if not fuzzy:
         path = run.rules / "identity.yml"
@@ -154,7 +157,7 @@ def timed(home: Path, step: str) -> dict[str, float]:
         "scale.run_one(Path(sys.argv[2]), sys.argv[3])"
     )
     arguments = [sys.executable, "-c", code, str(Path(__file__).parent), str(home), step]
-    done = subprocess.run(arguments, check=True, capture_output=True, text=True, cwd=PROJECT)
+    done = subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -222,7 +222,7 @@ def _notes(tried: Backtest, in_use: FitInUse, habits: Habits, moved: list[str]) 
     graded = [
         f"The model of {choice.target} is graded {choice.grade}: {choice.reason}"
         for choice in tried.choices.values()
-        if choice.grade == "C"
+        if choice.grade in ("B", "C")
     ]
     unheard = [
         f"Best {name}: {report.reason}"

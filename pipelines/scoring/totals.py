@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from pipelines.rules.schemas import ScoringParams
 from pipelines.scoring.past.backtest import Backtest
 from pipelines.scoring.past.candidates import (
@@ -33,11 +35,14 @@ class ChosenTotal:
     def expect(self, day: Day, ahead_days: int | None = None) -> Floats:
         """Return what is expected of the horizon in its season, or of so many days.
 
-        Further ahead than the horizon the level holds, and seasons even out.
+        Further ahead than the horizon the level holds, and seasons even out; but a year brings no
+        less than the busy horizon that it begins with.
         """
+        coming: Floats = self.total.expect(day, self.horizon_days) * day.season * self.level
         if ahead_days is None:
-            return self.total.expect(day, self.horizon_days) * day.season * self.level
-        return self.total.expect(day, ahead_days) * self.level
+            return coming
+        expected: Floats = self.total.expect(day, ahead_days) * self.level
+        return np.maximum(expected, coming) if ahead_days >= self.horizon_days else expected
 
 
 def choose_total(
@@ -56,7 +61,7 @@ def choose_total(
     """
     chosen = backtest.choices[target].model
     candidates = {"orders": order_candidates, "value": value_candidates}[target](
-        [*today.order_models]
+        [*today.order_models], params.horizon_days
     )
     name = chosen if chosen is not None and chosen in candidates else BASELINES[target]
     earlier = backtest.days[: params.training_cuts]

@@ -163,8 +163,8 @@ def run_backtest(
     ]
     candidates: dict[Target, Mapping[str, Candidate]] = {
         "churn": churn_candidates(kinds, names),
-        "orders": order_candidates(kinds),
-        "value": value_candidates(kinds),
+        "orders": order_candidates(kinds, params.horizon_days),
+        "value": value_candidates(kinds, params.horizon_days),
     }
     reports, choices = [], {}
     for target, models in candidates.items():
@@ -301,9 +301,7 @@ def choose_model(
         model=baseline if grade == "C" else chosen,
         baseline=baseline,
         grade=grade,
-        reason=_reason(
-            grade, chosen, preferred, baseline, skill, gain, error, level[chosen], limit
-        ),
+        reason=_reason(grade, chosen, preferred, baseline, skill, gain, error, level, limit),
         loss=mean[chosen],
         baseline_loss=mean[baseline],
         improvement_standard_error=error,
@@ -326,16 +324,17 @@ def compare_losses(losses: pl.DataFrame, of: str, than: str) -> tuple[float, flo
 
 def _reason(
     grade: str, chosen: str, preferred: str, baseline: str, skill: float, gain: float,
-    error: float, level: float, limit: float,
+    error: float, level: Mapping[str, float], limit: float,
 ) -> str:  # fmt: skip
     errors = f"{abs(gain) / error:.1f} standard errors" if error > 0 else "no standard error"
+    told = level[baseline if grade == "C" else chosen]
+    off = f"; its level is off by {told:.3f}, more than {limit:.3f}" if told > limit else ""
     if grade == "C":
         return (
             f"On past days {chosen} was worse than {baseline} (loss {-skill:.1%} higher, "
-            f"{errors}); {baseline} is published instead."
+            f"{errors}); {baseline} is published instead{off}."
         )
     how = "preferred" if chosen == preferred else f"clearly better than {preferred}"
-    off = f"; its level is off by {level:.3f}, more than {limit:.3f}" if level > limit else ""
     side = "below" if gain >= 0 else "above"
     return f"{chosen} ({how}): loss {abs(skill):.1%} {side} that of {baseline}, {errors}{off}."
 

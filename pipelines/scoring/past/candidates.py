@@ -47,15 +47,17 @@ def churn_candidates(kinds: Sequence[str], optional: Sequence[str]) -> dict[str,
     return candidates | {kind: partial(_no_order, kind=kind) for kind in kinds}
 
 
-def order_candidates(kinds: Sequence[str]) -> dict[str, "Total"]:
+def order_candidates(kinds: Sequence[str], horizon_days: int) -> dict[str, "Total"]:
     """Return what may predict the count of order days, the baseline first."""
-    expect = {OWN_RATE: _own_orders} | {kind: partial(expect_orders, kind=kind) for kind in kinds}
+    own = partial(_own_rate, column="order_days_365d_count", least_days=horizon_days)
+    expect = {OWN_RATE: own} | {kind: partial(expect_orders, kind=kind) for kind in kinds}
     return {name: Total(e, "order_count") for name, e in expect.items()}
 
 
-def value_candidates(kinds: Sequence[str]) -> dict[str, "Total"]:
+def value_candidates(kinds: Sequence[str], horizon_days: int) -> dict[str, "Total"]:
     """Return what may predict the margin of the horizon, the baseline first."""
-    expect = {OWN_RATE: _own_margin} | {kind: partial(expect_value, kind=kind) for kind in kinds}
+    own = partial(_own_rate, column="margin_365d_amount", least_days=horizon_days)
+    expect = {OWN_RATE: own} | {kind: partial(expect_value, kind=kind) for kind in kinds}
     return {name: Total(e, "margin_amount") for name, e in expect.items()}
 
 
@@ -142,20 +144,15 @@ class Total:
         )
 
 
-def _own_orders(day: Day, horizon_days: int) -> Floats:
-    return _own_rate(day, "order_days_365d_count", horizon_days)
+def _own_rate(day: Day, ahead_days: int, column: str, least_days: int) -> Floats:
+    """Return what each customer's own rate comes to, over the last year or since the first order.
 
-
-def _own_margin(day: Day, horizon_days: int) -> Floats:
-    return _own_rate(day, "margin_365d_amount", horizon_days)
-
-
-def _own_rate(day: Day, column: str, horizon_days: int) -> Floats:
-    """Return each customer's own rate over the last year, or since the first order."""
-    known_days = np.clip(day.aggregates["tenure_days"].to_numpy(), horizon_days, YEAR)
+    Who is known for less than a horizon is taken to have been for one: one order is no rhythm yet.
+    """
+    known_days = np.clip(day.aggregates["tenure_days"].to_numpy(), least_days, YEAR)
     total = day.aggregates[column].cast(pl.Float64).to_numpy()
-    rate: Floats = total * horizon_days / known_days
-    return rate
+    expected: Floats = total * ahead_days / known_days
+    return expected
 
 
 def expect_orders(day: Day, ahead_days: int, kind: str) -> Floats:

@@ -25,6 +25,8 @@ CURVE_STEP_DAYS = 7
 LARGEST_CHANGE = 3.0
 # How many years without a season, and how many cuts without an error, the prior is worth.
 SEASON_PRIOR, LEVEL_PRIOR = 0.5, 1.0
+# By how much, in logs, a season is thought to differ from year to year before two are seen.
+YEARLY_SD = 0.15
 
 
 def find_seasons(
@@ -39,9 +41,10 @@ def find_seasons(
 
     Per year in which the same weeks are known: actual over expected repeat orders of these weeks,
     over actual over expected of the year around them. The mean of the logs over k years is drawn
-    to the usual season by k / (k + 1/2): seasons repeat far more than they change. A year counts if
-    a horizon of history lies before it, so the usual season stands alone where history is shorter
-    than a year and a horizon. Never beyond a factor of 3.
+    to the usual season by k / (k + 1/2) if the years differ by 15 %, less if they agree, more if
+    one was odd: a closed shop or a great sale is no season. A year counts if a horizon of history
+    lies before it, so the usual season stands alone where history is shorter than a year and a
+    horizon. Never beyond a factor of 3.
 
     Args:
         order_days: Of `prepare_order_days`; days after as_of are ignored.
@@ -56,11 +59,21 @@ def find_seasons(
     orders = order_days.filter(pl.col("is_order") & (pl.col("ordered_on") <= as_of))
     first = orders["ordered_on"].min()
     if not isinstance(first, date) or (as_of - first).days < YEAR_DAYS + horizon_days:
-        return {begin: shrink_factor([], SEASON_PRIOR, usual[begin]) for begin in begins}
+        return {begin: draw_season([], usual[begin]) for begin in begins}
     tracking = _track(orders, model, as_of)
     earliest = first + timedelta(days=horizon_days)
     logs = {begin: _season_logs(tracking, begin, horizon_days, earliest) for begin in begins}
-    return {begin: shrink_factor(logs[begin], SEASON_PRIOR, usual[begin]) for begin in begins}
+    return {begin: draw_season(logs[begin], usual[begin]) for begin in begins}
+
+
+def draw_season(logs: Sequence[float], usual: float) -> float:
+    """Return the mean season of k years drawn to the usual one, the more so the less they agree.
+
+    The variance between years is that of the logs, and of one year more that differs by 15 %.
+    """
+    spread = float(np.var(logs)) * len(logs) if logs else 0.0
+    variance = (YEARLY_SD**2 + spread) / max(len(logs), 1)
+    return shrink_factor(logs, SEASON_PRIOR * variance / YEARLY_SD**2, usual)
 
 
 def usual_season(month_orders: Sequence[float] | None, begin: date, horizon_days: int) -> float:

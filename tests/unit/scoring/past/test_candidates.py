@@ -1,6 +1,6 @@
 """What the candidates expect, worked out by hand: every customer orders every ninety days."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -32,6 +32,16 @@ class Steady:
         return np.full(len(x), t / HORIZON)
 
 
+@dataclass(frozen=True)
+class Fading:
+    """Whoever orders does so once, soon."""
+
+    kind: str = "fading"
+
+    def expected_orders(self, t, x, t_x, T):  # noqa: N803 - the name in the papers
+        return np.ones(len(x))
+
+
 def day(on, seasons, labels=None, customers=10):
     aggregates = pl.DataFrame(
         {
@@ -47,7 +57,7 @@ def expect(season, actual, ahead_days=None):
     """Expected of one customer, after ten of them ordered `actual` times in the past horizon."""
     today = day(AS_OF, {AS_OF: season, PAST: 0.8})
     past = day(PAST, {PAST: 0.8}, [actual] + [0] * 9)
-    total = order_candidates(["steady"])["steady"]
+    total = order_candidates(["steady"], HORIZON)["steady"]
     if ahead_days is None:
         return total(today, [past], HORIZON)[0]
     level = total.find_level(today, [past], HORIZON)
@@ -67,6 +77,23 @@ def test_the_season_of_the_horizon_and_the_level_of_the_past_are_in_it():
 def test_further_ahead_the_level_holds_and_seasons_even_out():
     year = expect(season=1.5, actual=12, ahead_days=365)
     assert year == pytest.approx(365 / HORIZON * (12 / 8) ** HALF)
+
+
+def test_a_year_brings_no_less_than_the_busy_quarter_that_it_begins_with():
+    fading = {"steady": Fading()}
+    today = replace(day(AS_OF, {AS_OF: 2.0}), order_models=fading)
+    chosen = ChosenTotal("steady", order_candidates(["steady"], HORIZON)["steady"], 1.0, HORIZON)
+    assert chosen.expect(today)[0] == chosen.expect(today, 365)[0] == pytest.approx(2.0)
+    assert chosen.expect(today, 1095)[0] == pytest.approx(2.0)
+    assert chosen.expect(today, 30)[0] == pytest.approx(1.0)
+
+
+def test_the_own_rate_of_who_is_new_goes_on_as_it_began():
+    aggregates = pl.DataFrame({"tenure_days": [30, 180], "order_days_365d_count": [1, 4]})
+    new_and_known = replace(day(AS_OF, {AS_OF: 1.0}), aggregates=aggregates)
+    own = order_candidates([], HORIZON)["own_rate"]
+    assert own.expect(new_and_known, HORIZON) == pytest.approx([1.0, 2.0])
+    assert own.expect(new_and_known, 2 * HORIZON) == pytest.approx([2.0, 4.0])
 
 
 def test_the_mean_margin_is_of_the_days_after_the_first_and_unknown_without_one():

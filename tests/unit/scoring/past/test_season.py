@@ -12,6 +12,7 @@ from pipelines.scoring.models.kinds import Base
 from pipelines.scoring.past.order_models import fit_order_models
 from pipelines.scoring.past.season import (
     change_hazard,
+    draw_season,
     find_level,
     find_risk_level,
     find_seasons,
@@ -80,6 +81,16 @@ def test_books_without_a_season_tell_none():
     by_days = [float(monthrange(2027, month)[1]) for month in range(1, 13)]
     assert usual_season(by_days, february, 28) == pytest.approx(1.0)
     assert usual_season(by_days, february, 364) == pytest.approx(1.0)
+
+
+def test_years_that_agree_are_believed_and_an_odd_one_is_not():
+    usual = draw_season([0.4, 0.4 - 0.15 * 2**0.5], 1.0)  # they differ as much as is thought
+    assert usual == pytest.approx(np.exp((0.4 - 0.15 / 2**0.5) * 2 / 2.5))
+    assert draw_season([0.4], 1.0) == pytest.approx(np.exp(0.4 / 1.5))
+    assert draw_season([0.5, 0.5], 1.0) > np.exp(0.5 * 2 / 2.5)
+    closed_once = draw_season([-1.0, 0.0], 1.0)
+    assert 0.85 < closed_once < 1.0
+    assert draw_season([], 1.2) == pytest.approx(1.2)
 
 
 def test_a_factor_is_drawn_to_one_and_bounded():
