@@ -3,7 +3,8 @@
 The sum over a horizon is uncertain in three ways: how many orders come, how much the customer
 spends per order, and how much single orders vary. The sum is zero with the model's probability of
 no order. Else its first two moments are known; its lower end is much like that of a gamma variable,
-its upper end like that of a log-normal one: on simulated customers each bound holds what it says.
+its upper end like that of a log-normal one, and below that of a customer who is sure to stay: on
+simulated customers each bound holds what it says.
 """
 
 from collections.abc import Sequence
@@ -85,7 +86,8 @@ def bound_year(
     margin = margins.expected_spend(past.x, past.mean_margin)
     spread = _spread_of(past, of_rows(orders, some), margins, expected[some], level)
     mean, ratio = _moments_of_some(expected[some], silent[some], margin, spread)
-    high[some] = mean * _lognormal_quantile(ratio, _above(HIGH, silent[some]))
+    upper = mean * _lognormal_quantile(ratio, _above(HIGH, silent[some]))
+    high[some] = np.minimum(upper, _upper_of_who_stays(margin, spread))
     sure = silent[some] < LOW
     few = some[sure]
     low[few] = mean[sure] * _gamma_quantile(ratio[sure] - 1.0, _above(LOW, silent[few]))
@@ -96,12 +98,15 @@ def bound_year(
 class _Spread:
     """Second moments: of the number of orders, of the personal mean margin relative to its square.
 
-    order_noise: variance of one order relative to the square of the personal mean.
+    order_noise: variance of one order relative to the square of the personal mean. staying_orders
+    and squared_staying_orders: the moments of the number of orders of who does not stop.
     """
 
     squared_orders: Floats
     squared_margin: Floats
     order_noise: float
+    staying_orders: Floats
+    squared_staying_orders: Floats
 
 
 def _spread_of(
@@ -116,11 +121,11 @@ def _spread_of(
     shape, rate = find_rates(orders, histories.x, histories.t_x, histories.tenure)
     busy = level * rate * YEAR_DAYS
     share = np.minimum(expected / np.maximum(busy, 1e-300), 1.0)
-    squared_orders = share * (busy + busy**2 * (1.0 + 1.0 / shape))
+    squared_busy = busy + busy**2 * (1.0 + 1.0 / shape)
     known = np.isfinite(histories.mean_margin) & (histories.mean_margin > 0) & (histories.x > 0)
     freedom = margins.q + np.where(known, margins.p * histories.x, 0.0)
     squared = (freedom - 1.0) / np.maximum(freedom - 2.0, LEAST_FREEDOM)
-    return _Spread(squared_orders, squared, 1.0 / margins.p)
+    return _Spread(share * squared_busy, squared, 1.0 / margins.p, busy, squared_busy)
 
 
 def _moments_of_some(
@@ -136,6 +141,18 @@ def _moments_of_some(
         / some
     )
     return mean, np.maximum(square / np.maximum(mean**2, 1e-300), 1.0)
+
+
+def _upper_of_who_stays(margin: Floats, spread: _Spread) -> Floats:
+    """Return the upper bound of who does not stop, which nobody's can exceed.
+
+    Of steady buyers nearly all stay: a sum that is either all or hardly anything is no log-normal.
+    """
+    orders = np.maximum(spread.staying_orders, 1e-300)
+    squared = spread.squared_staying_orders + spread.order_noise * orders
+    ratio = np.maximum(spread.squared_margin * squared / orders**2, 1.0)
+    upper: Floats = orders * margin * _lognormal_quantile(ratio, np.full_like(ratio, HIGH))
+    return upper
 
 
 def _above(level: float, silent: Floats) -> Floats:

@@ -17,11 +17,15 @@ SPEND = GammaGamma(6.0, 5.0, 60.0)
 
 @pytest.fixture(scope="module")
 def base():
-    """Histories of a year or so, and the margin of the year after, from ORDERS and SPEND."""
+    return draw(ORDERS)
+
+
+def draw(orders):
+    """Histories of a year or so, and the margin of the year after, from a model and SPEND."""
     random = np.random.default_rng(11)
     tenure = random.integers(30, 500, CUSTOMERS).astype(float)
-    rate = random.gamma(ORDERS.r, 1 / ORDERS.alpha, CUSTOMERS)
-    stop = random.beta(ORDERS.a, ORDERS.b, CUSTOMERS)
+    rate = random.gamma(orders.r, 1 / orders.alpha, CUSTOMERS)
+    stop = random.beta(orders.a, orders.b, CUSTOMERS)
     scale = 1 / random.gamma(SPEND.q, 1 / SPEND.gamma, CUSTOMERS)
     x, t_x, spent, ahead = (np.zeros(CUSTOMERS) for _ in range(4))
     now, alive = np.zeros(CUSTOMERS), random.random(CUSTOMERS) >= stop
@@ -43,8 +47,8 @@ def floats(frame, name):
     return frame[name].cast(pl.Float64).to_numpy()
 
 
-def expect(past):
-    return ORDERS.expected_orders(YEAR, past.x, past.t_x, past.tenure)
+def expect(past, orders=ORDERS):
+    return orders.expected_orders(YEAR, past.x, past.t_x, past.tenure)
 
 
 def test_the_total_is_right(base):
@@ -66,6 +70,13 @@ def test_the_bounds_hold_what_they_say(base):
     for few, many in ((0, 0), (1, 2), (3, 8)):
         group = (past.x >= few) & (past.x <= many)
         assert above[group].mean() == pytest.approx(0.10, abs=0.035), (few, many)
+
+
+def test_of_buyers_who_nearly_all_stay_one_in_ten_exceeds_the_upper_bound():
+    steady = BgNbd(5.0, 8.0, 0.01, 50.0, may_stop_at_once=True)
+    past, ahead = draw(steady)
+    _, high = bound_year(past, steady, SPEND, expect(past, steady))
+    assert (ahead > high).mean() == pytest.approx(0.10, abs=0.015)
 
 
 def test_the_level_of_all_rates_moves_the_bounds(base):
