@@ -168,7 +168,7 @@ def run_night(root: Path, _: int) -> None:
     model, horizon = orders_fit.model, rules.scores.horizon_days
     today = Day(NIGHT, aggregates, aggregates, {KIND: model}, margins, {NIGHT: 1.0})
     counts, value = (
-        ChosenTotal(KIND, candidates([KIND])[KIND], 1.0, horizon)
+        ChosenTotal(KIND, candidates([KIND], horizon)[KIND], 1.0, horizon)
         for candidates in (order_candidates, value_candidates)
     )
     rate = rules.scores.discount_rate
