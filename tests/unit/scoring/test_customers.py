@@ -139,6 +139,16 @@ def test_where_models_do_worse_the_customers_own_rate_is_published_and_called_so
     assert any("graded C" in note for note in result.notes)
 
 
+def test_a_model_that_is_not_clearly_good_is_told_of():
+    strict = PARAMS.model_copy(
+        update={"grade_limits": PARAMS.grade_limits.model_copy(update={"min_skill": 0.99})}
+    )
+    result = score(rules=Rules(strict, BOOK.churn_reasons, BOOK.next_order))
+    told = [note for note in result.notes if "is graded B: " in note]
+    graded = [choice for choice in result.backtest.choices.values() if choice.grade == "B"]
+    assert len(told) == len(graded) >= 1
+
+
 def test_who_has_seen_no_whole_year_is_asked_for_the_season_of_the_books(scored):
     short = simulate_orders(1_200, days=400)
     known_days = (AS_OF - short["ordered_on"].min()).days

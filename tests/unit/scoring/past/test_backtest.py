@@ -83,6 +83,16 @@ def test_clearly_better_with_the_level_right_is_an_a():
     assert "loss 10.0% below that of recency" in choice.reason
 
 
+def test_worse_than_the_baseline_tells_how_far_the_level_of_what_is_published_is_off():
+    worse = losses(0.50, 0.60)
+    off = {"recency": 0.08, "logistic": 0.01, "mbg_nbd": 0.01}
+    choice = choose_model("churn", worse, off, LIMITS, cuts=2)
+    assert (choice.model, choice.grade) == ("recency", "C")
+    published = "recency is published instead"
+    assert choice.reason.endswith(f"{published}; its level is off by 0.080, more than 0.050.")
+    assert choose(worse).reason.endswith(f"{published}.")
+
+
 def test_clearly_better_with_the_level_wrong_is_a_b():
     choice = choose(losses(0.50, 0.45), level=0.08)
     assert (choice.model, choice.grade) == ("logistic", "B")
