@@ -30,9 +30,8 @@ from pipelines.demo.world import (
 )
 
 VIEW, SEARCH, CART, PURCHASE = range(4)
-LOOKS_PER_ORDER = (
-    8  # visits of a member that lead to no order, for each of its orders by any channel
-)
+# Visits of a member that lead to no order, for each of its orders by any channel.
+LOOKS_PER_ORDER = 8
 WEB_EVENTS = ("view_item", "search", "add_to_cart", "purchase")
 
 

@@ -28,8 +28,8 @@ NO_MARGINS = GammaGammaFit(None, "Nobody has any.", 0, None)
 class Steady:
     kind: str = "steady"
 
-    def expected_orders(self, t, x, t_x, T):  # noqa: N803 - the name in the papers
-        return np.full(len(x), t / HORIZON)
+    def expected_orders(self, ahead_days, x, *_):
+        return np.full(len(x), ahead_days / HORIZON)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Fading:
 
     kind: str = "fading"
 
-    def expected_orders(self, t, x, t_x, T):  # noqa: N803 - the name in the papers
+    def expected_orders(self, ahead_days, x, *_):
         return np.ones(len(x))
 
 
